@@ -1,0 +1,102 @@
+//! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+
+use crate::error::Result;
+
+/// The three kinds of functions, by lower-case name and alias.
+#[derive(Debug, Default)]
+pub(crate) struct Functions {
+    scalar: RwLock<HashMap<String, Arc<ScalarUDF>>>,
+    aggregate: RwLock<HashMap<String, Arc<AggregateUDF>>>,
+    window: RwLock<HashMap<String, Arc<WindowUDF>>>,
+}
+
+impl Functions {
+    pub(crate) fn new() -> Result<Self> {
+        let functions = Functions::default();
+        for function in SessionStateDefaults::default_scalar_functions() {
+            functions.register_scalar(function);
+        }
+        for function in SessionStateDefaults::default_aggregate_functions() {
+            functions.register_aggregate(function);
+        }
+        for function in SessionStateDefaults::default_window_functions() {
+            functions.register_window(function);
+        }
+        Ok(functions)
+    }
+
+    pub(crate) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        get(&self.scalar, name)
+    }
+
+    pub(crate) fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        get(&self.aggregate, name)
+    }
+
+    pub(crate) fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        get(&self.window, name)
+    }
+
+    pub(crate) fn register_scalar(&self, function: Arc<ScalarUDF>) {
+        put(&self.scalar, function.name(), function.aliases(), &function);
+    }
+
+    pub(crate) fn register_aggregate(&self, function: Arc<AggregateUDF>) {
+        put(
+            &self.aggregate,
+            function.name(),
+            function.aliases(),
+            &function,
+        );
+    }
+
+    pub(crate) fn register_window(&self, function: Arc<WindowUDF>) {
+        put(&self.window, function.name(), function.aliases(), &function);
+    }
+
+    /// Every function's name, in order: for "did you mean".
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        names.extend(read(&self.scalar).keys().cloned());
+        names.extend(read(&self.aggregate).keys().cloned());
+        names.extend(read(&self.window).keys().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    pub(crate) fn all_scalar(&self) -> Vec<Arc<ScalarUDF>> {
+        read(&self.scalar).values().cloned().collect()
+    }
+
+    pub(crate) fn all_aggregate(&self) -> Vec<Arc<AggregateUDF>> {
+        read(&self.aggregate).values().cloned().collect()
+    }
+
+    pub(crate) fn all_window(&self) -> Vec<Arc<WindowUDF>> {
+        read(&self.window).values().cloned().collect()
+    }
+}
+
+type ByName<T> = RwLock<HashMap<String, Arc<T>>>;
+
+fn read<T>(functions: &ByName<T>) -> std::sync::RwLockReadGuard<'_, HashMap<String, Arc<T>>> {
+    functions.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn get<T>(functions: &ByName<T>, name: &str) -> Option<Arc<T>> {
+    read(functions).get(&name.to_ascii_lowercase()).cloned()
+}
+
+fn put<T>(functions: &ByName<T>, name: &str, aliases: &[String], function: &Arc<T>) {
+    let mut functions = functions.write().unwrap_or_else(PoisonError::into_inner);
+    for name in aliases.iter().map(String::as_str).chain([name]) {
+        functions.insert(name.to_ascii_lowercase(), Arc::clone(function));
+    }
+}

@@ -1,0 +1,94 @@
+//! Names: tables, views, files and functions, each as what DataFusion plans with.
+//!
+//! [`Catalog`] holds what a session created or registered. [`files`] makes a table of a path. [`scan::TableScanExec`] is the plan
+//! node that stands for reading one: `plan::lower` turns it into a pipeline's source.
+
+pub(crate) mod functions;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::error::{Error, ErrorKind, Result};
+pub(crate) use functions::Functions;
+
+/// What a table name stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    Table(Arc<dyn TableProvider>),
+    View(Arc<View>),
+}
+
+/// A query under a name, bound when it was created.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) plan: LogicalPlan,
+    /// The names of the plan's columns, in order.
+    pub(crate) names: Vec<String>,
+}
+
+/// The names of one engine. Shared by its sessions; every method takes `&self`.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    entries: RwLock<HashMap<String, Entry>>,
+    functions: Functions,
+}
+
+impl Catalog {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Catalog {
+            entries: RwLock::default(),
+            functions: Functions::new()?,
+        })
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// The entry of a name: the same spelling first, then the same letters in any case; two such are TM0206.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Entry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(name) {
+            return Ok(Some(entry.clone()));
+        }
+        let mut alike = entries
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        let found = alike.next();
+        if let (Some((first, _)), Some((second, _))) = (found, alike.next()) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0206",
+                format!("`{name}` could be `{first}` or `{second}`"),
+            )
+            .hint("write the name with its exact case"));
+        }
+        Ok(found.map(|(_, entry)| entry.clone()))
+    }
+
+    /// Puts an entry under a name. `replace` decides what happens to an older one: TM0702 without it.
+    pub(crate) fn insert(&self, name: &str, entry: Entry, replace: bool) -> Result<()> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if !replace && entries.contains_key(name) {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0702",
+                format!("`{name}` exists already"),
+            )
+            .hint("write CREATE OR REPLACE, or IF NOT EXISTS"));
+        }
+        entries.insert(name.to_string(), entry);
+        Ok(())
+    }
+
+    /// Every name, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<String> = entries.keys().cloned().collect();
+        names.sort();
+        names
+    }
+}

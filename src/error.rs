@@ -1,0 +1,268 @@
+//! One error for everything. It knows no other module: conversions live beside the import that needs them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A range of bytes in the text of a query: `start` inclusive, `end` exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes from `start` up to, not including, `end`.
+    pub fn new(start: usize, end: usize) -> Self {
+        Span { start, end }
+    }
+
+    /// The smallest range that holds both.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        Span {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
+    }
+}
+
+/// Who acts next when an error arises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The query, a parameter or a setting is wrong: its author mends it.
+    Input,
+    /// The query met a value it cannot go on with (overflow, division by zero, a cast that fails).
+    Run,
+    /// A file's contents are not what they should be.
+    Data,
+    /// A file is missing or the operating system refused.
+    Io,
+    /// Something else answers, or later.
+    Unavailable,
+    /// Try again later.
+    Busy,
+    /// A bound was reached: memory, disk, size of a text.
+    Limit,
+    /// Time ran out.
+    Timeout,
+    /// The caller stopped it.
+    Cancelled,
+    /// An earlier failure made this handle unusable.
+    Poisoned,
+    /// A fault of ours.
+    Bug,
+}
+
+/// The place in a data file that an error is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilePlace {
+    /// The file, as the user named it or as the glob found it.
+    pub path: PathBuf,
+    /// Line, from 1, where the file has lines.
+    pub line: Option<u64>,
+    /// Column of the table, by name.
+    pub column: Option<String>,
+    /// Byte, from 0, where the file has no lines.
+    pub byte: Option<u64>,
+}
+
+impl fmt::Display for FilePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        if let Some(byte) = self.byte {
+            write!(f, ", byte {byte}")?;
+        }
+        if let Some(column) = &self.column {
+            write!(f, ", column {column}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A second place in the text, with a word about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What to say there.
+    pub text: String,
+}
+
+#[derive(Debug, Clone)]
+struct Detail {
+    kind: ErrorKind,
+    code: &'static str,
+    message: String,
+    span: Option<Span>,
+    /// Said at the caret.
+    label: Option<String>,
+    labels: Vec<Label>,
+    /// `available: …`, `hint: …`: lines below the snippet, each with its word.
+    notes: Vec<(&'static str, String)>,
+    place: Option<FilePlace>,
+}
+
+/// What went wrong: a stable code, a message, the place, and what to do.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Detail>);
+
+impl Error {
+    /// An error of `kind` with a stable `code` such as `TM0201`.
+    pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
+        Error(Box::new(Detail {
+            kind,
+            code,
+            message: message.into(),
+            span: None,
+            label: None,
+            labels: Vec::new(),
+            notes: Vec::new(),
+            place: None,
+        }))
+    }
+
+    /// The query is wrong at `span`.
+    pub fn input(code: &'static str, message: impl Into<String>, span: Span) -> Self {
+        Error::new(ErrorKind::Input, code, message).at(span)
+    }
+
+    /// A value met while running.
+    pub fn run(code: &'static str, message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Run, code, message)
+    }
+
+    /// A fault of ours: a case that the code holds to be impossible.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Bug, "TM0999", message)
+    }
+
+    /// What belongs to the language and is not built yet.
+    pub fn not_implemented(what: impl fmt::Display, span: Span) -> Self {
+        Error::input("TM0900", format!("{what} is not implemented yet"), span)
+    }
+
+    /// Puts the primary place, if there is none yet.
+    #[must_use]
+    pub fn at(mut self, span: Span) -> Self {
+        self.0.span.get_or_insert(span);
+        self
+    }
+
+    /// Says `text` at the primary place.
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        self.0.label = Some(text.into());
+        self
+    }
+
+    /// Adds a second place.
+    #[must_use]
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.0.labels.push(Label {
+            span,
+            text: text.into(),
+        });
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        self.0.notes.push(("hint", text.into()));
+        self
+    }
+
+    /// Lists what there is.
+    #[must_use]
+    pub fn available(mut self, text: impl Into<String>) -> Self {
+        self.0.notes.push(("available", text.into()));
+        self
+    }
+
+    /// Says which file it is about.
+    #[must_use]
+    pub fn in_file(mut self, place: FilePlace) -> Self {
+        self.0.place = Some(place);
+        self
+    }
+
+    /// Who acts next.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The stable code, such as `TM0201`.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// One line, without place and code.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The primary place in the query's text.
+    pub fn span(&self) -> Option<Span> {
+        self.0.span
+    }
+
+    /// What is said at the primary place.
+    pub fn span_label(&self) -> Option<&str> {
+        self.0.label.as_deref()
+    }
+
+    /// Further places in the query's text.
+    pub fn labels(&self) -> &[Label] {
+        &self.0.labels
+    }
+
+    /// Lines that help, each with its kind: `hint` or `available`.
+    pub fn notes(&self) -> &[(&'static str, String)] {
+        &self.0.notes
+    }
+
+    /// The data file it is about.
+    pub fn place(&self) -> Option<&FilePlace> {
+        self.0.place.as_ref()
+    }
+
+    /// The exit code of the binary for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self.0.kind {
+            ErrorKind::Input => 2,
+            ErrorKind::Data | ErrorKind::Io => 3,
+            ErrorKind::Limit | ErrorKind::Timeout => 4,
+            ErrorKind::Unavailable | ErrorKind::Busy => 5,
+            ErrorKind::Cancelled => 130,
+            ErrorKind::Run | ErrorKind::Poisoned | ErrorKind::Bug => 1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    /// `error[TM0201]: message (file x.csv, line 3)`, then one line for each note.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.0.code, self.0.message)?;
+        if let Some(place) = &self.0.place {
+            write!(f, " ({place})")?;
+        }
+        if let Some(label) = &self.0.label {
+            write!(f, "\n  = {label}")?;
+        }
+        for (kind, text) in &self.0.notes {
+            write!(f, "\n  = {kind}: {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

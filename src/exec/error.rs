@@ -1,0 +1,129 @@
+//! DataFusion's and arrow's errors in our words.
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+
+use crate::error::{Error, ErrorKind};
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        from_datafusion(error)
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
+        from_arrow(error)
+    }
+}
+
+/// Our own error where it only travelled through DataFusion, a translation otherwise.
+pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => Error::run("TM0508", first_line(&other.to_string())),
+        },
+        DataFusionError::ArrowError(inner, _) => from_arrow(*inner),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            from_datafusion(*inner)
+        }
+        DataFusionError::Shared(inner) => match inner.as_ref() {
+            DataFusionError::External(ours) if ours.is::<Error>() => ours
+                .downcast_ref::<Error>()
+                .cloned()
+                .unwrap_or_else(|| Error::bug("an error changed its type")),
+            other => from_text(&other.strip_backtrace()),
+        },
+        DataFusionError::Collection(mut errors) if !errors.is_empty() => {
+            from_datafusion(errors.swap_remove(0))
+        }
+        DataFusionError::ResourcesExhausted(text) => Error::new(
+            ErrorKind::Limit,
+            "TM0506",
+            memory_message(&text),
+        )
+        .hint(
+            "raise the memory limit, or let the query need less: fewer columns, a filter earlier",
+        ),
+        DataFusionError::IoError(inner) => Error::new(ErrorKind::Io, "TM0701", inner.to_string()),
+        other => from_text(&other.strip_backtrace()),
+    }
+}
+
+fn from_arrow(error: ArrowError) -> Error {
+    match error {
+        ArrowError::ExternalError(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(inner) => match inner.downcast::<DataFusionError>() {
+                Ok(inner) => from_datafusion(*inner),
+                Err(other) => Error::run("TM0508", first_line(&other.to_string())),
+            },
+        },
+        ArrowError::DivideByZero => {
+            Error::run("TM0502", "division by zero").hint("guard the divisor with NULLIF(x, 0)")
+        }
+        ArrowError::ArithmeticOverflow(text) => overflow(&text),
+        other => from_text(&other.to_string()),
+    }
+}
+
+fn overflow(text: &str) -> Error {
+    let detail = text
+        .strip_prefix("Overflow happened on: ")
+        .map(|values| format!(": {values}"))
+        .unwrap_or_default();
+    Error::run(
+        "TM0502",
+        format!("a number is too large for its type{detail}"),
+    )
+    .hint("cast an operand to a wider type: CAST(x AS DECIMAL(38, 0)) or CAST(x AS FLOAT64)")
+}
+
+fn memory_message(text: &str) -> String {
+    // DataFusion names the consumer in quotes or as "for NAME"; only the operator's name is ours to repeat.
+    let consumer = text
+        .split("for ")
+        .nth(1)
+        .and_then(|rest| rest.split([' ', '[', '(', '#']).next())
+        .unwrap_or("the query");
+    format!("the memory limit is reached in {consumer}")
+}
+
+fn from_text(text: &str) -> Error {
+    let text = first_line(text);
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("overflow") {
+        return overflow(
+            text.split("Overflow happened on: ")
+                .nth(1)
+                .map_or("", |values| values),
+        );
+    }
+    if lower.contains("divide by zero") || lower.contains("division by zero") {
+        return Error::run("TM0502", "division by zero")
+            .hint("guard the divisor with NULLIF(x, 0)");
+    }
+    if lower.contains("cast error") || lower.contains("cannot cast") || lower.contains("can't cast")
+    {
+        return Error::run("TM0501", strip_origin(&text))
+            .hint("TRY_CAST gives NULL where the value does not fit");
+    }
+    Error::run("TM0508", strip_origin(&text))
+}
+
+/// Takes away who raised it ("Arrow error: ", "Execution error: " …): the user did not ask.
+fn strip_origin(text: &str) -> String {
+    let mut rest = text;
+    while let Some((head, tail)) = rest.split_once(": ") {
+        if !(head.ends_with("rror") && head.split(' ').count() <= 4) {
+            break;
+        }
+        rest = tail;
+    }
+    rest.to_string()
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_string()
+}

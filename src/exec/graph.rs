@@ -1,0 +1,139 @@
+//! Which pipelines there are and which waits for which.
+
+use std::sync::Arc;
+
+use super::{AnySink, Operator, Source};
+
+/// A sink's place in its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SinkId(pub(crate) usize);
+
+/// A pipeline's place in its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PipelineId(pub(crate) usize);
+
+/// What must be over before a pipeline starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum After {
+    /// The sink is finished: its slots are filled.
+    Sink(SinkId),
+    /// Every worker of the pipeline is done (its sink may still wait for others).
+    Pipeline(PipelineId),
+}
+
+/// Source, operators, sink.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) operators: Vec<Arc<dyn Operator>>,
+    pub(crate) sink: SinkId,
+    pub(crate) after: Vec<After>,
+    /// One worker only, so that rows stay in order.
+    pub(crate) ordered: bool,
+}
+
+/// All pipelines of a query. The output sink is the one the caller reads.
+#[derive(Debug, Default)]
+pub(crate) struct PipelineGraph {
+    pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) sinks: Vec<Arc<dyn AnySink>>,
+}
+
+impl PipelineGraph {
+    pub(crate) fn add_sink(&mut self, sink: Arc<dyn AnySink>) -> SinkId {
+        self.sinks.push(sink);
+        SinkId(self.sinks.len() - 1)
+    }
+
+    pub(crate) fn add_pipeline(&mut self, pipeline: Pipeline) -> PipelineId {
+        self.pipelines.push(pipeline);
+        PipelineId(self.pipelines.len() - 1)
+    }
+}
+
+/// Rows on their way through a pipeline that has no sink yet: what lowering a plan node gives.
+///
+/// A stream has several branches where inputs are united, or where an outer join adds the rows that found no partner.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) branches: Vec<Branch>,
+    /// Rows come in an order that someone above can observe.
+    pub(crate) ordered: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Branch {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) operators: Vec<Arc<dyn Operator>>,
+    /// Sinks that must be finished first.
+    pub(crate) after: Vec<SinkId>,
+    /// Branches of the same stream, by position, whose pipelines must be done first.
+    pub(crate) after_branches: Vec<usize>,
+}
+
+impl Stream {
+    /// A stream from one source that reads what `after` filled.
+    pub(crate) fn from_source(source: Arc<dyn Source>, after: Vec<SinkId>) -> Self {
+        Stream {
+            branches: vec![Branch {
+                source,
+                operators: Vec::new(),
+                after,
+                after_branches: Vec::new(),
+            }],
+            ordered: false,
+        }
+    }
+
+    /// Adds an operator to every branch; it may start when `after` is finished.
+    #[must_use]
+    pub(crate) fn then(mut self, operator: Arc<dyn Operator>, after: &[SinkId]) -> Self {
+        for branch in &mut self.branches {
+            branch.operators.push(Arc::clone(&operator));
+            branch.after.extend_from_slice(after);
+        }
+        self
+    }
+
+    /// Rows of several streams, in no order.
+    pub(crate) fn union(streams: Vec<Stream>) -> Self {
+        let mut branches = Vec::new();
+        for stream in streams {
+            let first = branches.len();
+            branches.extend(stream.branches.into_iter().map(|mut branch| {
+                branch
+                    .after_branches
+                    .iter_mut()
+                    .for_each(|position| *position += first);
+                branch
+            }));
+        }
+        Stream {
+            branches,
+            ordered: false,
+        }
+    }
+
+    /// Ends the stream in a sink: every branch becomes a pipeline.
+    pub(crate) fn into_sink(self, graph: &mut PipelineGraph, sink: Arc<dyn AnySink>) -> SinkId {
+        let sink = graph.add_sink(sink);
+        let first = graph.pipelines.len();
+        for branch in self.branches {
+            let mut after: Vec<After> = branch.after.into_iter().map(After::Sink).collect();
+            after.extend(
+                branch
+                    .after_branches
+                    .iter()
+                    .map(|position| After::Pipeline(PipelineId(first + position))),
+            );
+            graph.add_pipeline(Pipeline {
+                source: branch.source,
+                operators: branch.operators,
+                sink,
+                after,
+                ordered: self.ordered,
+            });
+        }
+        sink
+    }
+}

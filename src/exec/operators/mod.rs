@@ -1,0 +1,3 @@
+//! Sources, operators and sinks: one relational idea per file, with all its roles.
+
+pub(crate) mod bridge;

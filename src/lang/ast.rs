@@ -1,0 +1,674 @@
+//! The syntax tree: what was written, with the place of every part, and nothing that needs a catalog to know.
+//!
+//! Chains of one associative operator (`AND`, `OR`, set operations) are flat lists, so that a long chain is wide and not deep.
+
+use crate::error::Span;
+
+/// A text of statements separated by `;`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script {
+    pub statements: Vec<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    pub kind: StatementKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatementKind {
+    Query(Query),
+    Explain(Explain),
+    CreateTable(CreateTable),
+    CreateView(CreateView),
+    CreateExternalTable(CreateExternalTable),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    pub analyze: bool,
+    pub statement: Box<Statement>,
+}
+
+/// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name AS query`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    pub or_replace: bool,
+    pub temporary: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateView {
+    pub or_replace: bool,
+    pub temporary: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateExternalTable {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub columns: Vec<ColumnDefinition>,
+    /// `STORED AS CSV`, upper case as a keyword is: the word as written.
+    pub stored_as: Option<Ident>,
+    pub location: Option<StringLiteral>,
+    pub options: Vec<OptionSetting>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDefinition {
+    pub name: Ident,
+    pub data_type: TypeName,
+    pub not_null: bool,
+}
+
+/// `name = value` in OPTIONS, `name => value` in a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptionSetting {
+    pub name: Ident,
+    pub value: Expr,
+}
+
+/// A name as written. `quoted` when it stood in backticks or double quotes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ident {
+    pub text: String,
+    pub quoted: bool,
+    pub span: Span,
+}
+
+/// One or more names joined by dots.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Path {
+    pub parts: Vec<Ident>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StringLiteral {
+    pub value: String,
+    pub span: Span,
+}
+
+/// A query: a body, then pipe operators.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    pub with: Option<With>,
+    pub body: QueryBody,
+    pub pipes: Vec<Pipe>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct With {
+    pub recursive: bool,
+    pub tables: Vec<CommonTable>,
+}
+
+/// A common table expression: `name [(columns)] AS (query)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommonTable {
+    pub name: Ident,
+    pub columns: Vec<Ident>,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueryBody {
+    /// `FROM a, b`
+    From(Vec<FromItem>),
+    /// Standard SQL: a SELECT, VALUES, TABLE, parenthesised query or set operation, then ORDER BY and LIMIT.
+    Standard {
+        set: SetExpr,
+        order_by: Vec<OrderItem>,
+        limit: Option<Limit>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetExpr {
+    Select(Box<Select>),
+    Values {
+        rows: Vec<Vec<Expr>>,
+        span: Span,
+    },
+    /// `TABLE path`
+    Table(Path),
+    Query {
+        query: Box<Query>,
+        alias: Option<Ident>,
+    },
+    /// `a UNION ALL b UNION ALL c`: folded from the left, all with the same operator.
+    Operation {
+        operator: SetOperator,
+        inputs: Vec<SetExpr>,
+        span: Span,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetOperator {
+    pub kind: SetKind,
+    /// Multiset arithmetic (`ALL`); otherwise rows are made distinct.
+    pub all: bool,
+    pub columns: ColumnMatch,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetKind {
+    Union,
+    Intersect,
+    Except,
+}
+
+/// How the columns of a set operation's inputs find each other.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ColumnMatch {
+    Position,
+    /// `BY NAME`, `FULL|LEFT|INNER … BY NAME [ON (…)]`; `CORRESPONDING` is `Inner`, `STRICT CORRESPONDING` is `Strict`.
+    Name {
+        mode: NameMatch,
+        on: Option<Vec<Ident>>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameMatch {
+    /// The same set of names on every side.
+    Strict,
+    /// Only the common columns.
+    Inner,
+    /// The first input's columns, missing ones NULL.
+    Left,
+    /// Every column, in order of first sight, missing ones NULL.
+    Full,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Select {
+    pub distinct: bool,
+    pub shape: SelectShape,
+    pub items: Vec<SelectItem>,
+    pub from: Vec<FromItem>,
+    pub filter: Option<Expr>,
+    pub group_by: Option<GroupBy>,
+    pub having: Option<Expr>,
+    pub qualify: Option<Expr>,
+    pub windows: Vec<NamedWindow>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelectShape {
+    Plain,
+    /// `SELECT AS STRUCT`
+    Struct,
+    /// `SELECT AS VALUE`
+    Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SelectItem {
+    Expr {
+        expr: Expr,
+        alias: Option<Ident>,
+    },
+    /// `*`, or `expr.*` when `of` is given.
+    Star {
+        of: Option<Expr>,
+        except: Vec<Ident>,
+        replace: Vec<(Expr, Ident)>,
+        span: Span,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupBy {
+    pub items: Vec<GroupItem>,
+    /// `GROUP AND ORDER BY`
+    pub ordered: bool,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupItem {
+    pub kind: GroupKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupKind {
+    Expr {
+        expr: Expr,
+        alias: Option<Ident>,
+        sort: Option<SortOrder>,
+    },
+    /// `()`
+    Empty,
+    Rollup(Vec<Vec<Expr>>),
+    Cube(Vec<Vec<Expr>>),
+    /// `GROUPING SETS (…)`; each element is a set, a ROLLUP or a CUBE.
+    Sets(Vec<GroupItem>),
+    /// `(a, b)` as an element of GROUPING SETS.
+    Set(Vec<Expr>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedWindow {
+    pub name: Ident,
+    pub spec: WindowSpec,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderItem {
+    pub expr: Expr,
+    pub order: SortOrder,
+}
+
+/// `ASC|DESC [NULLS FIRST|LAST]`. `None` where it was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortOrder {
+    pub descending: Option<bool>,
+    pub nulls_first: Option<bool>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// `None`: only an OFFSET, or `LIMIT ALL`.
+    pub limit: Option<Expr>,
+    pub offset: Option<Expr>,
+}
+
+/// A table, then its joins from left to right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FromItem {
+    pub table: TableFactor,
+    pub joins: Vec<Join>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    pub kind: JoinKind,
+    pub right: TableFactor,
+    pub constraint: JoinConstraint,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    Cross,
+    Inner,
+    Left,
+    Right,
+    Full,
+    LeftSemi,
+    LeftAnti,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum JoinConstraint {
+    None,
+    On(Expr),
+    Using(Vec<Ident>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableFactor {
+    pub kind: TableKind,
+    pub alias: Option<TableAlias>,
+    /// `WITH OFFSET [AS name]`, only after UNNEST. The inner `None` means the default name `offset`.
+    pub with_offset: Option<Option<Ident>>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableAlias {
+    pub name: Ident,
+    pub columns: Vec<Ident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableKind {
+    Table(Path),
+    /// `FROM 'path'`: a file, directory or glob.
+    File(StringLiteral),
+    /// `read_csv('x', header => TRUE)` and other table functions.
+    Function {
+        path: Path,
+        args: Vec<Argument>,
+        lateral: bool,
+    },
+    Unnest(Expr),
+    Subquery {
+        query: Box<Query>,
+        lateral: bool,
+    },
+    /// `( a JOIN b … )`
+    Nested(Box<FromItem>),
+}
+
+/// One `|>` and its operator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipe {
+    pub op: PipeOp,
+    /// From the `|>` to the operator's end.
+    pub span: Span,
+    /// The operator's keyword alone.
+    pub keyword: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum PipeOp {
+    Where(Expr),
+    Select {
+        distinct: bool,
+        shape: SelectShape,
+        items: Vec<SelectItem>,
+        windows: Vec<NamedWindow>,
+    },
+    Extend {
+        items: Vec<SelectItem>,
+        windows: Vec<NamedWindow>,
+    },
+    Set(Vec<(Ident, Expr)>),
+    Drop(Vec<Ident>),
+    Rename(Vec<(Ident, Ident)>),
+    As(Ident),
+    Aggregate {
+        items: Vec<AggregateItem>,
+        group_by: Option<GroupBy>,
+    },
+    Distinct,
+    Join(Join),
+    OrderBy(Vec<OrderItem>),
+    Limit(Limit),
+    SetOperation {
+        operator: SetOperator,
+        queries: Vec<Query>,
+    },
+    With(With),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateItem {
+    pub expr: Expr,
+    pub alias: Option<Ident>,
+    pub sort: Option<SortOrder>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    pub kind: Box<ExprKind>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExprKind {
+    Literal(Literal),
+    Parameter(Parameter),
+    /// `a`, `a.b.c`: which part is a table, a column or a field is for the binder to say.
+    Path(Path),
+    Unary {
+        op: UnaryOp,
+        operand: Expr,
+    },
+    Binary {
+        op: BinaryOp,
+        left: Expr,
+        right: Expr,
+    },
+    /// `a AND b AND c`, flat.
+    And(Vec<Expr>),
+    /// `a OR b OR c`, flat.
+    Or(Vec<Expr>),
+    Is {
+        operand: Expr,
+        test: IsTest,
+        negated: bool,
+    },
+    IsDistinctFrom {
+        left: Expr,
+        right: Expr,
+        negated: bool,
+    },
+    Between {
+        operand: Expr,
+        low: Expr,
+        high: Expr,
+        negated: bool,
+    },
+    Like {
+        operand: Expr,
+        pattern: Expr,
+        escape: Option<StringLiteral>,
+        ignore_case: bool,
+        negated: bool,
+    },
+    InList {
+        operand: Expr,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    InQuery {
+        operand: Expr,
+        query: Box<Query>,
+        negated: bool,
+    },
+    /// `x IN UNNEST(array)` and `x IN @array`.
+    InArray {
+        operand: Expr,
+        array: Expr,
+        negated: bool,
+    },
+    /// `x > ANY (query)`, `x = ALL (query)`.
+    Quantified {
+        operand: Expr,
+        op: BinaryOp,
+        all: bool,
+        query: Box<Query>,
+    },
+    Case {
+        operand: Option<Expr>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Expr>,
+    },
+    Cast {
+        operand: Expr,
+        data_type: TypeName,
+        try_: bool,
+    },
+    Extract {
+        part: Ident,
+        operand: Expr,
+    },
+    Exists(Box<Query>),
+    Subquery(Box<Query>),
+    ArrayQuery(Box<Query>),
+    Array {
+        element_type: Option<TypeName>,
+        items: Vec<Expr>,
+    },
+    /// `STRUCT(1 AS a)`, `STRUCT<a INT64>(1)`, `(1, 2)`.
+    Struct {
+        fields: Vec<(Expr, Option<Ident>)>,
+        types: Vec<(Option<Ident>, TypeName)>,
+    },
+    Interval {
+        value: Expr,
+        part: Option<Ident>,
+    },
+    Call(Call),
+    Field {
+        base: Expr,
+        name: Ident,
+    },
+    Subscript {
+        base: Expr,
+        index: Expr,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    Null,
+    Bool(bool),
+    /// Decimal digits or `0x…`, as written, without a sign.
+    Integer(String),
+    /// `1.5`, `.5`: exact or FLOAT64 by its neighbours.
+    Decimal(String),
+    /// `1e9`
+    Float(String),
+    String(String),
+    Bytes(Vec<u8>),
+    /// `DATE '…'`, `NUMERIC '…'` …: the type's name in upper case and the text.
+    Typed {
+        type_name: String,
+        text: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parameter {
+    Named(String),
+    /// `?`, counted from 0 through the script.
+    Positional(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnaryOp {
+    Not,
+    Minus,
+    Plus,
+    BitNot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+    Concat,
+    ShiftLeft,
+    ShiftRight,
+    BitAnd,
+    BitXor,
+    BitOr,
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    /// `<=>`: equal, NULLs equal too.
+    NullSafeEqual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsTest {
+    Null,
+    True,
+    False,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub function: Path,
+    pub distinct: bool,
+    pub args: Vec<Argument>,
+    /// `Some(true)` for IGNORE NULLS, `Some(false)` for RESPECT NULLS.
+    pub ignore_nulls: Option<bool>,
+    pub order_by: Vec<OrderItem>,
+    pub limit: Option<Limit>,
+    pub filter: Option<Expr>,
+    pub within_group: Vec<OrderItem>,
+    pub over: Option<Over>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Argument {
+    /// `name => value`
+    pub name: Option<Ident>,
+    pub value: ArgumentValue,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArgumentValue {
+    Expr(Expr),
+    /// `COUNT(*)`
+    Star(Span),
+    /// `x -> x + 1`, `(x, y) -> x + y`
+    Lambda {
+        params: Vec<Ident>,
+        body: Expr,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Over {
+    Name(Ident),
+    Spec(WindowSpec),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowSpec {
+    pub base: Option<Ident>,
+    pub partition_by: Vec<Expr>,
+    pub order_by: Vec<OrderItem>,
+    pub frame: Option<Frame>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    pub unit: FrameUnit,
+    pub start: FrameBound,
+    /// `None`: only a start was written, the end is the current row.
+    pub end: Option<FrameBound>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameUnit {
+    Rows,
+    Range,
+    Groups,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum FrameBound {
+    UnboundedPreceding,
+    Preceding(Expr),
+    CurrentRow,
+    Following(Expr),
+    UnboundedFollowing,
+}
+
+/// A type as written: `DECIMAL(10, 2)`, `ARRAY<INT64>`, `STRUCT<a INT64>`, `MAP<STRING, INT64>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TypeName {
+    pub kind: TypeKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TypeKind {
+    /// The name in upper case and its numbers in parentheses.
+    Named {
+        name: String,
+        args: Vec<i64>,
+    },
+    Array(Box<TypeName>),
+    Struct(Vec<(Option<Ident>, TypeName)>),
+    Map(Box<TypeName>, Box<TypeName>),
+}

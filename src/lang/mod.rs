@@ -1,0 +1,3 @@
+//! Text to syntax tree. Knows no table, no column and no Arrow.
+
+pub(crate) mod ast;

@@ -1,0 +1,25 @@
+#![doc = include_str!("README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test stops where it must not go on"
+    )
+)]
+
+mod catalog;
+mod engine;
+mod error;
+mod exec;
+mod file;
+mod lang;
+mod plan;
+
+pub use arrow;
+pub use datafusion;
+
+pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};

@@ -1,0 +1,32 @@
+//! bind (syntax tree to logical plan), optimize (to DataFusion's physical plan), lower (to pipelines).
+
+pub(crate) mod bind;
+pub(crate) mod lower;
+pub(crate) mod optimize;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::LogicalPlan;
+
+/// The values of `@name` and `?`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parameters {
+    pub(crate) named: Vec<(String, ScalarValue)>,
+    pub(crate) positional: Vec<ScalarValue>,
+}
+
+/// A query whose names are resolved. Inside the plan every column has a unique name of its own; `columns` holds the names that
+/// the user sees, one for each column of the plan, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundQuery {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) columns: Vec<OutputColumn>,
+}
+
+/// A result column's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutputColumn {
+    /// The name, or for an anonymous column its source text.
+    pub(crate) name: String,
+    /// Nothing can refer to it by name, and nothing that stores rows takes it.
+    pub(crate) anonymous: bool,
+}
