@@ -23,3 +23,7 @@ pub use arrow;
 pub use datafusion;
 
 pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};
+pub use engine::{
+    Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Outcome, ParamMap, Params, Prepared,
+    QueryHandle, Rows, ScalarFn, Statement, Summary, Table, Value,
+};

@@ -1,1 +1,232 @@
-//! The library's face.
+//! The library's face: an [`Engine`] answers texts.
+//!
+//! `query.rs` is the walk of every text; the other files are what a program puts in (parameters, tables, functions) and takes
+//! out (rows, handles, plans).
+
+mod config;
+mod explain;
+mod functions;
+mod map_reduce;
+mod oracle;
+mod params;
+mod prepared;
+mod query;
+mod register;
+mod result;
+mod sql;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::execution::SessionState;
+
+use crate::catalog::Catalog;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::operators::bridge::LazyRuntime;
+use crate::exec::{CancelToken, RunContext};
+use crate::lang;
+use crate::plan::optimize::{PlanSettings, session_state};
+
+pub use config::Builder;
+pub use explain::Explain;
+pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
+pub use map_reduce::{Emit, Table};
+pub use params::{ParamMap, Params, Value};
+pub use prepared::Prepared;
+pub use register::FileSource;
+pub use result::{Outcome, QueryHandle, Rows, Summary};
+
+/// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let rows = engine.query("SELECT 6 * 7 AS answer", ())?;
+/// let answers: Vec<(i64,)> = rows.typed().collect::<Result<_, _>>()?;
+/// assert_eq!(answers, [(42,)]);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    catalog: Catalog,
+    state: SessionState,
+    settings: config::Settings,
+    pool: Arc<rayon::ThreadPool>,
+    runtime: Arc<LazyRuntime>,
+    running: Mutex<Vec<CancelToken>>,
+}
+
+/// One statement of a parsed text.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    parsed: lang::ast::Statement,
+    /// The whole text: spans count from its start.
+    text: Arc<str>,
+}
+
+impl Statement {
+    /// The statement as written.
+    pub fn text(&self) -> &str {
+        &self.text[self.parsed.span.start..self.parsed.span.end]
+    }
+
+    /// Where it stands in the whole text.
+    pub fn span(&self) -> crate::error::Span {
+        self.parsed.span
+    }
+}
+
+impl Engine {
+    /// An engine with default settings: every core, no memory bound, nothing on disk.
+    pub fn in_memory() -> Result<Engine> {
+        Engine::builder().in_memory()
+    }
+
+    /// Settings first, then [`Builder::in_memory`].
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn with_settings(settings: config::Settings) -> Result<Engine> {
+        let catalog = Catalog::new()?;
+        let state = session_state(
+            catalog.functions(),
+            PlanSettings { batch_rows: settings.batch_rows, memory_limit: settings.memory_limit },
+        )?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.threads)
+            .thread_name(|worker| format!("tidemill-{worker}"))
+            // Expressions are trees that are walked; a worker's stack is as deep as the planner allows them to be.
+            .stack_size(config::WORKER_STACK_BYTES)
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Io, "TM0701", format!("no threads could be started: {error}")))?;
+        Ok(Engine(Arc::new(Shared {
+            catalog,
+            state,
+            settings,
+            pool: Arc::new(pool),
+            runtime: Arc::default(),
+            running: Mutex::default(),
+        })))
+    }
+
+    /// Parses a text of statements separated by `;`. Nothing is looked up and nothing runs.
+    ///
+    /// # Errors
+    /// Every statement that cannot be parsed gives one error.
+    pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
+        let options = lang::Options { double_quotes_are_strings: self.0.settings.double_quotes_are_strings };
+        let shared: Arc<str> = Arc::from(text);
+        let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options))).map_err(|error| vec![error])??;
+        Ok(script
+            .statements
+            .into_iter()
+            .map(|parsed| Statement { parsed, text: Arc::clone(&shared) })
+            .collect())
+    }
+
+    /// Runs one parsed statement.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the statement or, for statements without rows, with its run.
+    pub fn run(&self, statement: &Statement, params: &ParamMap) -> Result<Outcome> {
+        query::run_statement(self, &statement.parsed, &statement.text, params.parameters())
+    }
+
+    /// Runs a text and gives the rows of its last statement; the statements before it run to their end first.
+    ///
+    /// ```
+    /// # use tidemill::Engine;
+    /// let engine = Engine::in_memory()?;
+    /// let rows = engine.query("CREATE TABLE t AS SELECT 1 AS x; FROM t |> WHERE x >= ?", (1,))?;
+    /// assert_eq!(rows.count(), 1);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first statement's first error. What goes wrong while rows are made comes from [`Rows`] itself.
+    pub fn query(&self, text: &str, params: impl Params) -> Result<Rows> {
+        let mut params_map = ParamMap::new();
+        params.bind(&mut params_map);
+        let statements = self.statements(text).map_err(first)?;
+        let mut last = None;
+        for statement in &statements {
+            if let Some(Outcome::Rows(rows)) = last.take() {
+                finish(rows)?;
+            }
+            last = Some(self.run(statement, &params_map)?);
+        }
+        match last {
+            Some(Outcome::Rows(rows)) => Ok(rows),
+            Some(Outcome::Done(_)) => Ok(Rows::empty()),
+            None => Err(Error::new(ErrorKind::Input, "TM0103", "the text holds no statement")),
+        }
+    }
+
+    /// Runs a text to its end and counts the rows of its last statement.
+    ///
+    /// # Errors
+    /// The first error of any statement.
+    pub fn execute(&self, text: &str, params: impl Params) -> Result<Summary> {
+        finish(self.query(text, params)?)
+    }
+
+    /// Parses now, runs later with parameters.
+    ///
+    /// ```
+    /// # use tidemill::{Engine, params};
+    /// let engine = Engine::in_memory()?;
+    /// let add = engine.prepare("SELECT @a + @b AS sum")?;
+    /// assert_eq!(add.parameters(), ["a", "b"]);
+    /// let sum: (i64,) = add.query(params! { a: 1, b: 2 })?.one()?;
+    /// assert_eq!(sum.0, 3);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first error of the text, which must hold exactly one statement.
+    pub fn prepare(&self, text: &str) -> Result<Prepared> {
+        Prepared::new(self, text)
+    }
+
+    /// Stops every query that runs on this engine.
+    pub fn cancel_all(&self) {
+        let running = std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));
+        running.iter().for_each(CancelToken::cancel);
+    }
+
+    /// A context for one query.
+    fn context(&self) -> Arc<RunContext> {
+        let cancel = CancelToken::default();
+        let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(CancelToken::is_shared);
+        running.push(cancel.clone());
+        drop(running);
+        Arc::new(RunContext {
+            batch_rows: self.0.settings.batch_rows,
+            threads: self.0.settings.threads,
+            pool: Arc::clone(&self.0.pool),
+            cancel,
+            task: self.0.state.task_ctx(),
+            runtime: Arc::clone(&self.0.runtime),
+        })
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+}
+
+fn first(errors: Vec<Error>) -> Error {
+    errors.into_iter().next().unwrap_or_else(|| Error::bug("a text failed without an error"))
+}
+
+/// Runs a query to its end for its effect and its row count.
+fn finish(rows: Rows) -> Result<Summary> {
+    let mut count = 0;
+    for batch in rows {
+        count += batch?.num_rows() as u64;
+    }
+    Ok(Summary::new(count))
+}

@@ -41,6 +41,11 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::Relaxed)
     }
 
+    /// Somebody else holds this token: the query still runs or is read.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             return Err(Error::new(

@@ -28,8 +28,7 @@ use arrow::record_batch::RecordBatch;
 use futures::Stream;
 
 pub(crate) use context::{CancelToken, RunContext};
-pub(crate) use error::from_datafusion;
-pub(crate) use output::Receiver;
+pub(crate) use output::{Receiver, output};
 pub(crate) use run::{Execution, run};
 
 use crate::error::Result;

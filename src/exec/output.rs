@@ -71,6 +71,10 @@ pub(crate) fn output(context: &RunContext) -> (OutputSink, Receiver) {
 }
 
 impl Receiver {
+    pub(crate) fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
     /// The next batch of `execution`; `None` when it is over and nothing is left.
     pub(crate) fn recv(&self, execution: &Execution) -> Result<Option<RecordBatch>> {
         let batch = crossbeam_channel::select! {

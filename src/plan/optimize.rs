@@ -1,1 +1,103 @@
-//! Logical plan to physical plan.
+//! Logical plan to physical plan: DataFusion's analyzer, optimizer and physical planner, set up for our pipelines.
+//!
+//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning.
+
+use std::sync::Arc;
+
+use datafusion::execution::memory_pool::{
+    GreedyMemoryPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool,
+};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionConfig;
+
+use crate::catalog::Functions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::bind;
+
+/// Consumers named in the error when the memory limit is reached.
+const TOP_CONSUMERS: usize = 3;
+
+/// What planning needs to know beyond the query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlanSettings {
+    pub(crate) batch_rows: usize,
+    /// Bytes; no bound without it.
+    pub(crate) memory_limit: Option<usize>,
+}
+
+/// DataFusion's session for one engine: its settings, memory pool and our functions.
+pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Result<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(settings.batch_rows)
+        .with_information_schema(false);
+    let options = config.options_mut();
+    options.execution.coalesce_batches = false;
+    options.optimizer.enable_round_robin_repartition = false;
+    options.optimizer.repartition_aggregations = false;
+    options.optimizer.repartition_joins = false;
+    options.optimizer.repartition_file_scans = false;
+    options.optimizer.repartition_windows = false;
+    options.optimizer.repartition_sorts = false;
+    // Scalar subqueries become joins: one way to run them, and `single_value` guards their row count.
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    // Run-time filters are shared state inside DataFusion's own operators; ours do not fill them.
+    options.optimizer.enable_dynamic_filter_pushdown = false;
+    options.optimizer.enable_join_dynamic_filter_pushdown = false;
+    options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    options.optimizer.prefer_hash_join = true;
+    options.optimizer.enable_piecewise_merge_join = false;
+
+    let pool: Arc<dyn MemoryPool> = match settings.memory_limit {
+        Some(bytes) => {
+            let top = std::num::NonZeroUsize::new(TOP_CONSUMERS)
+                .ok_or_else(|| Error::bug("no consumers to name"))?;
+            Arc::new(TrackConsumersPool::new(GreedyMemoryPool::new(bytes), top))
+        }
+        None => Arc::new(UnboundedMemoryPool::default()),
+    };
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .build_arc()?;
+    Ok(SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(functions.all_scalar())
+        .with_aggregate_functions(functions.all_aggregate())
+        .with_window_functions(functions.all_window())
+        .build())
+}
+
+/// The physical plan of a bound query.
+pub(crate) async fn optimize(
+    plan: &LogicalPlan,
+    state: &SessionState,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    state
+        .create_physical_plan(plan)
+        .await
+        .map_err(|error| explain_failure(plan, error))
+}
+
+/// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
+fn explain_failure(plan: &LogicalPlan, error: datafusion::error::DataFusionError) -> Error {
+    let error = Error::from(error);
+    if error.code() != "TM0508" {
+        return error;
+    }
+    let correlated = bind::correlated_columns(plan);
+    if correlated.is_empty() {
+        return Error::new(ErrorKind::Input, "TM0902", format!("this query cannot be planned: {}", error.message()));
+    }
+    Error::new(
+        ErrorKind::Input,
+        "TM0901",
+        format!("a subquery that uses {} of the query around it cannot be turned into a join", correlated.join(", ")),
+    )
+    .hint("write the subquery as a JOIN, or compare the outer column with = inside it")
+}

@@ -1,0 +1,87 @@
+//! Settings: raw input becomes checked input once.
+
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Rows an operator aims at in one batch.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// Threads beyond which nothing is gained and everything costs.
+const THREADS_MAX: usize = 1024;
+
+/// A worker's stack. Reserved address space, not memory.
+pub(super) const WORKER_STACK_BYTES: usize = 32 << 20;
+
+/// The stack of the thread that parses and plans.
+pub(super) const PLANNER_STACK_BYTES: usize = 64 << 20;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) threads: usize,
+    pub(super) memory_limit: Option<usize>,
+    pub(super) batch_rows: usize,
+    pub(super) double_quotes_are_strings: bool,
+}
+
+/// Settings of an engine to be.
+///
+/// ```
+/// let engine = tidemill::Engine::builder().threads(2).memory_limit(1 << 30).in_memory()?;
+/// # Ok::<(), tidemill::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Builder {
+    threads: Option<usize>,
+    memory_limit: Option<u64>,
+    batch_rows: Option<usize>,
+    double_quotes_are_strings: bool,
+}
+
+impl Builder {
+    /// Worker threads. All cores without it.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Bytes that the operators of all running queries may hold together. Unbounded without it.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Rows an operator aims at in one batch. Answers never depend on it.
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.batch_rows = Some(rows);
+        self
+    }
+
+    /// Makes `"…"` a string with backslash escapes, as GoogleSQL and Spark have it, instead of a quoted name.
+    pub fn double_quotes_are_strings(mut self, yes: bool) -> Self {
+        self.double_quotes_are_strings = yes;
+        self
+    }
+
+    /// An engine that keeps its tables in memory.
+    ///
+    /// # Errors
+    /// TM0603 for a setting out of its range.
+    pub fn in_memory(self) -> Result<Engine> {
+        let threads = match self.threads {
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+            Some(threads) => in_range("threads", threads, 1, THREADS_MAX)?,
+        };
+        let batch_rows = in_range("batch_rows", self.batch_rows.unwrap_or(BATCH_ROWS), 1, 1 << 20)?;
+        let memory_limit = self.memory_limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let double_quotes_are_strings = self.double_quotes_are_strings;
+        Engine::with_settings(Settings { threads, memory_limit, batch_rows, double_quotes_are_strings })
+    }
+}
+
+fn in_range(name: &str, value: usize, low: usize, high: usize) -> Result<usize> {
+    if (low..=high).contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::new(ErrorKind::Input, "TM0603", format!("{name} must be from {low} to {high}, not {value}")))
+}

@@ -1,0 +1,134 @@
+//! The life of a query, on one screen: parse, bind, optimize, lower, run.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::datasource::MemTable;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::{Engine, Outcome, Rows, Summary, config, explain, result};
+use crate::catalog::{Entry, View, files};
+use crate::error::{Error, Result};
+use crate::exec::{self, Execution, Receiver};
+use crate::lang::ast;
+use crate::plan::bind::{Bound, Files};
+use crate::plan::{self, BoundQuery, Parameters};
+
+/// Runs one statement of a parsed text.
+pub(super) fn run_statement(
+    engine: &Engine,
+    statement: &ast::Statement,
+    text: &str,
+    parameters: &Parameters,
+) -> Result<Outcome> {
+    let bound = on_planner_stack(|| bind(engine, statement, text, parameters))?;
+    carry_out(engine, bound)
+}
+
+/// Syntax tree to logical plan.
+pub(super) fn bind(engine: &Engine, statement: &ast::Statement, text: &str, parameters: &Parameters) -> Result<Bound> {
+    plan::bind::bind(statement, text, engine.catalog(), &FilesOnDisk, parameters)
+}
+
+/// Logical plan to physical plan.
+pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn ExecutionPlan>> {
+    on_planner_stack(|| {
+        let mut state = engine.0.state.clone();
+        state.mark_start_execution(Arc::clone(engine.0.state.config_options()));
+        let runtime = engine.0.runtime.get()?;
+        let _guard = runtime.enter();
+        futures::executor::block_on(plan::optimize::optimize(&query.plan, &state))
+    })
+}
+
+/// Logical plan to running pipelines.
+fn start(engine: &Engine, query: &BoundQuery) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
+    let physical = optimize(engine, query)?;
+    let context = engine.context();
+    let (sink, receiver) = exec::output(&context);
+    let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let schema = result::named_schema(&physical.schema(), &query.columns);
+    Ok((schema, receiver, exec::run(graph, &context)))
+}
+
+fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
+    match bound {
+        Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
+        Bound::CreateTable { name, or_replace, if_not_exists, query } => {
+            if if_not_exists && engine.catalog().find(&name)?.is_some() {
+                return Ok(Outcome::Done(Summary::new(0)));
+            }
+            let rows = answer(engine, &query)?;
+            let schema = Arc::clone(rows.schema());
+            let batches = rows.collect::<Result<Vec<_>>>()?;
+            let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+            let table = MemTable::try_new(schema, vec![batches])?;
+            engine.catalog().insert(&name, Entry::Table(Arc::new(table)), or_replace)?;
+            Ok(Outcome::Done(Summary::new(count)))
+        }
+        Bound::CreateView { name, or_replace, if_not_exists, query } => {
+            if if_not_exists && engine.catalog().find(&name)?.is_some() {
+                return Ok(Outcome::Done(Summary::new(0)));
+            }
+            let names = query.columns.into_iter().map(|column| column.name).collect();
+            let view = View { plan: query.plan, names };
+            engine.catalog().insert(&name, Entry::View(Arc::new(view)), or_replace)?;
+            Ok(Outcome::Done(Summary::new(0)))
+        }
+        Bound::CreateExternalTable { name, or_replace, if_not_exists, provider } => {
+            if if_not_exists && engine.catalog().find(&name)?.is_some() {
+                return Ok(Outcome::Done(Summary::new(0)));
+            }
+            engine.catalog().insert(&name, Entry::Table(provider), or_replace)?;
+            Ok(Outcome::Done(Summary::new(0)))
+        }
+        Bound::Explain { analyze, statement } => match *statement {
+            Bound::Query(query) | Bound::CreateTable { query, .. } | Bound::CreateView { query, .. } => {
+                explain::rows(engine, &query, analyze).map(Outcome::Rows)
+            }
+            Bound::CreateExternalTable { .. } | Bound::Explain { .. } => {
+                Err(Error::new(crate::error::ErrorKind::Input, "TM0315", "EXPLAIN takes a query"))
+            }
+        },
+    }
+}
+
+/// The rows of a bound query.
+pub(super) fn answer(engine: &Engine, query: &BoundQuery) -> Result<Rows> {
+    answer_with_execution(engine, query).map(|(rows, _)| rows)
+}
+
+/// The rows of a bound query, and what makes them.
+pub(super) fn answer_with_execution(engine: &Engine, query: &BoundQuery) -> Result<(Rows, Arc<Execution>)> {
+    let (schema, receiver, execution) = start(engine, query)?;
+    Ok((Rows::new(schema, receiver, Arc::clone(&execution)), execution))
+}
+
+/// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.
+pub(super) fn on_planner_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("tidemill-plan".to_string())
+            .stack_size(config::PLANNER_STACK_BYTES)
+            .spawn_scoped(scope, work)
+            .map_err(|error| {
+                Error::new(crate::error::ErrorKind::Io, "TM0701", format!("no thread could be started: {error}"))
+            })?;
+        thread.join().unwrap_or_else(|_| Err(Error::bug("planning panicked")))
+    })
+}
+
+/// Paths in FROM are files of this machine.
+struct FilesOnDisk;
+
+impl Files for FilesOnDisk {
+    fn open(
+        &self,
+        path: &str,
+        format: Option<&str>,
+        options: &[(String, datafusion::common::ScalarValue)],
+        columns: Option<SchemaRef>,
+    ) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
+        Ok(files::open(path, format, options, columns)?)
+    }
+}

@@ -1,0 +1,187 @@
+//! What comes out: rows, a handle on the query that makes them, a summary.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::{CancelToken, Execution, Receiver};
+use crate::plan::OutputColumn;
+
+/// What a statement gave.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A query's rows, still to be read.
+    Rows(Rows),
+    /// A statement without rows is done.
+    Done(Summary),
+}
+
+/// What a finished statement did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Rows given or stored.
+    pub rows: u64,
+}
+
+impl Summary {
+    pub(super) fn new(rows: u64) -> Self {
+        Summary { rows }
+    }
+}
+
+/// The rows of a query as Arrow batches, made while they are read. Dropping it stops the query.
+///
+/// At most a few batches lie between the query and its reader: a reader that stops reading stops the query's work.
+///
+/// ```
+/// # let engine = tidemill::Engine::in_memory()?;
+/// let rows = engine.query("FROM (VALUES (1), (2)) |> AGGREGATE SUM(column1) AS total", ())?;
+/// assert_eq!(rows.schema().field(0).name(), "total");
+/// for batch in rows {
+///     assert_eq!(batch?.num_rows(), 1);
+/// }
+/// # Ok::<(), tidemill::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Rows {
+    schema: SchemaRef,
+    running: Option<(Receiver, Arc<Execution>)>,
+    ready: std::vec::IntoIter<RecordBatch>,
+    cancel: CancelToken,
+}
+
+impl Rows {
+    pub(super) fn new(schema: SchemaRef, receiver: Receiver, execution: Arc<Execution>) -> Self {
+        let cancel = receiver.cancel_token();
+        Rows { schema, running: Some((receiver, execution)), ready: Vec::new().into_iter(), cancel }
+    }
+
+    /// Rows that are there already.
+    pub(super) fn ready(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Rows { schema, running: None, ready: batches.into_iter(), cancel: CancelToken::default() }
+    }
+
+    pub(super) fn empty() -> Self {
+        Rows::ready(Arc::new(Schema::empty()), Vec::new())
+    }
+
+    /// The columns. Names may be empty of meaning or repeated where the query left them so.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// A handle that can stop this query from another thread.
+    pub fn handle(&self) -> QueryHandle {
+        QueryHandle(self.cancel.clone())
+    }
+
+    /// Every batch, in memory.
+    ///
+    /// # Errors
+    /// Whatever stops the query.
+    pub fn collect_batches(self) -> Result<Vec<RecordBatch>> {
+        self.collect()
+    }
+
+    /// Rows as values of a type: a struct whose fields are named as the columns, or a tuple by position.
+    ///
+    /// ```
+    /// # let engine = tidemill::Engine::in_memory()?;
+    /// #[derive(serde::Deserialize)]
+    /// struct Sale { region: String, amount: f64 }
+    /// let rows = engine.query("SELECT 'north' AS region, 2.5 AS amount", ())?;
+    /// for sale in rows.typed::<Sale>() {
+    ///     let sale = sale?;
+    ///     assert_eq!((sale.region.as_str(), sale.amount), ("north", 2.5));
+    /// }
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Each item: whatever stops the query; TM0604 where a row does not fit the type.
+    pub fn typed<T: DeserializeOwned>(self) -> impl Iterator<Item = Result<T>> {
+        self.flat_map(|batch| match batch.and_then(|batch| from_batch::<T>(&batch)) {
+            Ok(values) => values.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    /// The one row of a query that gives exactly one.
+    ///
+    /// # Errors
+    /// TM0605 for no row or more than one; otherwise as [`Rows::typed`].
+    pub fn one<T: DeserializeOwned>(self) -> Result<T> {
+        let wrong = |found: &str| {
+            Error::new(ErrorKind::Run, "TM0605", format!("one row was asked for and the query gave {found}"))
+        };
+        let mut rows = self.typed::<T>();
+        let row = rows.next().ok_or_else(|| wrong("none"))??;
+        match rows.next() {
+            None => Ok(row),
+            Some(Ok(_)) => Err(wrong("more")),
+            Some(Err(error)) => Err(error),
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(batch) = self.ready.next() {
+            return Some(Ok(batch));
+        }
+        let (receiver, execution) = self.running.as_ref()?;
+        let batch = match receiver.recv(execution) {
+            Ok(Some(batch)) => renamed(&self.schema, &batch),
+            Ok(None) => {
+                self.running = None;
+                return None;
+            }
+            Err(error) => Err(error),
+        };
+        if batch.is_err() {
+            self.running = None;
+        }
+        Some(batch)
+    }
+}
+
+/// Stops a query. Clones stop the same one.
+#[derive(Debug, Clone)]
+pub struct QueryHandle(CancelToken);
+
+impl QueryHandle {
+    /// Asks the query to stop; its rows then end with a `TM0507` error.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// A plan's schema under the names that the user sees.
+pub(super) fn named_schema(schema: &Schema, columns: &[OutputColumn]) -> SchemaRef {
+    let fields = schema.fields().iter().zip(columns).map(|(field, column)| {
+        // Whether NULL can occur is the plan's guess; a reader must be ready for it.
+        Field::new(column.name.clone(), field.data_type().clone(), true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn renamed(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)?)
+}
+
+fn from_batch<T: DeserializeOwned>(batch: &RecordBatch) -> Result<Vec<T>> {
+    serde_arrow::from_record_batch(batch).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().next().unwrap_or_default().trim_start_matches("Error: ").to_string();
+        Error::new(ErrorKind::Input, "TM0604", format!("a row does not fit the type asked for: {reason}"))
+            .hint("name the type's fields as the query's columns, and use Option for columns with NULL")
+    })
+}
