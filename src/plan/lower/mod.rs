@@ -1,1 +1,7 @@
 //! Physical plan to pipelines.
+
+pub(crate) mod filter;
+pub(crate) mod limit;
+pub(crate) mod project;
+pub(crate) mod sort;
+pub(crate) mod values;
