@@ -10,6 +10,7 @@
 
 mod context;
 mod error;
+pub(crate) mod exchange;
 pub(crate) mod expr;
 pub(crate) mod graph;
 pub(crate) mod metrics;

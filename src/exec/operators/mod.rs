@@ -1,3 +1,10 @@
 //! Sources, operators and sinks: one relational idea per file, with all its roles.
 
 pub(crate) mod bridge;
+pub(crate) mod collect;
+pub(crate) mod filter;
+pub(crate) mod limit;
+pub(crate) mod memory;
+pub(crate) mod project;
+pub(crate) mod sort;
+pub(crate) mod sort_keys;

@@ -1,0 +1,217 @@
+//! Sorting by any number of keys of any type: every row's keys become bytes that compare as the rows do, and the first of these
+//! bytes lie in the entry that is moved about, so that most comparisons touch nothing else.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatchOptions};
+use arrow::compute::interleave;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use arrow::row::{RowConverter, Rows, SortField};
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
+use rayon::slice::ParallelSliceMut;
+
+use super::collect::batch_bytes;
+use super::project::evaluate_all;
+use crate::error::Result;
+use crate::exec::expr::checked;
+
+/// Bytes of a key that an entry holds itself.
+const HEAD: usize = 16;
+
+/// What to sort by.
+#[derive(Debug)]
+pub(crate) struct SortKeys {
+    ordering: LexOrdering,
+    exprs: Vec<Arc<dyn PhysicalExpr>>,
+    converter: RowConverter,
+}
+
+impl SortKeys {
+    pub(crate) fn new(ordering: &LexOrdering, schema: &Schema) -> Result<Self> {
+        let exprs = ordering
+            .iter()
+            .map(|key| checked(&key.expr))
+            .collect::<Result<Vec<_>>>()?;
+        let fields = ordering
+            .iter()
+            .map(|key| {
+                Ok(SortField::new_with_options(
+                    key.expr.data_type(schema)?,
+                    key.options,
+                ))
+            })
+            .collect::<Result<_>>()?;
+        Ok(SortKeys {
+            ordering: ordering.clone(),
+            exprs,
+            converter: RowConverter::new(fields)?,
+        })
+    }
+
+    pub(crate) fn ordering(&self) -> &LexOrdering {
+        &self.ordering
+    }
+
+    /// The key columns of a batch.
+    pub(crate) fn columns(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        evaluate_all(&self.exprs, batch)
+    }
+
+    /// The keys of a batch's rows as comparable bytes.
+    pub(crate) fn rows(&self, columns: &[ArrayRef]) -> Result<Rows> {
+        Ok(self.converter.convert_columns(columns)?)
+    }
+}
+
+/// One row: the first bytes of its key, and where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    head: [u64; HEAD / 8],
+    batch: u32,
+    row: u32,
+}
+
+impl Entry {
+    fn new(key: &[u8], batch: u32, row: u32) -> Self {
+        let mut bytes = [0; HEAD];
+        let length = key.len().min(HEAD);
+        bytes[..length].copy_from_slice(&key[..length]);
+        let whole = u128::from_be_bytes(bytes);
+        Entry {
+            head: [(whole >> 64) as u64, whole as u64],
+            batch,
+            row,
+        }
+    }
+}
+
+/// Rows to be sorted, with their keys.
+#[derive(Debug)]
+pub(crate) struct SortRun {
+    batches: Vec<RecordBatch>,
+    /// The keys of each batch, where any is longer than an entry's head.
+    rows: Vec<Option<Rows>>,
+    entries: Vec<Entry>,
+    memory: Vec<MemoryReservation>,
+}
+
+impl SortRun {
+    pub(crate) fn new(memory: MemoryReservation) -> Self {
+        SortRun {
+            batches: Vec::new(),
+            rows: Vec::new(),
+            entries: Vec::new(),
+            memory: vec![memory],
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Adds the rows of a batch. `keys` are the batch's own, from [`SortKeys::rows`].
+    pub(crate) fn push(&mut self, batch: RecordBatch, keys: Rows) -> Result<()> {
+        let number = position(self.batches.len());
+        let longest = keys.lengths().max().unwrap_or(0);
+        let keys_kept = if longest > HEAD { keys.size() } else { 0 };
+        let bytes = batch_bytes(&batch) + keys_kept + keys.num_rows() * size_of::<Entry>();
+        if let Some(memory) = self.memory.first() {
+            memory.try_grow(bytes)?;
+        }
+        self.entries.extend(
+            keys.iter()
+                .enumerate()
+                .map(|(row, key)| Entry::new(key.data(), number, position(row))),
+        );
+        self.batches.push(batch);
+        self.rows.push((longest > HEAD).then_some(keys));
+        Ok(())
+    }
+
+    /// Takes over another run's rows.
+    pub(crate) fn absorb(&mut self, other: SortRun) {
+        if self.entries.is_empty() {
+            let memory = std::mem::take(&mut self.memory);
+            *self = other;
+            self.memory.extend(memory);
+            return;
+        }
+        let first = position(self.batches.len());
+        self.entries
+            .extend(other.entries.into_iter().map(|entry| Entry {
+                batch: entry.batch + first,
+                ..entry
+            }));
+        self.batches.extend(other.batches);
+        self.rows.extend(other.rows);
+        self.memory.extend(other.memory);
+    }
+
+    /// Sorts, on all threads of the pool that it is called on.
+    pub(crate) fn sort(&mut self) {
+        let rows = &self.rows;
+        if rows.iter().all(Option::is_none) {
+            self.entries.par_sort_unstable();
+        } else {
+            self.entries
+                .par_sort_unstable_by(|left, right| compare(rows, left, right));
+        }
+    }
+
+    /// Forgets all but the first `count` rows, which must be sorted.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.entries.truncate(count);
+    }
+
+    /// The rows from `start` up to `end` in the order of the entries, as one batch.
+    pub(crate) fn gather(
+        &self,
+        start: usize,
+        end: usize,
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch> {
+        let places: Vec<(usize, usize)> = self.entries[start..end]
+            .iter()
+            .map(|entry| (entry.batch as usize, entry.row as usize))
+            .collect();
+        let columns = (0..schema.fields().len())
+            .map(|column| {
+                let arrays: Vec<&dyn Array> = self
+                    .batches
+                    .iter()
+                    .map(|batch| batch.column(column).as_ref())
+                    .collect();
+                Ok(interleave(&arrays, &places)?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(schema),
+            columns,
+            &RecordBatchOptions::new().with_row_count(Some(places.len())),
+        )?)
+    }
+}
+
+/// By key, then by place: the order in which rows came to a worker decides between equal ones.
+fn compare(rows: &[Option<Rows>], left: &Entry, right: &Entry) -> Ordering {
+    left.head
+        .cmp(&right.head)
+        .then_with(|| tail(rows, left).cmp(tail(rows, right)))
+        .then_with(|| (left.batch, left.row).cmp(&(right.batch, right.row)))
+}
+
+/// The part of a key that its entry does not hold.
+fn tail<'a>(rows: &'a [Option<Rows>], entry: &Entry) -> &'a [u8] {
+    rows[entry.batch as usize]
+        .as_ref()
+        .and_then(|rows| rows.row(entry.row as usize).data().get(HEAD..))
+        .unwrap_or_default()
+}
+
+/// A place as an entry holds it. A batch has fewer than 2^32 rows and a run fewer batches: memory ends long before.
+fn position(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
