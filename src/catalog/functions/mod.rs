@@ -1,19 +1,27 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
+mod divide;
+mod single_value;
+mod sum;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use datafusion::execution::SessionStateDefaults;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use crate::error::Result;
+pub(crate) use divide::int_divide;
+pub(crate) use single_value::single_value;
 
-/// The three kinds of functions, by lower-case name and alias.
+/// The kinds of functions, by lower-case name and alias.
 #[derive(Debug, Default)]
 pub(crate) struct Functions {
     scalar: RwLock<HashMap<String, Arc<ScalarUDF>>>,
     aggregate: RwLock<HashMap<String, Arc<AggregateUDF>>>,
     window: RwLock<HashMap<String, Arc<WindowUDF>>>,
+    /// Functions that take a lambda.
+    higher_order: RwLock<HashMap<String, Arc<HigherOrderUDF>>>,
 }
 
 impl Functions {
@@ -28,6 +36,16 @@ impl Functions {
         for function in SessionStateDefaults::default_window_functions() {
             functions.register_window(function);
         }
+        for function in SessionStateDefaults::default_higher_order_functions() {
+            let aliases = function.aliases().to_vec();
+            put(
+                &functions.higher_order,
+                function.name(),
+                &aliases,
+                &function,
+            );
+        }
+        functions.register_aggregate(sum::checked_sum());
         Ok(functions)
     }
 
@@ -41,6 +59,10 @@ impl Functions {
 
     pub(crate) fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
         get(&self.window, name)
+    }
+
+    pub(crate) fn higher_order(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        get(&self.higher_order, name)
     }
 
     pub(crate) fn register_scalar(&self, function: Arc<ScalarUDF>) {
@@ -66,6 +88,7 @@ impl Functions {
         names.extend(read(&self.scalar).keys().cloned());
         names.extend(read(&self.aggregate).keys().cloned());
         names.extend(read(&self.window).keys().cloned());
+        names.extend(read(&self.higher_order).keys().cloned());
         names.sort();
         names.dedup();
         names
