@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::{Engine, Outcome, ParamMap, Params, Rows, first, query};
+use super::{Engine, Rows, first, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::graph::{After, Pipeline, PipelineGraph};
 use crate::exec::metrics::{PipelineMetrics, StepMetrics};
@@ -37,14 +37,12 @@ impl Engine {
     /// # Errors
     /// As [`Engine::query`].
     pub fn explain(&self, text: &str, what: Explain) -> Result<String> {
-        let mut params = ParamMap::new();
-        ().bind(&mut params);
         let mut statements = self.statements(text).map_err(first)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             return Err(Error::new(ErrorKind::Input, "TM0103", "exactly one statement can be explained"));
         };
         let bound =
-            query::on_planner_stack(|| query::bind(self, &statement.parsed, &statement.text, params.parameters()))?;
+            query::on_planner_stack(|| query::bind(self, &statement.parsed, &statement.text, &plan::Parameters::default()))?;
         match bound {
             plan::bind::Bound::Query(query) => text_of(self, &query, what == Explain::Analyze),
             _ => Err(Error::new(ErrorKind::Input, "TM0315", "EXPLAIN takes a query")),

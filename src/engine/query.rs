@@ -34,7 +34,7 @@ pub(super) fn bind(engine: &Engine, statement: &ast::Statement, text: &str, para
 pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn ExecutionPlan>> {
     on_planner_stack(|| {
         let mut state = engine.0.state.clone();
-        state.mark_start_execution(Arc::clone(engine.0.state.config_options()));
+        state.mark_start_execution();
         let runtime = engine.0.runtime.get()?;
         let _guard = runtime.enter();
         futures::executor::block_on(plan::optimize::optimize(&query.plan, &state))

@@ -61,6 +61,9 @@ impl Engine {
         let schema_name = options.catalog.default_schema.clone();
         let state = datafusion::execution::SessionStateBuilder::new_from_existing(state)
             .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
+            .with_scalar_functions(self.catalog().functions().all_scalar())
+            .with_aggregate_functions(self.catalog().functions().all_aggregate())
+            .with_window_functions(self.catalog().functions().all_window())
             .build();
         let catalog = Arc::new(datafusion::catalog::MemoryCatalogProvider::new());
         datafusion::catalog::CatalogProvider::register_schema(catalog.as_ref(), &schema_name, Arc::new(schema))

@@ -1,1 +1,23 @@
-fn main() {}
+//! The `tidemill` command: texts in, results out, errors on standard error.
+
+#![forbid(unsafe_code)]
+
+mod flags;
+mod format;
+mod report;
+mod run;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use flags::Flags;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    ExitCode::from(run::run(&flags))
+}

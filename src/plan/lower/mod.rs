@@ -54,12 +54,12 @@ pub(crate) fn lower_node(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let input = lower_node(filter.input(), graph)?;
-        let stream = filter::lower_filter(filter, input, graph)?;
-        return limit::lower_limit(0, filter.fetch(), stream, graph);
+        let stream = filter::lower_filter(filter, input)?;
+        return limit::lower_limit(0, filter.fetch(), stream);
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let input = lower_node(projection.input(), graph)?;
-        return project::lower_projection(projection, input, graph);
+        return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         let input = lower_node(aggregate.input(), graph)?;
@@ -86,19 +86,19 @@ pub(crate) fn lower_node(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
 fn lower_order_and_shape(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
     if let Some(sort) = plan.downcast_ref::<SortExec>() {
         let input = lower_node(sort.input(), graph)?;
-        return sort::lower_sort(sort.expr(), sort.fetch(), input, graph);
+        return sort::lower_sort(sort.expr(), sort.fetch(), &plan.schema(), input, graph);
     }
     if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
         let input = lower_node(merge.input(), graph)?;
-        return sort::lower_sort(merge.expr(), merge.fetch(), input, graph);
+        return sort::lower_sort(merge.expr(), merge.fetch(), &plan.schema(), input, graph);
     }
     if let Some(limit) = plan.downcast_ref::<GlobalLimitExec>() {
         let input = lower_node(limit.input(), graph)?;
-        return limit::lower_limit(limit.skip(), limit.fetch(), input, graph);
+        return limit::lower_limit(limit.skip(), limit.fetch(), input);
     }
     if let Some(limit) = plan.downcast_ref::<LocalLimitExec>() {
         let input = lower_node(limit.input(), graph)?;
-        return limit::lower_limit(0, Some(limit.fetch()), input, graph);
+        return limit::lower_limit(0, Some(limit.fetch()), input);
     }
     if plan.downcast_ref::<WindowAggExec>().is_some() || plan.downcast_ref::<BoundedWindowAggExec>().is_some() {
         let input = lower_node(only_child(plan)?, graph)?;
@@ -118,7 +118,7 @@ fn lower_order_and_shape(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
     {
         // How rows are spread over partitions is for the executor to say.
         let input = lower_node(only_child(plan)?, graph)?;
-        return limit::lower_limit(0, plan.fetch(), input, graph);
+        return limit::lower_limit(0, plan.fetch(), input);
     }
     lower_leaf(plan, graph)
 }
@@ -131,7 +131,7 @@ fn lower_leaf(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Resul
         || plan.downcast_ref::<EmptyExec>().is_some()
         || plan.downcast_ref::<DataSourceExec>().is_some()
     {
-        if let Some(stream) = values::lower_values(plan)? {
+        if let Some(stream) = values::lower_memory(plan)? {
             return Ok(stream);
         }
     }

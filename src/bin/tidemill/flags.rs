@@ -1,0 +1,159 @@
+//! The command line: one list of flags, from which help is printed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Pipe queries over CSV, Parquet, JSON and Arrow files.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidemill",
+    version,
+    max_term_width = 100,
+    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -",
+    after_help = "Examples:
+  tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
+  tidemill \"FROM 'logs/*.parquet' |> WHERE level = @level |> LIMIT 5\" --param level=error
+  tidemill -f report.tide --format json --output report.json
+
+Exit codes: 0 ok, 1 the query failed while it ran, 2 wrong usage or query, 3 wrong or missing data,
+4 a limit was reached, 5 unavailable, 130 interrupted, 141 the reader of the output went away"
+)]
+pub(crate) struct Flags {
+    /// A query, the path of a script (.tide, .tidemill or .sql), or - for a script on standard input
+    #[arg(value_name = "QUERY")]
+    pub(crate) query: Option<String>,
+
+    /// Run this text; may be repeated, in order
+    #[arg(short, long = "command", value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+
+    /// Run the script in this file, - for standard input; may be repeated, after every -c
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+
+    /// How results are written [default: table on a terminal, csv otherwise]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+
+    /// Write the result to this file, whole or not at all; its extension says the format
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The value of @NAME; numbers, true, false, null and dates are taken as such, 'quoted' is text
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) param: Vec<String>,
+
+    /// The value of the next ?
+    #[arg(long = "arg", value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) arg: Vec<String>,
+
+    /// Worker threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+
+    /// Memory that queries may hold, such as 2GB or 512MiB [default: no bound]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) memory_limit: Option<u64>,
+
+    /// How NULL is written in csv and tsv [default: an empty field; empty text is then written \"\"]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) null: String,
+
+    /// Say on standard error how long each statement took
+    #[arg(long)]
+    pub(crate) timing: bool,
+
+    /// How errors are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) error_format: ErrorFormat,
+
+    /// What \"double quotes\" hold
+    #[arg(long, value_name = "KIND", default_value = "identifier")]
+    pub(crate) double_quotes: DoubleQuotes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Csv,
+    Tsv,
+    Json,
+    Ndjson,
+    Markdown,
+    Arrow,
+    Parquet,
+}
+
+impl Format {
+    /// The format that a file's name asks for.
+    pub(crate) fn of_path(path: &std::path::Path) -> Option<Format> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(Format::Csv),
+            "tsv" | "tab" => Some(Format::Tsv),
+            "json" => Some(Format::Json),
+            "ndjson" | "jsonl" => Some(Format::Ndjson),
+            "md" | "markdown" => Some(Format::Markdown),
+            "arrow" | "arrows" | "ipc" => Some(Format::Arrow),
+            "parquet" | "pq" => Some(Format::Parquet),
+            "txt" => Some(Format::Table),
+            _ => None,
+        }
+    }
+
+    /// Bytes that a terminal cannot show.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Format::Arrow | Format::Parquet)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ErrorFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoubleQuotes {
+    Identifier,
+    String,
+}
+
+/// `512MiB`, `2GB`, `1000000`: powers of 1000 without an i, of 1024 with it.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, unit) = text.split_at(digits);
+    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => f64::from(1 << 10),
+        "mib" => f64::from(1 << 20),
+        "gib" => f64::from(1 << 30),
+        "tib" => f64::from(1 << 30) * 1024.0,
+        other => return Err(format!("`{other}` is no unit of bytes; use KB, MB, GB, KiB, MiB or GiB")),
+    };
+    let number: f64 = number.parse().map_err(|_| "a size is a number with a unit, such as 2GB".to_string())?;
+    let bytes = number * factor;
+    if !(1.0..=1e18).contains(&bytes) {
+        return Err("a size must be at least one byte and at most 1e18".to_string());
+    }
+    Ok(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_bytes;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_bytes("2GB"), Ok(2_000_000_000));
+        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(parse_bytes("1.5k"), Ok(1500));
+        assert!(parse_bytes("2 sheep").is_err());
+        assert!(parse_bytes("0").is_err());
+        assert!(parse_bytes("-1GB").is_err());
+    }
+}

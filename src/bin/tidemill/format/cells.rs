@@ -1,0 +1,124 @@
+//! One column's values as text: exact, and NULL apart from every text.
+
+use std::fmt::Write;
+use std::io;
+
+use tidemill::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use tidemill::arrow::datatypes::{DataType, Field, Schema};
+use tidemill::arrow::json::writer::{LineDelimited, WriterBuilder};
+use tidemill::arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
+
+/// A column that can write its values.
+pub(super) struct Cells<'a> {
+    array: &'a ArrayRef,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    Plain(ArrayFormatter<'a>),
+    Bytes,
+    /// Nested values are JSON, written for the whole batch at once.
+    Nested(Vec<String>),
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(array: &'a ArrayRef) -> io::Result<Self> {
+        let kind = match array.data_type() {
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Kind::Bytes,
+            data_type if data_type.is_nested() => Kind::Nested(nested(array)?),
+            _ => {
+                let options = FormatOptions::new().with_duration_format(DurationFormat::ISO8601);
+                Kind::Plain(ArrayFormatter::try_new(array.as_ref(), &options).map_err(io::Error::other)?)
+            }
+        };
+        Ok(Cells { array, kind })
+    }
+
+    /// Appends the value of `row`; false, and nothing, for NULL.
+    pub(super) fn write(&self, row: usize, text: &mut String) -> io::Result<bool> {
+        if self.array.is_null(row) || *self.array.data_type() == DataType::Null {
+            return Ok(false);
+        }
+        match &self.kind {
+            Kind::Plain(formatter) => write!(text, "{}", formatter.value(row)).map_err(io::Error::other)?,
+            Kind::Nested(values) => text.push_str(&values[row]),
+            Kind::Bytes => {
+                text.push_str("\\x");
+                for byte in bytes_of(self.array, row) {
+                    write!(text, "{byte:02x}").map_err(io::Error::other)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn bytes_of(array: &ArrayRef, row: usize) -> &[u8] {
+    match array.data_type() {
+        DataType::Binary => array.as_binary::<i32>().value(row),
+        DataType::LargeBinary => array.as_binary::<i64>().value(row),
+        DataType::BinaryView => array.as_binary_view().value(row),
+        _ => array.as_fixed_size_binary().value(row),
+    }
+}
+
+fn nested(array: &ArrayRef) -> io::Result<Vec<String>> {
+    let field = Field::new("v", array.data_type().clone(), true);
+    let schema = std::sync::Arc::new(Schema::new(vec![field]));
+    let batch = RecordBatch::try_new(schema, vec![ArrayRef::clone(array)]).map_err(io::Error::other)?;
+    let mut text = Vec::new();
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut text);
+    writer.write(&batch).map_err(io::Error::other)?;
+    writer.finish().map_err(io::Error::other)?;
+    let text = String::from_utf8(text).map_err(io::Error::other)?;
+    let value = |line: &str| line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}')).map(str::to_string);
+    text.lines().map(|line| value(line).ok_or_else(|| io::Error::other("a nested value has no text"))).collect()
+}
+
+/// The language's name of a type.
+pub(super) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Null => "NULL".into(),
+        DataType::Boolean => "BOOL".into(),
+        DataType::Int8 => "TINYINT".into(),
+        DataType::Int16 => "INT16".into(),
+        DataType::Int32 => "INT32".into(),
+        DataType::Int64 => "INT64".into(),
+        DataType::UInt8 => "UINT8".into(),
+        DataType::UInt16 => "UINT16".into(),
+        DataType::UInt32 => "UINT32".into(),
+        DataType::UInt64 => "UINT64".into(),
+        DataType::Float16 | DataType::Float32 => "FLOAT32".into(),
+        DataType::Float64 => "FLOAT64".into(),
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => format!("DECIMAL({precision},{scale})"),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "STRING".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "BYTES".into(),
+        DataType::Date32 | DataType::Date64 => "DATE".into(),
+        DataType::Time32(_) | DataType::Time64(_) => "TIME".into(),
+        DataType::Timestamp(_, Some(_)) => "TIMESTAMP".into(),
+        DataType::Timestamp(_, None) => "DATETIME".into(),
+        DataType::Interval(_) | DataType::Duration(_) => "INTERVAL".into(),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => format!("ARRAY<{}>", type_name(item.data_type())),
+        DataType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{} {}", field.name(), type_name(field.data_type()))).collect();
+            format!("STRUCT<{}>", fields.join(", "))
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                format!("MAP<{}, {}>", type_name(pair[0].data_type()), type_name(pair[1].data_type()))
+            }
+            _ => "MAP".into(),
+        },
+        DataType::Dictionary(_, value) => type_name(value),
+        DataType::RunEndEncoded(_, value) => type_name(value.data_type()),
+        DataType::Union(..) => "UNION".into(),
+    }
+}

@@ -1,0 +1,51 @@
+//! Results as text or bytes. Every writer takes batches as they come and holds none, but for the rows a table shows.
+
+mod binary;
+mod cells;
+mod delimited;
+mod json;
+mod table;
+
+use std::io::{self, Write};
+
+use tidemill::arrow::array::RecordBatch;
+use tidemill::arrow::datatypes::SchemaRef;
+
+use crate::flags::Format;
+
+/// Writes one result.
+pub(crate) trait ResultWriter {
+    fn batch(&mut self, batch: &RecordBatch) -> io::Result<()>;
+    /// After the last batch.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// How text looks.
+#[derive(Debug, Clone)]
+pub(crate) struct Style {
+    pub(crate) null: String,
+    /// Columns of the terminal; `None` where the output is none.
+    pub(crate) width: Option<u16>,
+}
+
+/// A writer of `format` into `out`.
+pub(crate) fn writer<'a>(
+    format: Format,
+    schema: &SchemaRef,
+    style: &Style,
+    out: &'a mut (dyn Write + Send),
+) -> io::Result<Box<dyn ResultWriter + 'a>> {
+    Ok(match format {
+        Format::Csv => Box::new(delimited::Delimited::new(b',', schema, style, out)?),
+        Format::Tsv => Box::new(delimited::Delimited::new(b'\t', schema, style, out)?),
+        Format::Json => Box::new(json::Json::array(schema, out)),
+        Format::Ndjson => Box::new(json::Json::lines(schema, out)),
+        Format::Table => Box::new(table::Table::new(schema, style, out)),
+        Format::Markdown => Box::new(table::Markdown::new(schema, out)?),
+        Format::Arrow => Box::new(binary::Arrow::new(schema, out)?),
+        Format::Parquet => Box::new(binary::Parquet::new(schema, out)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Errors for people and for programs, on standard error.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::json;
+use tidemill::{Error, Span};
+
+use crate::flags::ErrorFormat;
+
+/// A text that statements came from, and what to call it.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// Says every error.
+pub(crate) fn report(errors: &[Error], text: &Text, format: ErrorFormat) {
+    for error in errors {
+        match format {
+            ErrorFormat::Json => eprintln!("{}", as_json(error, text)),
+            ErrorFormat::Text => anstream::eprintln!("{}", as_text(error, text)),
+        }
+    }
+}
+
+fn as_text(error: &Error, text: &Text) -> String {
+    let message = match error.place() {
+        Some(place) => format!("{} ({place})", error.message()),
+        None => error.message().to_string(),
+    };
+    let title = Level::ERROR.primary_title(message).id(error.code());
+    let notes = error.notes().iter().map(|(kind, note)| match *kind {
+        "hint" => Level::HELP.with_name("hint").message(note.clone()),
+        kind => Level::NOTE.with_name(kind).message(note.clone()),
+    });
+    let group = match error.span() {
+        // A huge text is not repeated to show a caret in it.
+        Some(span) if text.text.len() <= SNIPPET_BYTES => title.element(snippet(error, span, text)),
+        _ => Group::with_title(title),
+    };
+    Renderer::styled().render(&[group.elements(notes)])
+}
+
+/// Bytes of a text up to which errors show a piece of it.
+const SNIPPET_BYTES: usize = 1 << 20;
+
+fn snippet<'a>(
+    error: &'a Error,
+    span: Span,
+    text: &'a Text,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let primary = AnnotationKind::Primary.span(within(span, &text.text));
+    let primary = match error.span_label() {
+        Some(label) => primary.label(label),
+        None => primary,
+    };
+    let others = error
+        .labels()
+        .iter()
+        .map(|label| AnnotationKind::Context.span(within(label.span, &text.text)).label(label.text.as_str()));
+    Snippet::source(text.text.as_str())
+        .path(text.name.as_str())
+        .fold(true)
+        .annotation(primary)
+        .annotations(others)
+}
+
+/// The span inside the text, on character boundaries.
+fn within(span: Span, text: &str) -> std::ops::Range<usize> {
+    let start = text.floor_char_boundary(span.start.min(text.len()));
+    let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
+    start..end
+}
+
+fn as_json(error: &Error, text: &Text) -> String {
+    let mut object = json!({
+        "severity": "error",
+        "code": error.code(),
+        "message": error.message(),
+    });
+    if let Some(span) = error.span() {
+        let range = within(span, &text.text);
+        let before = &text.text[..range.start];
+        let line_start = before.rfind('\n').map_or(0, |position| position + 1);
+        object["source"] = json!(text.name);
+        object["line"] = json!(before.matches('\n').count() + 1);
+        object["column"] = json!(before[line_start..].chars().count() + 1);
+        object["start"] = json!(range.start);
+        object["end"] = json!(range.end);
+    }
+    if let Some(label) = error.span_label() {
+        object["label"] = json!(label);
+    }
+    if let Some(place) = error.place() {
+        object["file"] = json!({
+            "path": place.path.display().to_string(),
+            "line": place.line,
+            "byte": place.byte,
+            "column": place.column,
+        });
+    }
+    let notes: Vec<_> = error.notes().iter().map(|(kind, note)| json!({ *kind: note })).collect();
+    object["notes"] = json!(notes);
+    object.to_string()
+}

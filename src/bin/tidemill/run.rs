@@ -1,0 +1,256 @@
+//! From flags to results: gather the texts, run their statements in order, stop at the first error.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement, Value};
+
+use crate::flags::{DoubleQuotes, Flags, Format};
+use crate::format::{self, Style};
+use crate::report::{Text, report};
+use crate::target::{Target, stdout_is_terminal};
+
+const WRONG_USAGE: u8 = 2;
+const DATA: u8 = 3;
+const INTERRUPTED: u8 = 130;
+const PIPE_CLOSED: u8 = 141;
+
+/// Runs the program; the exit code.
+pub(crate) fn run(flags: &Flags) -> u8 {
+    match try_run(flags) {
+        Ok(()) => 0,
+        Err(Stop::Said(code)) => code,
+        Err(Stop::Usage(message)) => {
+            anstream::eprintln!("error: {message}");
+            WRONG_USAGE
+        }
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
+        Err(Stop::Output(error)) => {
+            anstream::eprintln!("error: the result cannot be written: {error}");
+            DATA
+        }
+    }
+}
+
+/// Why the program ends early.
+enum Stop {
+    /// An error was reported; this is its exit code.
+    Said(u8),
+    Usage(String),
+    /// The result could not be written.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Output(error)
+    }
+}
+
+fn try_run(flags: &Flags) -> Result<(), Stop> {
+    let texts = texts(flags)?;
+    let format = output_format(flags)?;
+    let params = params(flags)?;
+    let engine = engine(flags).map_err(|error| Stop::Usage(error.message().to_string()))?;
+    let mut parsed = Vec::new();
+    for text in &texts {
+        match engine.statements(&text.text) {
+            Ok(statements) => parsed.push((text, statements)),
+            Err(errors) => {
+                report(&errors, text, flags.error_format);
+                return Err(Stop::Said(errors.first().map_or(WRONG_USAGE, Error::exit_code)));
+            }
+        }
+    }
+    cancel_on_interrupt(&engine);
+    let mut session = Session { engine, flags, format, params, style: style(flags), results: 0 };
+    for (text, statements) in &parsed {
+        for statement in statements {
+            session.statement(statement, text)?;
+        }
+    }
+    Ok(())
+}
+
+struct Session<'a> {
+    engine: Engine,
+    flags: &'a Flags,
+    format: Format,
+    params: ParamMap,
+    style: Style,
+    /// Results written so far.
+    results: usize,
+}
+
+impl Session<'_> {
+    fn statement(&mut self, statement: &Statement, text: &Text) -> Result<(), Stop> {
+        let started = Instant::now();
+        let fail = |error: Error| {
+            report(std::slice::from_ref(&error), text, self.flags.error_format);
+            Stop::Said(if interrupted() { INTERRUPTED } else { error.exit_code() })
+        };
+        match self.engine.run(statement, &self.params).map_err(fail)? {
+            Outcome::Rows(rows) => {
+                let target = self.target()?;
+                write_rows(rows, target, self.format, &self.style).map_err(|error| match error {
+                    WriteError::Query(error) => fail(error),
+                    WriteError::Output(error) => Stop::Output(error),
+                })?;
+                self.results += 1;
+            }
+            Outcome::Done(summary) => {
+                if io::stderr().is_terminal() {
+                    anstream::eprintln!("Done: {} rows", summary.rows);
+                }
+            }
+            _ => {}
+        }
+        if self.flags.timing {
+            anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(())
+    }
+
+    fn target(&self) -> Result<Target, Stop> {
+        let one_only = self.flags.output.is_some() || self.format.is_binary();
+        if one_only && self.results > 0 {
+            return Err(Stop::Usage("a file, and arrow and parquet output, hold one result; the text gives more".to_string()));
+        }
+        if let Some(path) = &self.flags.output {
+            return Target::file(path).map_err(Stop::Output);
+        }
+        let mut target = Target::stdout();
+        if self.results > 0 && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown) {
+            // An empty line keeps the results of several statements apart.
+            target.writer().write_all(b"\n")?;
+        }
+        Ok(target)
+    }
+}
+
+enum WriteError {
+    Query(Error),
+    Output(io::Error),
+}
+
+fn write_rows(rows: Rows, mut target: Target, format: Format, style: &Style) -> Result<(), WriteError> {
+    let schema = rows.schema().clone();
+    let mut writer = format::writer(format, &schema, style, target.writer()).map_err(WriteError::Output)?;
+    for batch in rows {
+        let batch = batch.map_err(WriteError::Query)?;
+        writer.batch(&batch).map_err(WriteError::Output)?;
+    }
+    writer.finish().map_err(WriteError::Output)?;
+    target.commit().map_err(WriteError::Output)
+}
+
+fn engine(flags: &Flags) -> tidemill::Result<Engine> {
+    let mut builder = Engine::builder().double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String);
+    if let Some(threads) = flags.threads {
+        builder = builder.threads(threads);
+    }
+    if let Some(bytes) = flags.memory_limit {
+        builder = builder.memory_limit(bytes);
+    }
+    builder.in_memory()
+}
+
+/// The texts to run, in order.
+fn texts(flags: &Flags) -> Result<Vec<Text>, Stop> {
+    let mut texts = Vec::new();
+    match flags.query.as_deref() {
+        Some("-") => texts.push(standard_input()?),
+        Some(path) if is_script(Path::new(path)) => texts.push(script(Path::new(path))?),
+        Some(query) => texts.push(Text { name: "query".to_string(), text: query.to_string() }),
+        None => {}
+    }
+    texts.extend(flags.command.iter().map(|text| Text { name: "query".to_string(), text: text.clone() }));
+    for path in &flags.file {
+        texts.push(if path.as_os_str() == "-" { standard_input()? } else { script(path)? });
+    }
+    if texts.is_empty() {
+        if io::stdin().is_terminal() {
+            return Err(Stop::Usage("nothing to run: give a query, a script or -; --help shows how".to_string()));
+        }
+        texts.push(standard_input()?);
+    }
+    Ok(texts)
+}
+
+/// A path with a script's ending. One that does not exist is then a missing file, not a strange query.
+fn is_script(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    matches!(ending, Some("tide" | "tidemill" | "sql")) && !path.as_os_str().to_string_lossy().contains(['\n', '|', '\''])
+}
+
+fn script(path: &Path) -> Result<Text, Stop> {
+    let missing = |reason: String| {
+        anstream::eprintln!("error[TM0703]: the script {} cannot be read: {reason}", path.display());
+        Stop::Said(DATA)
+    };
+    let bytes = std::fs::read(path).map_err(|error| missing(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| missing(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    Ok(Text { name: path.display().to_string(), text })
+}
+
+fn standard_input() -> Result<Text, Stop> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).map_err(|error| {
+        anstream::eprintln!("error[TM0703]: standard input cannot be read as text: {error}");
+        Stop::Said(DATA)
+    })?;
+    Ok(Text { name: "standard input".to_string(), text })
+}
+
+fn output_format(flags: &Flags) -> Result<Format, Stop> {
+    let of_file = flags.output.as_deref().and_then(Format::of_path);
+    let to_terminal = flags.output.is_none() && stdout_is_terminal();
+    let fallback = if to_terminal { Format::Table } else { Format::Csv };
+    let format = flags.format.or(of_file).unwrap_or(fallback);
+    if format.is_binary() && to_terminal {
+        return Err(Stop::Usage("a terminal cannot show arrow or parquet; use --output FILE or a pipe".to_string()));
+    }
+    Ok(format)
+}
+
+fn params(flags: &Flags) -> Result<ParamMap, Stop> {
+    let mut params = ParamMap::new();
+    for param in &flags.param {
+        let Some((name, value)) = param.split_once('=') else {
+            return Err(Stop::Usage(format!("--param takes NAME=VALUE, not `{param}`; values of ? are given by --arg VALUE")));
+        };
+        params.set_text(name.trim_start_matches('@'), value);
+    }
+    for value in &flags.arg {
+        params.push(Value::from_text(value));
+    }
+    Ok(params)
+}
+
+fn style(flags: &Flags) -> Style {
+    let width = (flags.output.is_none() && stdout_is_terminal())
+        .then(|| terminal_size::terminal_size().map_or(80, |(width, _)| width.0));
+    Style { null: flags.null.clone(), width }
+}
+
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
+fn interrupted() -> bool {
+    INTERRUPT.load(Ordering::Relaxed)
+}
+
+/// The first Ctrl-C stops the query, so that nothing half is left; the second ends the program at once.
+fn cancel_on_interrupt(engine: &Engine) {
+    let engine = engine.clone();
+    let handler = move || {
+        if INTERRUPT.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        engine.cancel_all();
+    };
+    if ctrlc::set_handler(handler).is_err() {
+        anstream::eprintln!("warning: Ctrl-C will end the program without cleaning up");
+    }
+}

@@ -1,0 +1,67 @@
+//! Where results go: standard output, or a file that appears whole or not at all.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 256 << 10;
+
+pub(crate) enum Target {
+    Stdout(BufWriter<io::Stdout>),
+    File { file: BufWriter<NamedTempFile>, path: PathBuf },
+}
+
+impl Target {
+    pub(crate) fn stdout() -> Self {
+        Target::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
+    }
+
+    /// A temporary file beside `path`, so that renaming it is one step.
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new().prefix(".tidemill-").suffix(".part").tempfile_in(directory)?;
+        Ok(Target::File { file: BufWriter::with_capacity(BUFFER_BYTES, file), path: path.to_path_buf() })
+    }
+
+    pub(crate) fn writer(&mut self) -> &mut (dyn Write + Send) {
+        match self {
+            Target::Stdout(out) => out,
+            Target::File { file, .. } => file,
+        }
+    }
+
+    /// Makes what was written visible. Without it a file is gone.
+    pub(crate) fn commit(self) -> io::Result<()> {
+        match self {
+            Target::Stdout(mut out) => out.flush(),
+            Target::File { file, path } => {
+                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                set_usual_permissions(&file)?;
+                file.as_file().sync_all()?;
+                file.persist(path).map(drop).map_err(|error| error.error)
+            }
+        }
+    }
+}
+
+/// A temporary file is private; a result is as any new file is.
+#[cfg(unix)]
+fn set_usual_permissions(file: &NamedTempFile) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn set_usual_permissions(_file: &NamedTempFile) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether a person looks at standard output.
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
