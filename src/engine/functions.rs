@@ -421,7 +421,7 @@ where
     }
 
     fn state(&mut self) -> DataFusionResult<Vec<ScalarValue>> {
-        let bytes = postcard::to_stdvec(&self.state).map_err(|error| failed(&self.name, &error.to_string()))?;
+        let bytes = postcard::to_extend(&self.state, Vec::new()).map_err(|error| failed(&self.name, &error.to_string()))?;
         Ok(vec![ScalarValue::Binary(Some(bytes))])
     }
 

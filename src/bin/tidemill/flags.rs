@@ -36,7 +36,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
-    /// Write the result to this file, whole or not at all; its extension says the format
+    /// Write the last result to this file, whole or not at all; its extension says the format
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 

@@ -65,13 +65,13 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         }
     }
     cancel_on_interrupt(&engine);
-    let mut session = Session { engine, flags, format, params, style: style(flags), results: 0 };
+    let mut session = Session { engine, flags, format, params, style: style(flags), results: 0, file: None };
     for (text, statements) in &parsed {
         for statement in statements {
             session.statement(statement, text)?;
         }
     }
-    Ok(())
+    session.file.map_or(Ok(()), Target::commit).map_err(Stop::Output)
 }
 
 struct Session<'a> {
@@ -82,6 +82,8 @@ struct Session<'a> {
     style: Style,
     /// Results written so far.
     results: usize,
+    /// The last result on its way to the file of --output.
+    file: Option<Target>,
 }
 
 impl Session<'_> {
@@ -93,12 +95,17 @@ impl Session<'_> {
         };
         match self.engine.run(statement, &self.params).map_err(fail)? {
             Outcome::Rows(rows) => {
-                let target = self.target()?;
-                write_rows(rows, target, self.format, &self.style).map_err(|error| match error {
+                let mut target = self.target()?;
+                write_rows(rows, &mut target, self.format, &self.style).map_err(|error| match error {
                     WriteError::Query(error) => fail(error),
                     WriteError::Output(error) => Stop::Output(error),
                 })?;
                 self.results += 1;
+                match target {
+                    Target::Stdout(_) => target.commit()?,
+                    // An earlier result's temporary file goes away here.
+                    Target::File { .. } => self.file = Some(target),
+                }
             }
             Outcome::Done(summary) => {
                 if io::stderr().is_terminal() {
@@ -114,12 +121,11 @@ impl Session<'_> {
     }
 
     fn target(&self) -> Result<Target, Stop> {
-        let one_only = self.flags.output.is_some() || self.format.is_binary();
-        if one_only && self.results > 0 {
-            return Err(Stop::Usage("a file, and arrow and parquet output, hold one result; the text gives more".to_string()));
-        }
         if let Some(path) = &self.flags.output {
             return Target::file(path).map_err(Stop::Output);
+        }
+        if self.format.is_binary() && self.results > 0 {
+            return Err(Stop::Usage("arrow and parquet output hold one result; the text gives more".to_string()));
         }
         let mut target = Target::stdout();
         if self.results > 0 && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown) {
@@ -135,15 +141,14 @@ enum WriteError {
     Output(io::Error),
 }
 
-fn write_rows(rows: Rows, mut target: Target, format: Format, style: &Style) -> Result<(), WriteError> {
+fn write_rows(rows: Rows, target: &mut Target, format: Format, style: &Style) -> Result<(), WriteError> {
     let schema = rows.schema().clone();
     let mut writer = format::writer(format, &schema, style, target.writer()).map_err(WriteError::Output)?;
     for batch in rows {
         let batch = batch.map_err(WriteError::Query)?;
         writer.batch(&batch).map_err(WriteError::Output)?;
     }
-    writer.finish().map_err(WriteError::Output)?;
-    target.commit().map_err(WriteError::Output)
+    writer.finish().map_err(WriteError::Output)
 }
 
 fn engine(flags: &Flags) -> tidemill::Result<Engine> {
