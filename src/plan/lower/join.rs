@@ -270,3 +270,6 @@ fn not_in_condition(
         schema: Arc::new(Schema::new(fields)),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,9 +33,7 @@ impl Probe {
 
 impl Operator for Probe {
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>> {
-        if self.slot.get().is_none() {
-            return Err(Error::bug("a join was probed before it was built"));
-        }
+        table_in(&self.slot)?.probing.fetch_add(1, Ordering::AcqRel);
         Ok(Box::new(ProbeState {
             encoder: encoder(&self.spec.probe_keys, &self.input, &self.spec)?,
             spec: Arc::clone(&self.spec),
@@ -102,6 +100,12 @@ impl OperatorState for ProbeState {
             }
         }
         Ok(None)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let table = table_in(&self.slot)?;
+        table.probing.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
     }
 
     fn flow(&self) -> Flow {

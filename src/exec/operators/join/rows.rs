@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, StringViewArray, UInt32Array, new_null_array,
-};
-use arrow::buffer::NullBuffer;
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_null_array};
+use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -16,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Columns are put together up to this size: 32-bit offsets of strings end at twice as much.
 const CHUNK_BYTES: usize = 1 << 30;
+/// Buffers of text that a column may keep.
+const FEW_BUFFERS: usize = 8;
 
 /// Rows in chunks, numbered through. Mostly there is one chunk.
 #[derive(Debug)]
@@ -155,22 +155,34 @@ pub(super) fn compact(batch: RecordBatch) -> Result<RecordBatch> {
 }
 
 fn compact_column(column: &ArrayRef) -> ArrayRef {
-    fn wasteful(used: usize, buffers: &[arrow::buffer::Buffer]) -> bool {
-        used < buffers.iter().map(|buffer| buffer.len()).sum::<usize>() / 2
-    }
-    let strings: Option<&StringViewArray> = column.as_string_view_opt();
-    if let Some(strings) = strings
+    let wasteful =
+        |used: usize, buffers: &[Buffer]| used < buffers.iter().map(Buffer::len).sum::<usize>() / 2;
+    if let Some(strings) = column.as_string_view_opt()
         && wasteful(strings.total_buffer_bytes_used(), strings.data_buffers())
     {
         return Arc::new(strings.gc());
     }
-    let binary: Option<&BinaryViewArray> = column.as_binary_view_opt();
-    if let Some(binary) = binary
+    if let Some(binary) = column.as_binary_view_opt()
         && wasteful(binary.total_buffer_bytes_used(), binary.data_buffers())
     {
         return Arc::new(binary.gc());
     }
     Arc::clone(column)
+}
+
+/// Puts text that lies in many buffers into few: whatever is gathered from the column refers to all of them.
+fn gather_text(column: ArrayRef) -> ArrayRef {
+    if let Some(strings) = column.as_string_view_opt()
+        && strings.data_buffers().len() > FEW_BUFFERS
+    {
+        return Arc::new(strings.gc());
+    }
+    if let Some(binary) = column.as_binary_view_opt()
+        && binary.data_buffers().len() > FEW_BUFFERS
+    {
+        return Arc::new(binary.gc());
+    }
+    column
 }
 
 /// A batch that may have no columns at all.
@@ -216,7 +228,7 @@ fn concat_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordB
                 .iter()
                 .map(|batch| batch.column(column).as_ref())
                 .collect();
-            Ok(concat(&parts)?)
+            Ok(gather_text(concat(&parts)?))
         })
         .collect::<Result<Vec<ArrayRef>>>()?;
     let rows = batches.iter().map(RecordBatch::num_rows).sum();

@@ -1,6 +1,6 @@
 //! The build side as the probe side sees it: rows, index, and which rows found a partner.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arrow::buffer::NullBuffer;
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -20,6 +20,8 @@ pub(crate) struct JoinTable {
     /// For `NOT IN`: whether there was any probe row, and one whose key was NULL.
     pub(super) probe_seen: AtomicBool,
     pub(super) probe_null: AtomicBool,
+    /// Probe workers that have not seen the end of their input.
+    pub(super) probing: AtomicUsize,
     /// Held as long as the data.
     _memory: Vec<MemoryReservation>,
 }
@@ -40,8 +42,15 @@ impl JoinTable {
             known_keys,
             probe_seen: AtomicBool::new(false),
             probe_null: AtomicBool::new(false),
+            probing: AtomicUsize::new(0),
             _memory: memory,
         }
+    }
+
+    /// Whether what the build rows lack is known. It is not where someone downstream had enough before the last probe row;
+    /// then nobody waits for the build rows either.
+    pub(super) fn is_settled(&self) -> bool {
+        self.probing.load(Ordering::Acquire) == 0
     }
 
     /// Notes that the row found a partner. Not for link zero.

@@ -39,8 +39,8 @@ impl UnmatchedSource {
 impl Source for UnmatchedSource {
     fn units(&self, _context: &Arc<RunContext>) -> Result<usize> {
         let table = self.table()?;
-        if table.probe_null.load(Ordering::Relaxed) {
-            // NOT IN: nothing is certainly absent from a list with NULL in it.
+        // NOT IN: nothing is certainly absent from a list with NULL in it.
+        if table.probe_null.load(Ordering::Relaxed) || !table.is_settled() {
             return Ok(0);
         }
         Ok((table.rows.len() as usize).div_ceil(UNIT_ROWS))
