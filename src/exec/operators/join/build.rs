@@ -8,8 +8,9 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::encode::KeyEncoder;
 use super::index::Index;
-use super::keys::{EncodedKeys, KeyEncoder};
+use super::keys::EncodedKeys;
 use super::rows::{self, BuildRows};
 use super::table::JoinTable;
 use super::{JoinSpec, TableSlot};

@@ -1,7 +1,7 @@
 //! Joins: one design for every type of join, with keys or without.
 //!
 //! The build side (left) ends in a [`BuildSink`], which keeps the columns that are needed later ([`rows`]), encodes the keys
-//! ([`keys`]) and indexes them ([`index`]); the result is one [`JoinTable`] in a slot. The probe side (right) streams through a
+//! ([`encode`], [`keys`]) and indexes them ([`index`], [`hash`]); the result is one [`JoinTable`] in a slot. The probe side (right) streams through a
 //! [`Probe`] operator: it looks up each batch's keys, walks the pairs of rows that may match in pieces of about one batch
 //! ([`candidates`]), lets the residual filter decide, and gathers the output ([`output`]). Build rows whose fate is only known
 //! when the last probe row was seen come from an [`UnmatchedSource`].
@@ -10,7 +10,9 @@
 
 mod build;
 mod candidates;
+mod encode;
 mod fetch;
+mod hash;
 mod index;
 mod keys;
 mod output;
@@ -23,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr_common::physical_expr::fmt_sql;
 
 pub(crate) use build::BuildSink;
 pub(crate) use fetch::Fetch;
@@ -73,18 +76,25 @@ impl JoinSpec {
             .build_keys
             .iter()
             .zip(&self.probe_keys)
-            .map(|(build, probe)| format!("{build} = {probe}"))
+            .map(|(build, probe)| {
+                format!("{} = {}", fmt_sql(build.as_ref()), fmt_sql(probe.as_ref()))
+            })
             .collect();
         let filter = self
             .filter
             .as_ref()
-            .map(|filter| format!(" where {}", filter.expression))
+            .map(|filter| format!(" where {}", fmt_sql(filter.expression.as_ref())))
             .unwrap_or_default();
         let how = if keys.is_empty() {
             "nested loop"
         } else {
             "hash"
         };
-        format!("{how} join {} on [{}]{filter}", self.kind, keys.join(", "))
+        let on = if keys.is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", keys.join(", "))
+        };
+        format!("{how} join ({}){on}{filter}", self.kind)
     }
 }

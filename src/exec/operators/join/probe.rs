@@ -10,7 +10,7 @@ use datafusion::common::JoinType;
 
 use super::build::{encoder, evaluate};
 use super::candidates::{Cursor, Pairs, Wanted};
-use super::keys::KeyEncoder;
+use super::encode::KeyEncoder;
 use super::table::JoinTable;
 use super::{JoinSpec, TableSlot};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ impl Operator for Probe {
             encoder: encoder(&self.spec.probe_keys, &self.input, &self.spec)?,
             spec: Arc::clone(&self.spec),
             slot: Arc::clone(&self.slot),
-            batch_rows: context.batch_rows.max(1),
+            context: Arc::clone(context),
             current: None,
         }))
     }
@@ -52,7 +52,7 @@ struct ProbeState {
     spec: Arc<JoinSpec>,
     slot: TableSlot,
     encoder: Option<KeyEncoder>,
-    batch_rows: usize,
+    context: Arc<RunContext>,
     current: Option<Current>,
 }
 
@@ -90,8 +90,11 @@ impl OperatorState for ProbeState {
 
     fn pull(&mut self) -> Result<Option<RecordBatch>> {
         let table = table_in(&self.slot)?;
+        let limit = self.context.batch_rows.max(1);
         while let Some(current) = &mut self.current {
-            let output = current.advance(&self.spec, table, self.batch_rows)?;
+            // One batch against a large build side may give nothing for long.
+            self.context.cancel.check()?;
+            let output = current.advance(&self.spec, table, limit)?;
             if current.cursor.is_over() {
                 self.current = None;
             }
