@@ -9,7 +9,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{self, BinaryExpr, Literal};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter, build_join_schema};
-use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, JoinOn, JoinOnRef, NestedLoopJoinExec,
+};
 
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
@@ -107,7 +109,7 @@ impl Sides {
 /// What the kinds of join nodes have in common.
 struct Request {
     kind: JoinType,
-    on: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
+    on: JoinOn,
     null_equality: NullEquality,
     null_aware: bool,
     filter: Option<FilterColumns>,
@@ -240,7 +242,7 @@ impl KeptColumns {
 /// `NOT IN` as a condition on pairs: a row of the list counts against the left row unless the keys certainly differ.
 fn not_in_condition(
     filter: &FilterColumns,
-    on: &[(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)],
+    on: JoinOnRef<'_>,
     sides: &Sides,
 ) -> Result<FilterColumns> {
     let mut fields: Vec<_> = filter.schema.fields().iter().cloned().collect();

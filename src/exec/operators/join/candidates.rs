@@ -3,6 +3,9 @@
 use super::index::Link;
 use super::table::JoinTable;
 
+/// Candidates turned away in one piece, after which the caller may look whether the query still runs.
+const MOST_TURNED_AWAY: usize = 1 << 20;
+
 /// Pairs of rows: the probe row's number in its batch beside the build row's link (zero: no partner).
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
@@ -109,6 +112,7 @@ impl Cursor {
         pairs: &mut Pairs,
         wanted: impl Fn(usize, Link) -> Wanted,
     ) {
+        let mut turned_away = 0;
         while self.row < self.heads.len() {
             let mut link = match self.begun.take() {
                 Some(link) => link,
@@ -118,13 +122,13 @@ impl Cursor {
                 pairs.push(self.row, 0);
             }
             while link != 0 {
-                if pairs.len() >= limit {
+                if pairs.len() >= limit || turned_away >= MOST_TURNED_AWAY {
                     self.begun = Some(link);
                     return;
                 }
                 match wanted(self.row, link) {
                     Wanted::Yes => pairs.push(self.row, link),
-                    Wanted::No => {}
+                    Wanted::No => turned_away += 1,
                     Wanted::RowIsDone => break,
                 }
                 link = table.index.after(link);

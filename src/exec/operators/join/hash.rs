@@ -160,3 +160,39 @@ impl<K: KeyColumn> HashFinder<K> {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that all collide.
+    struct Colliding(Vec<u8>);
+
+    impl KeyColumn for Colliding {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn hash(&self, _row: usize, _state: &RandomState) -> u64 {
+            u64::MAX
+        }
+
+        fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
+            self.0[row] == other.0[other_row]
+        }
+    }
+
+    #[test]
+    fn colliding_keys_are_told_apart() {
+        let next = OnceLock::new();
+        let finder = HashFinder::new(Colliding(vec![5, 6, 5, 7, 6]), None, 4, &next);
+        assert_eq!(finder.heads(&Colliding(vec![7, 6, 5, 4])), [4, 2, 1, 0]);
+        let next: Vec<Link> = next
+            .into_inner()
+            .unwrap()
+            .into_iter()
+            .map(AtomicU32::into_inner)
+            .collect();
+        assert_eq!(next, [3, 5, 0, 0, 0]);
+    }
+}
