@@ -85,7 +85,8 @@ fn memory_message(text: &str) -> String {
     let consumer = text
         .split("for ")
         .nth(1)
-        .and_then(|rest| rest.split([' ', '[', '(', '#']).next())
+        .and_then(|rest| rest.split(" with ").next())
+        .and_then(|rest| rest.split(['[', '(', '#']).next())
         .unwrap_or("the query");
     format!("the memory limit is reached in {consumer}")
 }

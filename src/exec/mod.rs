@@ -15,7 +15,7 @@ pub(crate) mod expr;
 pub(crate) mod graph;
 pub(crate) mod metrics;
 pub(crate) mod operators;
-mod output;
+pub(crate) mod output;
 mod run;
 mod worker;
 

@@ -8,3 +8,4 @@ pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod sort;
 pub(crate) mod sort_keys;
+pub(crate) mod join;
