@@ -92,3 +92,23 @@ impl RunContext {
         }
     }
 }
+
+#[cfg(test)]
+impl RunContext {
+    /// A context with a pool of its own and no memory limit.
+    pub(crate) fn for_tests(threads: usize, batch_rows: usize) -> Arc<RunContext> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let config = datafusion::prelude::SessionConfig::new().with_batch_size(batch_rows);
+        Arc::new(RunContext {
+            batch_rows,
+            threads,
+            pool: Arc::new(pool),
+            cancel: CancelToken::default(),
+            task: datafusion::prelude::SessionContext::new_with_config(config).task_ctx(),
+            runtime: Arc::default(),
+        })
+    }
+}

@@ -1,1 +1,3 @@
 //! Physical plan to pipelines.
+
+pub(crate) mod aggregate;
