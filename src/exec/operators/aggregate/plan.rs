@@ -192,7 +192,13 @@ impl Function {
         })))
     }
 
-    pub(super) fn has_columnar_state(&self) -> bool {
+    /// Whether single rows turn into states at little cost.
+    pub(super) fn converts_rows(&self) -> bool {
+        // With several arguments DataFusion's `percentile_cont` panics, and others gain little.
+        self.has_columnar_state() && self.arguments.len() <= 1
+    }
+
+    fn has_columnar_state(&self) -> bool {
         self.expr.groups_accumulator_supported()
     }
 }

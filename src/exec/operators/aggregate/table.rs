@@ -138,7 +138,7 @@ impl GroupTable {
     pub(super) fn can_convert(&self) -> bool {
         let functions = &self.plan.functions;
         self.plan.group_by.groups().len() == 1
-            && functions.iter().all(super::Function::has_columnar_state)
+            && functions.iter().all(super::Function::converts_rows)
     }
 
     /// Each row of the input as a group of its own.

@@ -258,6 +258,11 @@ const FUNCTIONS: &[&str] = &[
     "NTH_VALUE(x, 2 ORDER BY n)",
     "STRING_AGG(s, ',' ORDER BY n)",
     "COUNT(*) FILTER (WHERE s = 's1')",
+    "CORR(x, y)",
+    "BIT_XOR(x)",
+    "APPROX_DISTINCT(s)",
+    "ARRAY_AGG(DISTINCT x ORDER BY x)",
+    "PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY y)",
 ];
 
 #[test]
