@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::partitions::{Outbox, Partitions};
+use super::partitions::{Outbox, Partitions, used_bytes};
 use super::plan::Aggregation;
 use super::table::GroupTable;
 use crate::error::{Error, Result};
@@ -14,8 +14,10 @@ use crate::exec::{Flow, RunContext, Sink};
 
 /// Groups at which a worker's table overflows: what stays in a core's cache. (In tests small ones overflow, too.)
 const TABLE_GROUPS: usize = if cfg!(test) { 24 } else { 64 * 1024 };
-/// Bytes at which it overflows, where groups are large.
+/// Bytes at which it overflows, where groups are large...
 const TABLE_BYTES: usize = 16 * 1024 * 1024;
+/// ... and so many that it is not the size of each that counts: a few huge ones would only grow again.
+const TABLE_GROUPS_AT_LEAST: usize = if cfg!(test) { 12 } else { 4 * 1024 };
 /// Of 10 rows, so many or more were new groups: grouping here is a waste, the partitions do it once.
 const POOR_REDUCTION: usize = 6;
 /// Groups of all workers that one unit merges faster than several.
@@ -29,7 +31,7 @@ pub(super) struct GroupSink {
 }
 
 /// One worker's side.
-pub(super) struct Worker {
+pub(super) struct WorkerGroups {
     context: Arc<RunContext>,
     table: GroupTable,
     /// Rows that went into the table since it was empty, once for each grouping set.
@@ -51,10 +53,10 @@ impl GroupSink {
 }
 
 impl Sink for GroupSink {
-    type Local = Worker;
+    type Local = WorkerGroups;
 
-    fn start(&self, context: &Arc<RunContext>) -> Result<Worker> {
-        Ok(Worker {
+    fn start(&self, context: &Arc<RunContext>) -> Result<WorkerGroups> {
+        Ok(WorkerGroups {
             context: Arc::clone(context),
             table: GroupTable::new(&self.plan)?,
             rows: 0,
@@ -66,7 +68,7 @@ impl Sink for GroupSink {
         })
     }
 
-    fn push(&self, worker: &mut Worker, batch: RecordBatch) -> Result<Flow> {
+    fn push(&self, worker: &mut WorkerGroups, batch: RecordBatch) -> Result<Flow> {
         if worker.converts {
             let states = worker.table.to_states(&batch)?;
             worker.send(&states, &self.partitions)?;
@@ -85,7 +87,7 @@ impl Sink for GroupSink {
         })
     }
 
-    fn finish(&self, workers: Vec<Worker>, context: &Arc<RunContext>) -> Result<()> {
+    fn finish(&self, workers: Vec<WorkerGroups>, context: &Arc<RunContext>) -> Result<()> {
         let groups: usize = workers.iter().map(|worker| worker.table.len()).sum();
         let tables = workers
             .iter()
@@ -107,14 +109,15 @@ impl Sink for GroupSink {
 
 impl GroupSink {
     /// One worker, or one partition, has nothing to gain from partitions.
-    fn overflows(&self, worker: &Worker) -> bool {
-        (worker.table.len() > TABLE_GROUPS || worker.size > TABLE_BYTES)
+    fn overflows(&self, worker: &WorkerGroups) -> bool {
+        let groups = worker.table.len();
+        (groups > TABLE_GROUPS || groups > TABLE_GROUPS_AT_LEAST && worker.size > TABLE_BYTES)
             && worker.context.partitions() > 1
             && !self.plan.in_order
     }
 
     /// All workers' groups into the first table that has any.
-    fn finish_in_one(&self, mut workers: Vec<Worker>) -> Result<()> {
+    fn finish_in_one(&self, mut workers: Vec<WorkerGroups>) -> Result<()> {
         let first = workers
             .iter()
             .position(|worker| !worker.table.is_empty())
@@ -128,13 +131,16 @@ impl GroupSink {
         }
         let mut states = Vec::new();
         for mut worker in workers {
-            states.extend(worker.table.take_states()?);
+            if let Some(batch) = worker.table.take_states()? {
+                first.memory.try_grow(used_bytes(&batch)?)?;
+                states.push(batch);
+            }
         }
         self.partitions.set_only(first.table, states, first.memory)
     }
 }
 
-impl Worker {
+impl WorkerGroups {
     /// Measures the table after as many rows as it has groups: the measure may look at each group.
     fn look_at_size(&mut self, rows: usize) {
         if rows < self.rows_until_size {

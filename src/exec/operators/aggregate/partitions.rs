@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 
@@ -13,6 +15,9 @@ use crate::exec::exchange::Scatter;
 
 /// Rows of states that a worker collects for a partition before it merges them into the partition's table.
 const MERGE_ROWS: usize = if cfg!(test) { 16 } else { 16 * 1024 };
+
+/// Bytes at which it merges them, where states are large.
+const MERGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The partitions of one aggregate. How many there are is known when the first worker overflows, or else at the end.
 #[derive(Debug)]
@@ -124,6 +129,18 @@ fn lock(partition: &Mutex<Partition>) -> MutexGuard<'_, Partition> {
     partition.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes that the rows of `batch` take. (Arrays may be slices of much larger ones.)
+pub(super) fn used_bytes(batch: &RecordBatch) -> Result<usize> {
+    batch.columns().iter().try_fold(0, |bytes, column| {
+        let beside_views = match column.data_type() {
+            DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
+            DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
+            _ => 0,
+        };
+        Ok(bytes + beside_views + column.to_data().get_slice_memory_size()?)
+    })
+}
+
 /// What one worker has for the partitions.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -158,7 +175,7 @@ impl Outbox {
 
     /// Cuts `states` by their keys.
     pub(super) fn add(&mut self, states: &RecordBatch, plan: &Aggregation) -> Result<()> {
-        let bytes_per_row = states.get_array_memory_size() / states.num_rows().max(1);
+        let bytes_per_row = used_bytes(states)? / states.num_rows().max(1);
         let keys = &states.columns()[..plan.key_columns()];
         for (number, part) in self.scatter.split(states, keys)? {
             let parcel = &mut self.parcels[number];
@@ -177,7 +194,7 @@ impl Outbox {
             .iter()
             .zip(&mut self.parcels)
         {
-            if parcel.rows < MERGE_ROWS {
+            if parcel.rows < MERGE_ROWS && parcel.bytes < MERGE_BYTES {
                 continue;
             }
             let mut partition = match partition.try_lock() {
