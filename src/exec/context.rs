@@ -91,23 +91,17 @@ impl RunContext {
             (self.threads * 4).next_power_of_two()
         }
     }
-}
 
-#[cfg(test)]
-impl RunContext {
-    /// A context with a pool of its own and no memory limit.
-    pub(crate) fn for_tests(threads: usize, batch_rows: usize) -> Arc<RunContext> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        let config = datafusion::prelude::SessionConfig::new().with_batch_size(batch_rows);
+    /// A query of its own on a pool of its own, without a memory limit.
+    #[cfg(test)]
+    pub(crate) fn for_tests(threads: usize, batch_rows: usize) -> Arc<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         Arc::new(RunContext {
             batch_rows,
             threads,
-            pool: Arc::new(pool),
+            pool: Arc::new(pool.unwrap()),
             cancel: CancelToken::default(),
-            task: datafusion::prelude::SessionContext::new_with_config(config).task_ctx(),
+            task: Arc::default(),
             runtime: Arc::default(),
         })
     }

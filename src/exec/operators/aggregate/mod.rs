@@ -18,7 +18,7 @@ mod ungrouped;
 
 use std::sync::Arc;
 
-use super::super::graph::{PipelineGraph, Stream};
+use crate::exec::graph::{PipelineGraph, Stream};
 
 pub(crate) use plan::{Aggregation, Function};
 
