@@ -88,12 +88,10 @@ impl Sink for GroupSink {
     }
 
     fn finish(&self, workers: Vec<WorkerGroups>, context: &Arc<RunContext>) -> Result<()> {
+        let filled = workers.iter().filter(|worker| !worker.table.is_empty());
         let groups: usize = workers.iter().map(|worker| worker.table.len()).sum();
-        let tables = workers
-            .iter()
-            .filter(|worker| !worker.table.is_empty())
-            .count();
-        if !self.partitions.are_used() && (tables <= 1 || groups <= FEW_GROUPS) {
+        let in_one = self.plan.in_order || filled.count() <= 1 || groups <= FEW_GROUPS;
+        if in_one && !self.partitions.are_used() {
             return self.finish_in_one(workers);
         }
         workers
