@@ -1,5 +1,6 @@
 //! Sources, operators and sinks: one relational idea per file, with all its roles.
 
+pub(crate) mod aggregate;
 pub(crate) mod bridge;
 pub(crate) mod collect;
 pub(crate) mod filter;

@@ -1,0 +1,40 @@
+//! GROUP BY and aggregates without groups, in two phases.
+//!
+//! [`plan`]: what is to be computed. [`table`]: groups and the state of their aggregates, on DataFusion's group tables and
+//! accumulators. [`partial`], phase 1: each worker fills a table that stays small; when it outgrows the cache, its states (or, where
+//! groups hardly repeat, the rows themselves as states) go by hash to [`partitions`] that all workers share. [`merge`], phase 2:
+//! one unit for each partition merges what is left and gives the rows. [`ungrouped`]: one state for each worker, merged at the
+//! end.
+//!
+//! A table that never overflowed is not taken apart: one worker alone never makes states at all, and few groups are merged into
+//! the first worker's table.
+
+mod merge;
+mod partial;
+mod partitions;
+mod plan;
+mod table;
+mod ungrouped;
+
+use std::sync::Arc;
+
+use crate::exec::graph::{PipelineGraph, Stream};
+
+pub(crate) use plan::{Aggregation, Function};
+
+/// Ends `input` in the aggregate and gives the stream of its results.
+pub(crate) fn aggregate(plan: Aggregation, input: Stream, graph: &mut PipelineGraph) -> Stream {
+    let plan = Arc::new(plan);
+    if plan.is_ungrouped() {
+        let (sink, source) = ungrouped::ungrouped(plan);
+        let sink = input.into_sink(graph, Arc::new(sink));
+        return Stream::from_source(Arc::new(source), vec![sink]);
+    }
+    let ordered = plan.in_order;
+    let partitions = Arc::new(partitions::Partitions::new(Arc::clone(&plan)));
+    let sink = partial::GroupSink::new(plan, Arc::clone(&partitions));
+    let sink = input.into_sink(graph, Arc::new(sink));
+    let mut output = Stream::from_source(Arc::new(merge::GroupSource::new(partitions)), vec![sink]);
+    output.ordered = ordered;
+    output
+}

@@ -1,0 +1,190 @@
+//! Phase 1: each worker groups what it reads.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::memory_pool::MemoryReservation;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::partitions::{Outbox, Partitions, used_bytes};
+use super::plan::Aggregation;
+use super::table::GroupTable;
+use crate::error::{Error, Result};
+use crate::exec::{Flow, RunContext, Sink};
+
+/// Groups at which a worker's table overflows: what stays in a core's cache. (In tests small ones overflow, too.)
+const TABLE_GROUPS: usize = if cfg!(test) { 24 } else { 64 * 1024 };
+/// Bytes at which it overflows, where groups are large...
+const TABLE_BYTES: usize = 16 * 1024 * 1024;
+/// ... and so many that it is not the size of each that counts: a few huge ones would only grow again.
+const TABLE_GROUPS_AT_LEAST: usize = if cfg!(test) { 12 } else { 4 * 1024 };
+/// Of 10 rows, so many or more were new groups: grouping here is a waste, the partitions do it once.
+const POOR_REDUCTION: usize = 6;
+/// Groups of all workers that one unit merges faster than several.
+const FEW_GROUPS: usize = if cfg!(test) { 8 } else { 16 * 1024 };
+
+/// The sink of phase 1.
+#[derive(Debug)]
+pub(super) struct GroupSink {
+    plan: Arc<Aggregation>,
+    partitions: Arc<Partitions>,
+}
+
+/// One worker's side.
+pub(super) struct WorkerGroups {
+    context: Arc<RunContext>,
+    table: GroupTable,
+    /// Rows that went into the table since it was empty, once for each grouping set.
+    rows: usize,
+    /// The table's size, and the rows to come before it is looked at again.
+    size: usize,
+    rows_until_size: usize,
+    /// Rows go to the partitions ungrouped.
+    converts: bool,
+    /// There from the first overflow on.
+    outbox: Option<Outbox>,
+    memory: MemoryReservation,
+}
+
+impl GroupSink {
+    pub(super) fn new(plan: Arc<Aggregation>, partitions: Arc<Partitions>) -> Self {
+        GroupSink { plan, partitions }
+    }
+}
+
+impl Sink for GroupSink {
+    type Local = WorkerGroups;
+
+    fn start(&self, context: &Arc<RunContext>) -> Result<WorkerGroups> {
+        Ok(WorkerGroups {
+            context: Arc::clone(context),
+            table: GroupTable::new(&self.plan)?,
+            rows: 0,
+            size: 0,
+            rows_until_size: 0,
+            converts: false,
+            outbox: None,
+            memory: context.reserve("aggregate"),
+        })
+    }
+
+    fn push(&self, worker: &mut WorkerGroups, batch: RecordBatch) -> Result<Flow> {
+        if worker.converts {
+            let states = worker.table.to_states(&batch)?;
+            worker.send(&states, &self.partitions)?;
+        } else {
+            worker.table.update(&batch)?;
+            worker.rows += batch.num_rows() * self.plan.group_by.groups().len().max(1);
+            worker.look_at_size(batch.num_rows());
+            if self.overflows(worker) {
+                worker.overflow(&self.partitions)?;
+            }
+        }
+        worker.reserve()?;
+        Ok(match self.plan.limit {
+            Some(limit) if worker.table.len() >= limit => Flow::Done,
+            _ => Flow::More,
+        })
+    }
+
+    fn finish(&self, workers: Vec<WorkerGroups>, context: &Arc<RunContext>) -> Result<()> {
+        let filled = workers.iter().filter(|worker| !worker.table.is_empty());
+        let groups: usize = workers.iter().map(|worker| worker.table.len()).sum();
+        let in_one = self.plan.in_order || filled.count() <= 1 || groups <= FEW_GROUPS;
+        if in_one && !self.partitions.are_used() {
+            return self.finish_in_one(workers);
+        }
+        workers
+            .into_par_iter()
+            .map(|worker| worker.leave(&self.partitions, context))
+            .collect()
+    }
+
+    fn describe(&self) -> String {
+        self.plan.describe()
+    }
+}
+
+impl GroupSink {
+    /// One worker, or one partition, has nothing to gain from partitions.
+    fn overflows(&self, worker: &WorkerGroups) -> bool {
+        let groups = worker.table.len();
+        (groups > TABLE_GROUPS || groups > TABLE_GROUPS_AT_LEAST && worker.size > TABLE_BYTES)
+            && worker.context.partitions() > 1
+            && !self.plan.in_order
+    }
+
+    /// All workers' groups into the first table that has any.
+    fn finish_in_one(&self, mut workers: Vec<WorkerGroups>) -> Result<()> {
+        let first = workers
+            .iter()
+            .position(|worker| !worker.table.is_empty())
+            .unwrap_or(0);
+        if workers.is_empty() {
+            return Err(Error::bug("an aggregate without a worker"));
+        }
+        let mut first = workers.swap_remove(first);
+        if first.table.is_empty() {
+            first.table.add_empty_sets()?;
+        }
+        let mut states = Vec::new();
+        for mut worker in workers {
+            if let Some(batch) = worker.table.take_states()? {
+                first.memory.try_grow(used_bytes(&batch)?)?;
+                states.push(batch);
+            }
+        }
+        self.partitions.set_only(first.table, states, first.memory)
+    }
+}
+
+impl WorkerGroups {
+    /// Measures the table after as many rows as it has groups: the measure may look at each group.
+    fn look_at_size(&mut self, rows: usize) {
+        if rows < self.rows_until_size {
+            self.rows_until_size -= rows;
+            return;
+        }
+        self.size = self.table.size();
+        self.rows_until_size = self.table.len();
+    }
+
+    fn reserve(&mut self) -> Result<()> {
+        let outbox = self.outbox.as_ref().map_or(0, Outbox::size);
+        Ok(self.memory.try_resize(self.size + outbox)?)
+    }
+
+    /// Empties the table into the partitions, and stops grouping if that did not pay.
+    fn overflow(&mut self, partitions: &Partitions) -> Result<()> {
+        let is_poor = self.table.len() * 10 >= self.rows * POOR_REDUCTION;
+        self.converts = is_poor && self.table.can_convert();
+        if let Some(states) = self.table.take_states()? {
+            self.send(&states, partitions)?;
+        }
+        self.rows = 0;
+        self.size = self.table.size();
+        Ok(())
+    }
+
+    fn send(&mut self, states: &RecordBatch, partitions: &Partitions) -> Result<()> {
+        let outbox = self
+            .outbox
+            .get_or_insert_with(|| Outbox::new(self.context.partitions()));
+        outbox.add(states, partitions.plan())?;
+        outbox.send_large(partitions, &self.context)
+    }
+
+    /// Hands over all that is left.
+    fn leave(mut self, partitions: &Partitions, context: &RunContext) -> Result<()> {
+        let mut outbox = self
+            .outbox
+            .take()
+            .unwrap_or_else(|| Outbox::new(context.partitions()));
+        if let Some(states) = self.table.take_states()? {
+            outbox.add(&states, partitions.plan())?;
+        }
+        // The partitions reserve what they get.
+        self.memory.free();
+        outbox.leave(partitions, context)
+    }
+}

@@ -1,0 +1,87 @@
+//! AggregateExec to the two phases of [`crate::exec::operators::aggregate`].
+
+use std::iter::zip;
+use std::sync::Arc;
+
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+
+use crate::error::{Error, Result};
+use crate::exec::graph::{PipelineGraph, Stream};
+use crate::exec::operators::aggregate::{self, Aggregation, Function};
+
+/// The plan whose rows `aggregate` takes: what is to be lowered before [`lower_aggregate`]. Of a pair of a partial and a final
+/// aggregate it is the input of the partial one.
+pub(crate) fn aggregate_input(aggregate: &AggregateExec) -> Result<&Arc<dyn ExecutionPlan>> {
+    Ok(definition(aggregate)?.input())
+}
+
+/// Ends `input`, the stream of [`aggregate_input`], in the aggregate.
+pub(crate) fn lower_aggregate(
+    aggregate: &AggregateExec,
+    mut input: Stream,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
+    let definition = definition(aggregate)?;
+    let functions = zip(definition.aggr_expr(), definition.filter_expr())
+        .map(|(function, filter)| Function::new(function, filter.as_ref()))
+        .collect::<Result<_>>()?;
+    let limit = aggregate
+        .is_unordered_unfiltered_group_by_distinct()
+        .then(|| aggregate.limit_options())
+        .flatten()
+        .map(|options| options.limit());
+    let in_order = needs_order(definition) || aggregate.properties().output_ordering().is_some();
+    input.ordered |= in_order;
+    let plan = Aggregation::new(
+        definition.group_expr(),
+        functions,
+        definition.input().schema(),
+        aggregate.schema(),
+    )?
+    .with_limit(limit)
+    .with_order(in_order);
+    Ok(aggregate::aggregate(plan, input, graph))
+}
+
+/// Whether a function was planned to see its rows in the order of the input. Where the input has no order, functions with an
+/// ORDER BY sort by themselves.
+fn needs_order(definition: &AggregateExec) -> bool {
+    definition.input().output_ordering().is_some()
+        && definition
+            .aggr_expr()
+            .iter()
+            .any(|function| !function.order_bys().is_empty())
+}
+
+/// The node that says what is computed from rows: of a pair, the partial one.
+fn definition(aggregate: &AggregateExec) -> Result<&AggregateExec> {
+    match aggregate.mode() {
+        AggregateMode::Single | AggregateMode::SinglePartitioned => Ok(aggregate),
+        AggregateMode::Final | AggregateMode::FinalPartitioned => {
+            let partial = below_exchanges(aggregate.input())
+                .downcast_ref::<AggregateExec>()
+                .filter(|partial| *partial.mode() == AggregateMode::Partial);
+            partial.ok_or_else(|| Error::bug("a final aggregate without its partial one"))
+        }
+        AggregateMode::Partial | AggregateMode::PartialReduce => {
+            Err(Error::bug("a partial aggregate without its final one"))
+        }
+    }
+}
+
+/// The plan below the nodes that only move rows between partitions.
+fn below_exchanges(mut plan: &Arc<dyn ExecutionPlan>) -> &Arc<dyn ExecutionPlan> {
+    while let [input] = plan.children()[..] {
+        if !plan.is::<RepartitionExec>() && !plan.is::<CoalescePartitionsExec>() {
+            break;
+        }
+        plan = input;
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests;
