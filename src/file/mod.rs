@@ -4,6 +4,10 @@
 //! of all units together are the rows of the file, none lost and none twice. This floor knows Arrow and no query: a filter comes
 //! in as a [`RowFilter`].
 
+pub(crate) mod csv;
+pub(crate) mod input;
+mod text;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
