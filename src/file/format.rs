@@ -114,6 +114,9 @@ mod tests {
         let path = folder.path().join("x.dat");
         std::fs::write(&path, b"a,b\n").unwrap();
         assert_eq!(Format::of_file(&path).unwrap_err().code(), "TM0704");
-        assert_eq!(Format::of_ending(Path::new("a/B.JSONL.gz")), Some(Format::Ndjson));
+        assert_eq!(
+            Format::of_ending(Path::new("a/B.JSONL.gz")),
+            Some(Format::Ndjson)
+        );
     }
 }

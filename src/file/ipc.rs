@@ -187,7 +187,11 @@ impl Shape {
             guard(&self.suspect, || cast(stored, kind))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        batch_of(&schema_of(&self.schema, positions), columns, batch.num_rows())
+        batch_of(
+            &schema_of(&self.schema, positions),
+            columns,
+            batch.num_rows(),
+        )
     }
 }
 
@@ -224,8 +228,18 @@ fn file_layout(
         Ok::<_, String>((
             Arc::new(arrow::ipc::convert::fb_to_schema(schema)),
             footer.version(),
-            footer.dictionaries().into_iter().flatten().copied().collect::<Vec<Block>>(),
-            footer.recordBatches().into_iter().flatten().copied().collect::<Vec<Block>>(),
+            footer
+                .dictionaries()
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect::<Vec<Block>>(),
+            footer
+                .recordBatches()
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect::<Vec<Block>>(),
         ))
     })?;
     let mut rows = Some(0_u64);
@@ -240,12 +254,19 @@ fn file_layout(
         }
     }
     for block in &batches {
-        let head = read_at(file, block.offset() as u64, block.metaDataLength() as u64, suspect)?;
+        let head = read_at(
+            file,
+            block.offset() as u64,
+            block.metaDataLength() as u64,
+            suspect,
+        )?;
         let length = guard(suspect, || {
             let batch = message(&head)?.header_as_record_batch();
             Ok::<_, String>(batch.and_then(|batch| u64::try_from(batch.length()).ok()))
         })?;
-        rows = rows.zip(length).and_then(|(rows, length)| rows.checked_add(length));
+        rows = rows
+            .zip(length)
+            .and_then(|(rows, length)| rows.checked_add(length));
     }
     let layout = Layout::File {
         stored: Arc::clone(&stored),
@@ -278,15 +299,19 @@ fn block_bytes(file: &mut File, block: &Block, suspect: &Suspect) -> Result<Buff
 
 /// No buffer claims to unpack to more than a compressor can pack.
 fn check_promises(message: &Message<'_>, body: &[u8]) -> Result<(), String> {
-    let batch = message
-        .header_as_record_batch()
-        .or_else(|| message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data()));
+    let batch = message.header_as_record_batch().or_else(|| {
+        message
+            .header_as_dictionary_batch()
+            .and_then(|dictionary| dictionary.data())
+    });
     let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else {
         return Ok(());
     };
     for buffer in batch.buffers().into_iter().flatten() {
         let start = buffer.offset() as usize;
-        let Some(Ok(claim)) = body.get(start..start.saturating_add(8)).map(<[u8; 8]>::try_from)
+        let Some(Ok(claim)) = body
+            .get(start..start.saturating_add(8))
+            .map(<[u8; 8]>::try_from)
         else {
             continue;
         };
@@ -304,7 +329,9 @@ fn our_schema(stored: &Schema) -> SchemaRef {
         let kind = without_dictionaries(field.data_type());
         Arc::new(Field::clone(field).with_data_type(kind))
     };
-    Arc::new(Schema::new(stored.fields().iter().map(ours).collect::<Fields>()))
+    Arc::new(Schema::new(
+        stored.fields().iter().map(ours).collect::<Fields>(),
+    ))
 }
 
 /// The batches of a stream, one after the other.

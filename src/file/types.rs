@@ -56,9 +56,7 @@ pub(crate) fn common_type(one: &DataType, other: &DataType) -> Option<DataType> 
             decimal((*p, *s), (20, 0))?
         }
         (Date32, Date64) | (Date64, Date32) => Date64,
-        (Date32, Timestamp(unit, None)) | (Timestamp(unit, None), Date32) => {
-            Timestamp(*unit, None)
-        }
+        (Date32, Timestamp(unit, None)) | (Timestamp(unit, None), Date32) => Timestamp(*unit, None),
         (Timestamp(u1, z1), Timestamp(u2, z2)) if z1 == z2 => Timestamp(*u1.max(u2), z1.clone()),
         _ => return None,
     })

@@ -26,7 +26,8 @@ fn converter(metadata: &ArrowReaderMetadata, column: usize) -> Option<Statistics
     if field.data_type().is_nested() {
         return None;
     }
-    let leaf = (0..parquet.num_columns()).find(|leaf| parquet.get_column_root_idx(*leaf) == column)?;
+    let leaf =
+        (0..parquet.num_columns()).find(|leaf| parquet.get_column_root_idx(*leaf) == column)?;
     let converter = StatisticsConverter::from_column_index(leaf, field, parquet).ok()?;
     // A count that is not there is not zero.
     Some(converter.with_missing_null_counts_as_zero(false))
@@ -169,9 +170,9 @@ impl<'a> PageBounds<'a> {
             return None;
         }
         let stretches = &self.cuts[..self.cuts.len() - 1];
-        Some(UInt32Array::from_iter_values(stretches.iter().map(
-            |row| firsts.partition_point(|first| first <= row) as u32 - 1,
-        )))
+        Some(UInt32Array::from_iter_values(stretches.iter().map(|row| {
+            firsts.partition_point(|first| first <= row) as u32 - 1
+        })))
     }
 
     fn bound(&self, column: usize, smallest: bool) -> Option<ArrayRef> {
@@ -212,24 +213,30 @@ impl Bounds for PageBounds<'_> {
         let nulls = converter
             .data_page_null_counts(index, offsets, [&self.group])
             .ok()?;
-        let rows =
-            StatisticsConverter::data_page_row_counts(&converter, offsets, file.row_groups(), [
-                &self.group,
-            ])
-            .ok()??;
+        let rows = StatisticsConverter::data_page_row_counts(
+            &converter,
+            offsets,
+            file.row_groups(),
+            [&self.group],
+        )
+        .ok()??;
         let pages = self.pages(converter.parquet_column_index()?)?;
-        let counts = pages.values().iter().zip(self.cuts.windows(2)).map(|(page, stretch)| {
-            let page = *page as usize;
-            if page >= nulls.len() || page >= rows.len() || nulls.is_null(page) {
-                None
-            } else if nulls.value(page) == 0 {
-                Some(0)
-            } else if nulls.value(page) == rows.value(page) {
-                Some(stretch[1] - stretch[0])
-            } else {
-                None
-            }
-        });
+        let counts = pages
+            .values()
+            .iter()
+            .zip(self.cuts.windows(2))
+            .map(|(page, stretch)| {
+                let page = *page as usize;
+                if page >= nulls.len() || page >= rows.len() || nulls.is_null(page) {
+                    None
+                } else if nulls.value(page) == 0 {
+                    Some(0)
+                } else if nulls.value(page) == rows.value(page) {
+                    Some(stretch[1] - stretch[0])
+                } else {
+                    None
+                }
+            });
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
 

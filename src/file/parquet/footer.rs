@@ -177,7 +177,10 @@ fn check_chunks(metadata: &ParquetMetaData, bytes: u64) -> Result<(), String> {
                 ));
             }
             if chunk.uncompressed_size() < 0 || chunk.num_values() < 0 {
-                return Err(format!("column {} has a negative size", chunk.column_path()));
+                return Err(format!(
+                    "column {} has a negative size",
+                    chunk.column_path()
+                ));
             }
         }
     }
@@ -242,9 +245,13 @@ fn with_our_types(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata,
         .iter()
         .enumerate()
         .map(|(root, field)| {
-            let old_timestamp = parquet.root_schema().get_fields().get(root).is_some_and(|root| {
-                root.is_primitive() && root.get_physical_type() == PhysicalType::INT96
-            });
+            let old_timestamp = parquet
+                .root_schema()
+                .get_fields()
+                .get(root)
+                .is_some_and(|root| {
+                    root.is_primitive() && root.get_physical_type() == PhysicalType::INT96
+                });
             let kind = match field.data_type() {
                 DataType::Timestamp(TimeUnit::Nanosecond, zone) if old_timestamp => {
                     DataType::Timestamp(TimeUnit::Microsecond, zone.clone())

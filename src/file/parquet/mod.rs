@@ -129,4 +129,4 @@ impl DataFile for ParquetFile {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

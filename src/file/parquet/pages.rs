@@ -31,14 +31,24 @@ impl ParquetFile {
         let parquet = metadata.parquet_schema();
         let chunks = metadata.metadata().row_group(group).columns();
         for (leaf, chunk) in chunks.iter().enumerate() {
-            if columns.binary_search(&parquet.get_column_root_idx(leaf)).is_err() {
+            if columns
+                .binary_search(&parquet.get_column_root_idx(leaf))
+                .is_err()
+            {
                 continue;
             }
             let key = (group, leaf);
-            let known = self.checked.lock().unwrap_or_else(PoisonError::into_inner).contains(&key);
+            let known = self
+                .checked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&key);
             if !known {
                 check_chunk(file, chunk, suspect)?;
-                self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+                self.checked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(key);
             }
         }
         Ok(())
@@ -90,7 +100,12 @@ fn header_at(
 ) -> Result<(Header, usize)> {
     let mut window = HEADER;
     loop {
-        let bytes = read_at(file, position, window.min((end - position) as usize), suspect)?;
+        let bytes = read_at(
+            file,
+            position,
+            window.min((end - position) as usize),
+            suspect,
+        )?;
         let mut header = Header::default();
         let length = thrift::walk(&bytes, &mut |parent, field, value| match (parent, field) {
             (0, 2) => header.uncompressed = value,

@@ -13,8 +13,8 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter as First,
-    RowSelection, RowSelector,
+    ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowFilter as First, RowSelection, RowSelector,
 };
 
 use super::bounds::pages_left;
@@ -23,7 +23,11 @@ use crate::error::{Error, Result};
 use crate::file::guard::{Suspect, guard, panic_text};
 use crate::file::{BatchIterator, ReadRequest, RowFilter, Unit, projected};
 
-pub(super) fn read(file: &ParquetFile, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
+pub(super) fn read(
+    file: &ParquetFile,
+    unit: &Unit,
+    request: &ReadRequest,
+) -> Result<BatchIterator> {
     let group = unit.start as usize;
     let suspect = file.suspect.part(format!("row group {group}"));
     let metadata = file.footer.best();
@@ -43,7 +47,9 @@ pub(super) fn read(file: &ParquetFile, unit: &Unit, request: &ReadRequest) -> Re
             (piece, left) => piece.or(left),
         };
     }
-    let expected = selection.as_ref().map_or(rows, |selection| selection.row_count() as u64);
+    let expected = selection
+        .as_ref()
+        .map_or(rows, |selection| selection.row_count() as u64);
     if expected == 0 {
         return Ok(Box::new(std::iter::empty()));
     }
@@ -54,10 +60,11 @@ pub(super) fn read(file: &ParquetFile, unit: &Unit, request: &ReadRequest) -> Re
     let trouble = Trouble::default();
     let reader = guard(&suspect, || {
         let parquet = metadata.parquet_schema();
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone())
-            .with_row_groups(vec![group])
-            .with_batch_size(request.batch_rows)
-            .with_projection(ProjectionMask::roots(parquet, plan.columns.iter().copied()));
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone())
+                .with_row_groups(vec![group])
+                .with_batch_size(request.batch_rows)
+                .with_projection(ProjectionMask::roots(parquet, plan.columns.iter().copied()));
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
@@ -108,8 +115,13 @@ impl Plan {
                 later: None,
             };
         };
-        let others = columns.iter().any(|column| !filter.columns().contains(column));
-        let few_pass = filter.tally().and_then(|tally| tally.share()).is_none_or(|share| share < 1.0 / 3.0);
+        let others = columns
+            .iter()
+            .any(|column| !filter.columns().contains(column));
+        let few_pass = filter
+            .tally()
+            .and_then(|tally| tally.share())
+            .is_none_or(|share| share < 1.0 / 3.0);
         if others && few_pass {
             return Plan {
                 columns: columns.into_iter().collect(),
@@ -144,7 +156,11 @@ impl Trouble {
     }
 
     fn or(&self, other: Error) -> Error {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(other)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .unwrap_or(other)
     }
 }
 
@@ -188,9 +204,9 @@ impl UnitReader {
         };
         let Some(batch) = guard(&self.suspect, || reader.next().transpose())? else {
             return match self.missing {
-                Some(missing) if missing > 0 => Err(self
-                    .suspect
-                    .damaged(format!("{missing} rows are missing"))),
+                Some(missing) if missing > 0 => {
+                    Err(self.suspect.damaged(format!("{missing} rows are missing")))
+                }
                 _ => Ok(None),
             };
         };
