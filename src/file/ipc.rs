@@ -18,9 +18,6 @@ use super::types::without_dictionaries;
 use super::{BatchIterator, DataFile, ReadRequest, Unit, batch_of, schema_of};
 use crate::error::Result;
 
-/// Bytes read at once from a stream.
-const PIECE: usize = 1 << 20;
-
 /// A compressed buffer that promises to become more than so many times its size is damaged: no compressor packs that well.
 const RATIO: u64 = 1 << 16;
 
@@ -62,6 +59,8 @@ impl IpcFile {
                 .error("the file has the old Feather format, version 1, which is not supported")
                 .hint("write it again as Feather version 2, which is Arrow IPC"));
         } else {
+            file.seek(SeekFrom::Start(0))
+                .map_err(|error| suspect.io(&error))?;
             let mut stream = StreamBatches::new(file, &suspect);
             (stream.schema()?, Layout::Stream)
         };
@@ -151,14 +150,15 @@ impl Shape {
         batches: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
     ) -> BatchIterator {
         let rows = self.request.batch_rows.max(1);
-        let cut = batches.flat_map(move |batch| -> Vec<Result<RecordBatch>> {
-            match batch {
-                Ok(batch) => (0..batch.num_rows())
-                    .step_by(rows)
-                    .map(|first| Ok(batch.slice(first, rows.min(batch.num_rows() - first))))
-                    .collect(),
-                Err(error) => vec![Err(error)],
-            }
+        let cut = batches.flat_map(move |batch| {
+            let (batch, error) = match batch {
+                Ok(batch) => (Some(batch), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            batch
+                .into_iter()
+                .flat_map(move |batch| pieces(batch, rows).map(Ok))
+                .chain(error)
         });
         let shaped = cut.map(move |batch| self.batch(&batch?));
         Box::new(shaped.filter(|batch| !matches!(batch, Ok(batch) if batch.num_rows() == 0)))
@@ -193,6 +193,12 @@ impl Shape {
             batch.num_rows(),
         )
     }
+}
+
+/// The batch in pieces of so many rows.
+fn pieces(batch: RecordBatch, rows: usize) -> impl Iterator<Item = RecordBatch> {
+    let starts = (0..batch.num_rows()).step_by(rows);
+    starts.map(move |first| batch.slice(first, rows.min(batch.num_rows() - first)))
 }
 
 fn read_at(file: &mut File, start: u64, length: u64, suspect: &Suspect) -> Result<Vec<u8>> {
@@ -308,6 +314,10 @@ fn check_promises(message: &Message<'_>, body: &[u8]) -> Result<(), String> {
         return Ok(());
     };
     for buffer in batch.buffers().into_iter().flatten() {
+        // An empty buffer has no length before it.
+        if buffer.length() < 8 {
+            continue;
+        }
         let start = buffer.offset() as usize;
         let Some(Ok(claim)) = body
             .get(start..start.saturating_add(8))
@@ -327,7 +337,8 @@ fn check_promises(message: &Message<'_>, body: &[u8]) -> Result<(), String> {
 fn our_schema(stored: &Schema) -> SchemaRef {
     let ours = |field: &Arc<Field>| {
         let kind = without_dictionaries(field.data_type());
-        Arc::new(Field::clone(field).with_data_type(kind))
+        // What a writer promised of NULLs, nobody checked.
+        Arc::new(Field::new(field.name(), kind, true))
     };
     Arc::new(Schema::new(
         stored.fields().iter().map(ours).collect::<Fields>(),
@@ -372,13 +383,42 @@ impl StreamBatches {
         guard(&self.suspect, || self.decoder.decode(&mut self.buffer))
     }
 
-    /// Reads a piece of the file; false at its end.
+    /// Reads the next message and checks what it promises; false at the end of the file.
     fn more(&mut self) -> Result<bool> {
         let mut bytes = Vec::new();
-        let read = (&mut self.file).take(PIECE as u64).read_to_end(&mut bytes);
-        let read = read.map_err(|error| self.suspect.io(&error))?;
+        let mut size = self.take(&mut bytes, 4)?;
+        if size == [0xff; 4] {
+            size = self.take(&mut bytes, 4)?;
+        }
+        let Ok(size) = <[u8; 4]>::try_from(size.as_slice()) else {
+            // The end, or a few bytes before it that the decoder complains of.
+            self.buffer = Buffer::from(bytes);
+            return Ok(!self.buffer.is_empty());
+        };
+        let head = self.take(&mut bytes, u64::from(u32::from_le_bytes(size)))?;
+        if !head.is_empty() {
+            let parse = || root_as_message(&head).map_err(|error| error.to_string());
+            let length = guard(&self.suspect, || {
+                parse().map(|message| message.bodyLength())
+            })?;
+            let length =
+                u64::try_from(length).map_err(|_| self.suspect.damaged("a length is negative"))?;
+            let body = self.take(&mut bytes, length)?;
+            if (body.len() as u64) < length {
+                return Err(self.suspect.damaged("it is cut off"));
+            }
+            guard(&self.suspect, || check_promises(&parse()?, &body))?;
+        }
         self.buffer = Buffer::from(bytes);
-        Ok(read > 0)
+        Ok(true)
+    }
+
+    /// The next bytes of the file, fewer at its end; `all` gets them too.
+    fn take(&mut self, all: &mut Vec<u8>, length: u64) -> Result<Vec<u8>> {
+        let start = all.len();
+        let read = (&mut self.file).take(length).read_to_end(all);
+        read.map_err(|error| self.suspect.io(&error))?;
+        Ok(all[start..].to_vec())
     }
 
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
