@@ -4,11 +4,14 @@
 //! of all units together are the rows of the file, none lost and none twice. This floor knows Arrow and no query: a filter comes
 //! in as a [`RowFilter`].
 
+pub(crate) mod csv;
 pub(crate) mod format;
 mod guard;
+pub(crate) mod input;
 pub(crate) mod ipc;
 pub(crate) mod parquet;
 pub(crate) mod table;
+mod text;
 pub(crate) mod types;
 
 use std::fmt::Debug;

@@ -22,6 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::scan::{Predicate, TableScanExec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::DataFile;
+use crate::file::csv::{CsvFile, CsvOptions, OptionValue};
 use crate::file::format::{FORMATS, Format};
 use crate::file::ipc::IpcFile;
 use crate::file::parquet::ParquetFile;
@@ -79,21 +80,57 @@ fn open_file(
     path: &Path,
     format: Format,
     options: &[(String, ScalarValue)],
-    _columns: Option<&SchemaRef>,
+    columns: Option<&SchemaRef>,
 ) -> Result<Arc<dyn DataFile>> {
+    if matches!(format, Format::Csv | Format::Tsv) {
+        let mut options = CsvOptions::from_pairs(&plain_values(options)?)?;
+        if format == Format::Tsv {
+            options.delimiter.get_or_insert(b'\t');
+        }
+        return Ok(Arc::new(CsvFile::open(path, options, columns.cloned())?));
+    }
     if let Some((name, _)) = options.first() {
         let message = format!("files of format {format} have no option named `{name}`");
         return Err(Error::new(ErrorKind::Input, "TM0706", message)
             .hint("leave it out: such a file says itself how it is to be read"));
     }
     Ok(match format {
-        Format::Parquet => Arc::new(ParquetFile::open(path)?),
-        Format::Arrow => Arc::new(IpcFile::open(path)?),
-        Format::Csv | Format::Tsv | Format::Ndjson => {
+        Format::Ndjson => {
             let message = format!("files of format {format} cannot be read yet");
             return Err(Error::new(ErrorKind::Input, "TM0900", message));
         }
+        Format::Parquet => Arc::new(ParquetFile::open(path)?),
+        Format::Arrow | Format::Csv | Format::Tsv => Arc::new(IpcFile::open(path)?),
     })
+}
+
+/// Options as the file floor knows them.
+fn plain_values(options: &[(String, ScalarValue)]) -> Result<Vec<(String, OptionValue)>> {
+    let plain = |(name, value): &(String, ScalarValue)| {
+        let value = match value {
+            ScalarValue::Boolean(Some(value)) => OptionValue::Bool(*value),
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::LargeUtf8(Some(text))
+            | ScalarValue::Utf8View(Some(text)) => OptionValue::Text(text.clone()),
+            ScalarValue::Struct(types) => OptionValue::Columns(
+                types
+                    .fields()
+                    .iter()
+                    .map(|field| (field.name().clone(), field.data_type().clone()))
+                    .collect(),
+            ),
+            other => match other.cast_to(&DataType::Int64) {
+                Ok(ScalarValue::Int64(Some(number))) => OptionValue::Int(number),
+                _ => {
+                    let message = format!("the option `{name}` cannot have the value {other}");
+                    return Err(Error::new(ErrorKind::Input, "TM0706", message)
+                        .hint("give a text, a number, TRUE or FALSE"));
+                }
+            },
+        };
+        Ok((name.clone(), value))
+    };
+    options.iter().map(plain).collect()
 }
 
 impl FileTable {

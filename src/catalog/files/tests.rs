@@ -277,3 +277,27 @@ proptest! {
         prop_assert_eq!(count, values.iter().flatten().count() as i64);
     }
 }
+
+#[test]
+fn text_and_parquet_make_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path().join("k=1/1.parquet"), &[("id", ids([1, 2]))]);
+    fs::create_dir_all(folder.path().join("k=2")).unwrap();
+    fs::write(folder.path().join("k=2/2.csv"), "id;word\n3;x\n4;\n").unwrap();
+    fs::write(folder.path().join("k=2/3.tsv"), "word\tid\ny\t5\n").unwrap();
+    let table = open_plain(folder.path()).unwrap();
+    assert_eq!(
+        shown(&table, "SELECT id, word, k FROM t ORDER BY id"),
+        ["1  1", "2  1", "3 x 2", "4  2", "5 y 2"]
+    );
+    assert_eq!(
+        shown(&table, "SELECT id FROM t WHERE k = 2 AND word = 'y'"),
+        ["5"]
+    );
+    let path = folder.path().join("k=2/2.csv");
+    let option = |name: &str, value: &str| [(name.to_string(), ScalarValue::from(value))];
+    let whole = open(path.to_str().unwrap(), None, &option("delim", "|"), None).unwrap();
+    assert_eq!(whole.columns().field(0).name(), "id;word");
+    let unknown = open(path.to_str().unwrap(), None, &option("colour", "red"), None);
+    assert_eq!(unknown.unwrap_err().code(), "TM0706");
+}

@@ -1,0 +1,162 @@
+//! CSV: records split by our own code, so that quotes, line numbers and every contradiction are known.
+//!
+//! [`CsvFile::open`] looks at the beginning ([`detect`]) and finds types on a sample ([`columns`]). Reading cuts the file into units at any
+//! byte ([`units`] finds the first record of each), splits records ([`split`]) and decodes the columns asked for ([`read`]).
+//!
+//! An empty field without quotes is NULL, `""` is the empty text; in columns that are not text both are NULL. A record with
+//! another number of fields, and a value that is none of its column's type, are errors that name the line: no row is ever
+//! dropped. Compressed files are one unit.
+
+mod columns;
+mod detect;
+mod options;
+mod read;
+mod split;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+use crate::file::input::Input;
+use crate::file::text::column::Target;
+use crate::file::{BatchIterator, DataFile, ReadRequest, Unit};
+pub(crate) use options::{CsvOptions, OptionValue};
+
+use split::Dialect;
+
+/// Bytes of a block: the finest place where units start.
+const BLOCK: u64 = 1024 * 1024;
+
+/// Most blocks of a unit.
+const UNIT_BLOCKS: u64 = 8;
+
+/// Units that each worker should get where the file is large enough.
+const UNITS_PER_THREAD: u64 = 4;
+
+/// One CSV file, plain or compressed.
+#[derive(Debug)]
+pub(crate) struct CsvFile {
+    table: Arc<Table>,
+    /// Without them the file is one unit.
+    blocks: Option<units::Blocks>,
+    block_size: u64,
+}
+
+/// What is known of the file when it was opened.
+#[derive(Debug, Clone)]
+struct Table {
+    input: Input,
+    dialect: Dialect,
+    null: Option<String>,
+    /// Fields of every record.
+    fields: usize,
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    /// Where the first record behind the header starts.
+    first: u64,
+}
+
+/// Where a column of the table comes from and what it becomes.
+#[derive(Debug, Clone)]
+struct Column {
+    field: usize,
+    target: Target,
+}
+
+impl CsvFile {
+    /// Opens a file. With `columns` its columns are those: by name where the header has all the names, else one after the other.
+    pub(crate) fn open(
+        path: &Path,
+        options: CsvOptions,
+        columns: Option<SchemaRef>,
+    ) -> Result<CsvFile> {
+        CsvFile::open_in_blocks(path, options, columns, BLOCK)
+    }
+
+    fn open_in_blocks(
+        path: &Path,
+        options: CsvOptions,
+        columns: Option<SchemaRef>,
+        block_size: u64,
+    ) -> Result<CsvFile> {
+        let input = Input::open(path)?;
+        let table = Table::open(input, &options, columns)?;
+        // A comment or an escape may hide a quote: such files are read from their beginning.
+        let splits = table.input.is_plain()
+            && table.dialect.comment.is_none()
+            && table.dialect.escape.is_none();
+        let blocks = splits.then(|| {
+            units::Blocks::new(
+                table.first,
+                table.input.length(),
+                block_size,
+                table.dialect.delimiter,
+                table.dialect.quote,
+            )
+        });
+        Ok(CsvFile {
+            table: Arc::new(table),
+            blocks,
+            block_size,
+        })
+    }
+}
+
+impl DataFile for CsvFile {
+    fn schema(&self) -> &SchemaRef {
+        &self.table.schema
+    }
+
+    fn units(&self, _request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+        let (first, length) = (self.table.first, self.table.input.length());
+        let whole = Unit {
+            start: first,
+            end: u64::MAX,
+            rows: None,
+        };
+        if self.blocks.is_none() {
+            return Ok(vec![whole]);
+        }
+        let blocks = length.saturating_sub(first).div_ceil(self.block_size);
+        let wanted = (threads as u64 * UNITS_PER_THREAD).max(1);
+        let unit = self.block_size * (blocks / wanted).clamp(1, UNIT_BLOCKS);
+        let starts = (0..).map(|number| first + number * unit);
+        Ok(starts
+            .take_while(|&start| start < length)
+            .map(|start| Unit {
+                start,
+                end: (start + unit).min(length),
+                rows: None,
+            })
+            .collect())
+    }
+
+    fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
+        let start = match &self.blocks {
+            None => Some(unit.start),
+            Some(blocks) => blocks.first_record(&self.table.input, unit.start, unit.end)?,
+        };
+        match start {
+            None => Ok(Box::new(std::iter::empty())),
+            Some(start) => Ok(Box::new(read::Batches::open(
+                &self.table,
+                start,
+                unit.end,
+                request,
+            )?)),
+        }
+    }
+
+    fn row_count(&self) -> Option<u64> {
+        None
+    }
+
+    fn byte_count(&self) -> u64 {
+        self.table.input.length()
+    }
+}

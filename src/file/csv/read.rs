@@ -1,0 +1,416 @@
+//! The batches of one unit: split, decode what the filter needs, filter, decode the rest.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::{filter, prep_null_mask_filter};
+use arrow::datatypes::SchemaRef;
+
+use super::Table;
+use super::split::{Fault, Field, Records, Stop, Window};
+use crate::error::{Error, Result};
+use crate::file::text::column::{self, Cells, Refusal};
+use crate::file::text::{MAX_RECORD, PIECE, TextBuffer, cut, type_name};
+use crate::file::{ReadRequest, RowFilter};
+
+/// A batch is not held back for more rows when its text is this long.
+const LONG_BATCH: usize = 16 * PIECE;
+
+/// Records of a part of the file, window by window.
+pub(super) struct RecordReader {
+    table: Arc<Table>,
+    buffer: TextBuffer,
+    records: Records,
+    wanted: Vec<bool>,
+    /// Records that start here or later belong to another unit.
+    end: u64,
+}
+
+impl RecordReader {
+    pub(super) fn open(
+        table: &Arc<Table>,
+        start: u64,
+        end: u64,
+        wanted: Vec<bool>,
+    ) -> Result<RecordReader> {
+        Ok(RecordReader {
+            table: table.clone(),
+            buffer: TextBuffer::open(&table.input, start, end)?,
+            records: Records::default(),
+            wanted,
+            end,
+        })
+    }
+
+    /// The next records, with the text they lie in and where that starts in the file; `None` at the end.
+    pub(super) fn advance(&mut self, max_rows: usize) -> Result<Option<Chunk<'_>>> {
+        self.buffer.consume(self.records.end);
+        self.records.clear();
+        loop {
+            let window = Window {
+                text: self.buffer.bytes(),
+                limit: usize::try_from(self.end.saturating_sub(self.buffer.base()))
+                    .unwrap_or(usize::MAX),
+                at_end: self.buffer.at_end(),
+            };
+            let stop = self
+                .table
+                .dialect
+                .split(window, &self.wanted, max_rows, &mut self.records)
+                .map_err(|fault| self.table.fault(fault, self.buffer.base()))?;
+            let held = self.buffer.bytes().len();
+            if stop != Stop::More || self.records.rows > 0 && held >= LONG_BATCH {
+                break;
+            }
+            if held - self.records.end > MAX_RECORD {
+                let start = self.buffer.base() + self.records.end as u64;
+                return Err(self.table.too_long(start));
+            }
+            self.buffer.more()?;
+        }
+        if self.records.rows == 0 {
+            return Ok(None);
+        }
+        let base = self.buffer.base();
+        let bytes = &self.buffer.bytes()[..self.records.end];
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(Chunk {
+                text,
+                base,
+                fields: &self.records.fields,
+                rows: self.records.rows,
+                columns: self.wanted.iter().filter(|&&wanted| wanted).count(),
+            })),
+            Err(error) => Err(self
+                .buffer
+                .input()
+                .not_utf8(base + error.valid_up_to() as u64)),
+        }
+    }
+}
+
+/// Some records.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunk<'a> {
+    text: &'a str,
+    base: u64,
+    fields: &'a [Field],
+    pub(super) rows: usize,
+    /// Fields kept for each record.
+    columns: usize,
+}
+
+impl<'a> Chunk<'a> {
+    fn field(&self, row: usize, slot: usize) -> Field {
+        self.fields[row * self.columns + slot]
+    }
+
+    /// The texts of one column, of the chosen rows if there is a choice.
+    pub(super) fn cells<'c>(
+        &'c self,
+        table: &'c Table,
+        slot: usize,
+        rows: Option<&'c [u32]>,
+    ) -> CsvCells<'c> {
+        CsvCells {
+            chunk: self,
+            table,
+            slot,
+            rows,
+        }
+    }
+}
+
+/// The texts of one column.
+pub(super) struct CsvCells<'a> {
+    chunk: &'a Chunk<'a>,
+    table: &'a Table,
+    slot: usize,
+    rows: Option<&'a [u32]>,
+}
+
+impl CsvCells<'_> {
+    #[inline]
+    fn field(&self, row: usize) -> Field {
+        let row = self.rows.map_or(row, |rows| rows[row] as usize);
+        self.chunk.field(row, self.slot)
+    }
+}
+
+impl Cells for CsvCells<'_> {
+    fn len(&self) -> usize {
+        self.rows.map_or(self.chunk.rows, <[u32]>::len)
+    }
+
+    #[inline]
+    fn get<'a>(&'a self, row: usize, scratch: &'a mut String) -> Option<&'a str> {
+        let field = self.field(row);
+        let raw = &self.chunk.text[field.start()..field.end()];
+        if field.is_quoted() {
+            if !field.is_escaped() {
+                return Some(raw);
+            }
+            self.table.dialect.unescape(raw, scratch);
+            return Some(scratch);
+        }
+        let is_null = match &self.table.null {
+            None => raw.is_empty(),
+            Some(null) => raw == null,
+        };
+        (!is_null).then_some(raw)
+    }
+}
+
+/// The columns of a request, found once for all batches.
+struct Layout {
+    /// For each column of the table, its place among the fields kept.
+    slots: Vec<Option<usize>>,
+    schema: SchemaRef,
+}
+
+/// The batches of one unit.
+pub(super) struct Batches {
+    table: Arc<Table>,
+    reader: RecordReader,
+    request: ReadRequest,
+    layout: Layout,
+    failed: bool,
+}
+
+impl Batches {
+    pub(super) fn open(
+        table: &Arc<Table>,
+        start: u64,
+        end: u64,
+        request: &ReadRequest,
+    ) -> Result<Batches> {
+        let mut wanted = vec![false; table.fields];
+        let filtered = request.filter.iter().flat_map(|filter| filter.columns());
+        for &column in request.projection.iter().chain(filtered) {
+            wanted[table.columns[column].field] = true;
+        }
+        let slot_of = |field: usize| {
+            let before = wanted[..field].iter().filter(|&&wanted| wanted).count();
+            wanted[field].then_some(before)
+        };
+        let slots = table
+            .columns
+            .iter()
+            .map(|column| slot_of(column.field))
+            .collect();
+        let schema = table
+            .schema
+            .project(&request.projection)
+            .map_err(|error| Error::bug(error.to_string()))?;
+        Ok(Batches {
+            table: table.clone(),
+            reader: RecordReader::open(table, start, end, wanted)?,
+            request: request.clone(),
+            layout: Layout {
+                slots,
+                schema: Arc::new(schema),
+            },
+            failed: false,
+        })
+    }
+
+    /// The next batch that is not empty.
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        while let Some(chunk) = self.reader.advance(self.request.batch_rows.max(1))? {
+            let decoder = Decoder {
+                table: &self.table,
+                layout: &self.layout,
+                chunk,
+            };
+            let batch = match &self.request.filter {
+                None => decoder.all(&self.request.projection)?,
+                Some(filter) => decoder.filtered(&self.request.projection, filter.as_ref())?,
+            };
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
+    }
+}
+
+/// Makes columns of one chunk.
+struct Decoder<'a> {
+    table: &'a Table,
+    layout: &'a Layout,
+    chunk: Chunk<'a>,
+}
+
+impl Decoder<'_> {
+    fn all(&self, projection: &[usize]) -> Result<RecordBatch> {
+        let columns = projection
+            .iter()
+            .map(|&column| self.column(column, None))
+            .collect::<Result<_>>()?;
+        batch(&self.layout.schema, columns, self.chunk.rows)
+    }
+
+    /// The rows that pass. If they are few, only their fields are decoded.
+    fn filtered(&self, projection: &[usize], row_filter: &dyn RowFilter) -> Result<RecordBatch> {
+        let tested = row_filter.columns();
+        let schema = self
+            .table
+            .schema
+            .project(tested)
+            .map_err(|error| Error::bug(error.to_string()))?;
+        let test_columns = tested
+            .iter()
+            .map(|&column| self.column(column, None))
+            .collect::<Result<Vec<_>>>()?;
+        let test_batch = batch(&Arc::new(schema), test_columns.clone(), self.chunk.rows)?;
+        let keep = row_filter.keep(&test_batch)?;
+        let keep = if keep.null_count() > 0 {
+            prep_null_mask_filter(&keep)
+        } else {
+            keep
+        };
+        let kept = keep.true_count();
+        let few = kept * 2 < self.chunk.rows;
+        let rows = few.then(|| chosen(&keep));
+        let columns = projection
+            .iter()
+            .map(|&column| {
+                let decoded = match tested.iter().position(|&tested| tested == column) {
+                    Some(at) => test_columns[at].clone(),
+                    None => match &rows {
+                        Some(rows) => return self.column(column, Some(rows)),
+                        None => self.column(column, None)?,
+                    },
+                };
+                if kept == self.chunk.rows {
+                    return Ok(decoded);
+                }
+                filter(&decoded, &keep).map_err(|error| Error::bug(error.to_string()))
+            })
+            .collect::<Result<_>>()?;
+        batch(&self.layout.schema, columns, kept)
+    }
+
+    fn column(&self, column: usize, rows: Option<&[u32]>) -> Result<ArrayRef> {
+        let slot = self.layout.slots[column]
+            .ok_or_else(|| Error::bug("a column is decoded that was not split"))?;
+        let cells = self.chunk.cells(self.table, slot, rows);
+        column::build(&self.table.columns[column].target, &cells).map_err(|refusal| match refusal {
+            Refusal::Value { row } => {
+                let mut scratch = String::new();
+                let value = cells.get(row, &mut scratch).unwrap_or_default();
+                let offset = self.chunk.base + cells.field(row).start() as u64;
+                self.table.wrong_value(column, value, offset)
+            }
+            Refusal::Other(error) => error,
+        })
+    }
+}
+
+fn chosen(keep: &BooleanArray) -> Vec<u32> {
+    keep.values().set_indices_u32().collect()
+}
+
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+        .map_err(|error| Error::bug(error.to_string()))
+}
+
+impl Table {
+    pub(super) fn fault(&self, fault: Fault, base: u64) -> Error {
+        match fault {
+            Fault::FieldCount { at, found } => {
+                let fields = |count: usize| match count {
+                    1 => "1 field".to_string(),
+                    count => format!("{count} fields"),
+                };
+                let delimiter = self.dialect.delimiter as char;
+                self.input
+                    .error_at(
+                        "TM0712",
+                        format!("this record has {} instead of {}", fields(found), self.fields),
+                        base + at as u64,
+                        None,
+                    )
+                    .hint(format!(
+                        "every record needs {} between {delimiter:?}; a value that contains {delimiter:?} needs quotes",
+                        fields(self.fields),
+                    ))
+            }
+            Fault::UnclosedQuote { at } => self
+                .input
+                .error_at(
+                    "TM0714",
+                    "the quote that opens here is never closed",
+                    base + at as u64,
+                    None,
+                )
+                .hint(self.no_quotes()),
+            Fault::TextAfterQuote { at } => self
+                .input
+                .error_at(
+                    "TM0716",
+                    "text follows a closing quote",
+                    base + at as u64,
+                    None,
+                )
+                .hint(format!(
+                    "a quote inside quotes is doubled; {}",
+                    self.no_quotes()
+                )),
+        }
+    }
+
+    pub(super) fn no_quotes(&self) -> String {
+        format!(
+            "if quotes are ordinary characters in this file: read_csv('{}', quote => '')",
+            self.input.path().display()
+        )
+    }
+
+    fn too_long(&self, start: u64) -> Error {
+        self.input
+            .error_at(
+                "TM0717",
+                format!("this record is longer than {} MiB", MAX_RECORD >> 20),
+                start,
+                None,
+            )
+            .hint(format!("a quote may not be closed; {}", self.no_quotes()))
+    }
+
+    fn wrong_value(&self, column: usize, value: &str, offset: u64) -> Error {
+        let name = self.schema.field(column).name();
+        let target = &self.columns[column].target;
+        let expected = type_name(&target.data_type);
+        let error = self.input.error_at(
+            "TM0711",
+            format!("`{}` is no {expected}", cut(value)),
+            offset,
+            Some(name),
+        );
+        let path = self.input.path().display();
+        let types = format!("read_csv('{path}', types => STRUCT<{name} STRING>)");
+        if target.strict {
+            error.hint(format!(
+                "{expected} was found from the first rows; to read text: {types}"
+            ))
+        } else {
+            error.hint(format!("to read text: {types}"))
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Opening a file: what it is compressed with, its bytes from any place on, and errors that name it.
+//!
+//! Compression is found by the first bytes, never by the name: a gzip file called `x.csv` is read as what it is.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, FilePlace, Result};
+
+/// What the bytes on disk are packed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// By the first four bytes of a file.
+    pub(crate) fn of(head: &[u8]) -> Compression {
+        match head {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
+}
+
+/// One file on disk. Every reader opens it anew, so that many files do not hold many handles.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    path: PathBuf,
+    compression: Compression,
+    length: u64,
+}
+
+impl Input {
+    /// Finds the file and what it is compressed with.
+    pub(crate) fn open(path: &Path) -> Result<Input> {
+        let mut file = File::open(path).map_err(|error| io_error(path, &error))?;
+        let metadata = file.metadata().map_err(|error| io_error(path, &error))?;
+        if metadata.is_dir() {
+            return Err(error(
+                ErrorKind::Io,
+                "TM0701",
+                "this is a directory, not a file",
+                path,
+            )
+            .hint("name the files in it: 'directory/*.csv'"));
+        }
+        let mut head = Vec::with_capacity(4);
+        file.by_ref()
+            .take(4)
+            .read_to_end(&mut head)
+            .map_err(|error| io_error(path, &error))?;
+        Ok(Input {
+            path: path.to_path_buf(),
+            compression: Compression::of(&head),
+            length: metadata.len(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes on disk when it was opened.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether a reader can start anywhere.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.compression == Compression::None
+    }
+
+    /// The decompressed bytes from `start` on. A compressed file is decompressed from its beginning.
+    pub(crate) fn reader(&self, start: u64) -> Result<Box<dyn Read + Send>> {
+        let mut file = File::open(&self.path).map_err(|error| self.io_error(&error))?;
+        let now = file
+            .metadata()
+            .map_err(|error| self.io_error(&error))?
+            .len();
+        if now < self.length {
+            return Err(error(
+                ErrorKind::Io,
+                "TM0704",
+                format!(
+                    "the file changed while it was in use: it had {} bytes and has {now}",
+                    self.length
+                ),
+                &self.path,
+            )
+            .hint("run the query again when the file is complete"));
+        }
+        let mut decompressed: Box<dyn Read + Send> = match self.compression {
+            Compression::None => {
+                file.seek(SeekFrom::Start(start))
+                    .map_err(|error| self.io_error(&error))?;
+                return Ok(Box::new(file.take(self.length.saturating_sub(start))));
+            }
+            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(
+                io::BufReader::with_capacity(128 * 1024, file),
+            )),
+            Compression::Zstd => {
+                Box::new(zstd::Decoder::new(file).map_err(|error| self.io_error(&error))?)
+            }
+        };
+        let skipped = io::copy(&mut decompressed.by_ref().take(start), &mut io::sink())
+            .map_err(|error| self.io_error(&error))?;
+        debug_assert!(skipped <= start);
+        Ok(decompressed)
+    }
+
+    /// The start of the first line at or behind `start` and before `end`, in a file where every line end ends a record.
+    pub(crate) fn first_line(&self, start: u64, end: u64) -> Result<Option<u64>> {
+        if start == 0 {
+            return Ok(Some(0));
+        }
+        let mut reader = self.reader(start - 1)?.take(end - start);
+        let mut piece = vec![0; 64 * 1024];
+        let mut at = start - 1;
+        loop {
+            let count = reader
+                .read(&mut piece)
+                .map_err(|error| self.io_error(&error))?;
+            if count == 0 {
+                return Ok(None);
+            }
+            if let Some(found) = memchr::memchr(b'\n', &piece[..count]) {
+                return Ok(Some(at + found as u64 + 1));
+            }
+            at += count as u64;
+        }
+    }
+
+    /// How many lines end before `offset` of the decompressed bytes. Reads the file again: for errors only.
+    fn lines_before(&self, offset: u64) -> Result<u64> {
+        let mut reader = self.reader(0)?.take(offset);
+        let mut piece = vec![0; 256 * 1024];
+        let mut lines = 0;
+        loop {
+            let count = match reader.read(&mut piece) {
+                Ok(0) => return Ok(lines),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.io_error(&error)),
+            };
+            lines += memchr::memchr_iter(b'\n', &piece[..count]).count() as u64;
+        }
+    }
+
+    /// What is wrong with the contents at `offset` of the decompressed bytes, with the line found by counting.
+    pub(crate) fn error_at(
+        &self,
+        code: &'static str,
+        message: impl Into<String>,
+        offset: u64,
+        column: Option<&str>,
+    ) -> Error {
+        let line = self.lines_before(offset).ok().map(|lines| lines + 1);
+        Error::new(ErrorKind::Data, code, message).in_file(FilePlace {
+            path: self.path.clone(),
+            line,
+            column: column.map(str::to_string),
+            byte: line.is_none().then_some(offset),
+        })
+    }
+
+    /// What is wrong with the contents as a whole.
+    pub(crate) fn error(&self, code: &'static str, message: impl Into<String>) -> Error {
+        error(ErrorKind::Data, code, message, &self.path)
+    }
+
+    /// The bytes at `offset` are no UTF-8.
+    pub(crate) fn not_utf8(&self, offset: u64) -> Error {
+        let error = self.error_at("TM0713", "the text is not UTF-8", offset, None);
+        let mut place = error.place().cloned().unwrap_or_default();
+        place.byte = Some(offset);
+        error
+            .in_file(place)
+            .hint("convert the file first, for example: iconv -f WINDOWS-1252 -t UTF-8")
+    }
+
+    /// An error of the operating system, or of a decompressor.
+    pub(crate) fn io_error(&self, cause: &io::Error) -> Error {
+        let damaged = matches!(
+            cause.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof
+        ) || self.compression == Compression::Zstd && cause.raw_os_error().is_none();
+        let packed_with = match self.compression {
+            Compression::Gzip if damaged => "gzip",
+            Compression::Zstd if damaged => "zstd",
+            _ => return io_error(&self.path, cause),
+        };
+        self.error(
+            "TM0705",
+            format!("the {packed_with} data is damaged or cut off"),
+        )
+        .hint("copy the file again")
+    }
+}
+
+fn io_error(path: &Path, cause: &io::Error) -> Error {
+    match cause.kind() {
+        io::ErrorKind::NotFound => error(ErrorKind::Io, "TM0703", "no such file", path)
+            .hint("a relative path starts at the current directory"),
+        io::ErrorKind::PermissionDenied => error(
+            ErrorKind::Io,
+            "TM0701",
+            "no permission to read the file",
+            path,
+        ),
+        _ => error(
+            ErrorKind::Io,
+            "TM0701",
+            format!("the file cannot be read: {cause}"),
+            path,
+        ),
+    }
+}
+
+fn error(kind: ErrorKind, code: &'static str, message: impl Into<String>, path: &Path) -> Error {
+    Error::new(kind, code, message).in_file(FilePlace {
+        path: path.to_path_buf(),
+        ..FilePlace::default()
+    })
+}
