@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, cast_with_options, take};
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::util::display::array_value_to_string;
 
 use super::{
     BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Tally, Unit, batch_of, schema_of,
@@ -160,11 +163,25 @@ impl Adapt {
     }
 }
 
-/// A cast in which no value is lost.
-fn cast_exactly(
-    values: &ArrayRef,
-    kind: &DataType,
-) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
+/// A cast in which no value is lost or rounded.
+fn cast_exactly(values: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    let cast = cast_strictly(values, kind)?;
+    let from = values.data_type();
+    let may_round =
+        (from.is_integer() && kind.is_floating()) || (from.is_floating() && kind.is_integer());
+    if may_round {
+        let back = cast_with_options(&cast, from, &CastOptions::default())?;
+        let changed = distinct(values, &back)?;
+        if let Some(row) = changed.values().set_indices().next() {
+            let value = array_value_to_string(values, row)?;
+            return Err(ArrowError::CastError(format!("{value} would be rounded")));
+        }
+    }
+    Ok(cast)
+}
+
+/// A cast that fails where a value has no place in the other type.
+fn cast_strictly(values: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
     if values.data_type() == kind {
         return Ok(Arc::clone(values));
     }
@@ -298,7 +315,7 @@ impl TableBounds<'_> {
                 if !keeps_order(self.filter.stored.field(*position).data_type(), kind) {
                     return None;
                 }
-                cast_exactly(&of_file(*position)?, kind).ok()
+                cast_strictly(&of_file(*position)?, kind).ok()
             }
             Origin::Constant(value) => repeat(value, self.containers()).ok(),
             Origin::Missing => None,

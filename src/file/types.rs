@@ -46,7 +46,7 @@ pub(crate) fn common_type(one: &DataType, other: &DataType) -> Option<DataType> 
             Int64
         }
         (Float16 | Float32 | Float64, Float16 | Float32 | Float64) => wider(one, other),
-        // A FLOAT64 holds integers up to 2^53: the cast says so where one is larger.
+        // A FLOAT64 holds integers up to 2^53: reading says so where one is larger.
         (Float64, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | DataType::UInt64)
         | (Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | DataType::UInt64, Float64)
         | (Float32 | Float16, Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32)

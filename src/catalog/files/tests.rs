@@ -301,3 +301,18 @@ fn text_and_parquet_make_one_table() {
     let unknown = open(path.to_str().unwrap(), None, &option("colour", "red"), None);
     assert_eq!(unknown.unwrap_err().code(), "TM0706");
 }
+
+#[test]
+fn an_integer_that_a_float_cannot_hold_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let real: ArrayRef = Arc::new(Float64Array::from(vec![0.5]));
+    put(folder.path().join("1.parquet"), &[("a", real)]);
+    put(
+        folder.path().join("2.parquet"),
+        &[("a", ids([(1 << 53) + 1]))],
+    );
+    let table = open_plain(folder.path()).unwrap();
+    let error = sql(&table, "SELECT a FROM t").unwrap_err();
+    assert_eq!(error.code(), "TM0733");
+    assert!(error.message().contains("9007199254740993"), "{error}");
+}

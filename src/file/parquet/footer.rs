@@ -35,8 +35,11 @@ pub(super) struct Footer {
 /// A file as it was when its footer was read.
 type Key = (PathBuf, u64, Option<SystemTime>);
 
-fn cache() -> &'static Mutex<VecDeque<(Key, Arc<Footer>)>> {
-    static CACHE: OnceLock<Mutex<VecDeque<(Key, Arc<Footer>)>>> = OnceLock::new();
+/// Footers, the oldest first.
+type Cache = Mutex<VecDeque<(Key, Arc<Footer>)>>;
+
+fn cache() -> &'static Cache {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
     CACHE.get_or_init(Mutex::default)
 }
 
