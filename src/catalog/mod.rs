@@ -3,7 +3,10 @@
 //! [`Catalog`] holds what a session created or registered. [`files`] makes a table of a path. [`scan::TableScanExec`] is the plan
 //! node that stands for reading one: `plan::lower` turns it into a pipeline's source.
 
+pub(crate) mod files;
+mod filter;
 pub(crate) mod functions;
+pub(crate) mod scan;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -5,16 +5,23 @@
 //! in as a [`RowFilter`].
 
 pub(crate) mod csv;
+pub(crate) mod format;
+mod guard;
 pub(crate) mod input;
+pub(crate) mod ipc;
+pub(crate) mod parquet;
+pub(crate) mod table;
 mod text;
+pub(crate) mod types;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Batches of one unit.
 pub(crate) type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
@@ -36,6 +43,9 @@ pub(crate) trait DataFile: Send + Sync + Debug {
 
     /// Bytes on disk.
     fn byte_count(&self) -> u64;
+
+    /// Shows what the file says of its values, if it does: its row groups as containers.
+    fn with_bounds(&self, _look: &mut dyn FnMut(&dyn Bounds)) {}
 }
 
 /// A part of a file: a range of bytes, or of row groups or record batches by number, as the format has it.
@@ -68,6 +78,31 @@ pub(crate) trait RowFilter: Send + Sync + Debug {
 
     /// For each container of `bounds`, whether a row in it may pass. `None`: nothing can be said.
     fn may_match(&self, bounds: &dyn Bounds) -> Option<Vec<bool>>;
+
+    /// What readers saw pass so far, where that is counted: it decides whether the filter's columns are decoded first.
+    fn tally(&self) -> Option<&Tally> {
+        None
+    }
+}
+
+/// How many rows of one query met a filter and how many passed.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    seen: AtomicU64,
+    passed: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn add(&self, seen: usize, passed: usize) {
+        self.seen.fetch_add(seen as u64, Ordering::Relaxed);
+        self.passed.fetch_add(passed as u64, Ordering::Relaxed);
+    }
+
+    /// The share of rows that passed, when any was seen.
+    pub(crate) fn share(&self) -> Option<f64> {
+        let seen = self.seen.load(Ordering::Relaxed);
+        (seen > 0).then(|| self.passed.load(Ordering::Relaxed) as f64 / seen as f64)
+    }
 }
 
 /// What is known of the values in some containers (row groups, pages), each answer with one entry for each container.
@@ -82,4 +117,40 @@ pub(crate) trait Bounds {
     fn null_counts(&self, column: usize) -> Option<ArrayRef>;
     /// Rows, as UInt64.
     fn row_counts(&self) -> Option<ArrayRef>;
+}
+
+/// Columns of a batch that has the file's `columns` (ascending), as `wanted` names them.
+pub(crate) fn projected(
+    batch: &RecordBatch,
+    columns: &[usize],
+    wanted: &[usize],
+) -> Result<RecordBatch> {
+    let positions = wanted
+        .iter()
+        .map(|column| columns.binary_search(column))
+        .collect::<Result<Vec<usize>, usize>>()
+        .map_err(|_| Error::bug("a column is asked for that was not read"))?;
+    batch
+        .project(&positions)
+        .map_err(|error| Error::bug(error.to_string()))
+}
+
+/// A batch of these columns, also of none: then it has only a number of rows.
+pub(crate) fn batch_of(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|error| Error::bug(error.to_string()))
+}
+
+/// The fields of `schema` at these positions.
+pub(crate) fn schema_of(schema: &SchemaRef, columns: &[usize]) -> SchemaRef {
+    let fields: Vec<_> = columns
+        .iter()
+        .map(|column| Arc::clone(&schema.fields()[*column]))
+        .collect();
+    Arc::new(Schema::new(fields))
 }

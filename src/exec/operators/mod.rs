@@ -10,3 +10,4 @@ pub(crate) mod project;
 pub(crate) mod sort;
 pub(crate) mod sort_keys;
 pub(crate) mod join;
+pub(crate) mod files;

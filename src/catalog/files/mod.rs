@@ -1,0 +1,258 @@
+//! A table of a path: one file, the files a pattern matches, or those below a directory.
+//!
+//! [`paths`] finds the files, [`merge`] makes one set of columns of theirs, [`statistics`] tells the planner how many rows to
+//! expect.
+
+mod merge;
+mod paths;
+mod statistics;
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{ColumnStatistics, DFSchema, ScalarValue, Statistics};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::scan::{Predicate, TableScanExec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::DataFile;
+use crate::file::csv::{CsvFile, CsvOptions, OptionValue};
+use crate::file::format::{FORMATS, Format};
+use crate::file::ipc::IpcFile;
+use crate::file::parquet::ParquetFile;
+use crate::file::table::ScanFile;
+
+/// Marks a column that no `*` includes.
+pub(crate) const PSEUDO: &str = "tidemill.pseudo";
+
+/// Files of one set of columns.
+#[derive(Debug, Clone)]
+pub(crate) struct FileTable(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    path: String,
+    schema: SchemaRef,
+    files: Vec<ScanFile>,
+    /// What is known of each column, once it is asked for.
+    columns: Vec<OnceLock<ColumnStatistics>>,
+}
+
+/// The table that a path stands for. `format` is asked of every file's contents and name when it is not given; `columns` are
+/// the table's columns when they are declared.
+pub(crate) fn open(
+    path: &str,
+    format: Option<&str>,
+    options: &[(String, ScalarValue)],
+    columns: Option<SchemaRef>,
+) -> Result<Arc<FileTable>> {
+    let format = format.map(named_format).transpose()?;
+    let found = paths::expand(path)?;
+    let mut files = Vec::with_capacity(found.len());
+    for file in found {
+        let format = format.map_or_else(|| Format::of_file(&file), Ok)?;
+        let data = open_file(&file, format, options, columns.as_ref())?;
+        files.push((file, data));
+    }
+    let (schema, files) = merge::merge(files, columns)?;
+    Ok(Arc::new(FileTable(Arc::new(Parts {
+        path: path.to_string(),
+        columns: schema.fields().iter().map(|_| OnceLock::new()).collect(),
+        schema,
+        files,
+    }))))
+}
+
+fn named_format(name: &str) -> Result<Format> {
+    Format::of_name(name).ok_or_else(|| {
+        let message = format!("there is no file format named `{name}`");
+        Error::new(ErrorKind::Input, "TM0704", message).available(FORMATS)
+    })
+}
+
+fn open_file(
+    path: &Path,
+    format: Format,
+    options: &[(String, ScalarValue)],
+    columns: Option<&SchemaRef>,
+) -> Result<Arc<dyn DataFile>> {
+    if matches!(format, Format::Csv | Format::Tsv) {
+        let mut options = CsvOptions::from_pairs(&plain_values(options)?)?;
+        if format == Format::Tsv {
+            options.delimiter.get_or_insert(b'\t');
+        }
+        return Ok(Arc::new(CsvFile::open(path, options, columns.cloned())?));
+    }
+    if let Some((name, _)) = options.first() {
+        let message = format!("files of format {format} have no option named `{name}`");
+        return Err(Error::new(ErrorKind::Input, "TM0706", message)
+            .hint("leave it out: such a file says itself how it is to be read"));
+    }
+    Ok(match format {
+        Format::Ndjson => {
+            let message = format!("files of format {format} cannot be read yet");
+            return Err(Error::new(ErrorKind::Input, "TM0900", message));
+        }
+        Format::Parquet => Arc::new(ParquetFile::open(path)?),
+        Format::Arrow | Format::Csv | Format::Tsv => Arc::new(IpcFile::open(path)?),
+    })
+}
+
+/// Options as the file floor knows them.
+fn plain_values(options: &[(String, ScalarValue)]) -> Result<Vec<(String, OptionValue)>> {
+    let plain = |(name, value): &(String, ScalarValue)| {
+        let value = match value {
+            ScalarValue::Boolean(Some(value)) => OptionValue::Bool(*value),
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::LargeUtf8(Some(text))
+            | ScalarValue::Utf8View(Some(text)) => OptionValue::Text(text.clone()),
+            ScalarValue::Struct(types) => OptionValue::Columns(
+                types
+                    .fields()
+                    .iter()
+                    .map(|field| (field.name().clone(), field.data_type().clone()))
+                    .collect(),
+            ),
+            other => match other.cast_to(&DataType::Int64) {
+                Ok(ScalarValue::Int64(Some(number))) => OptionValue::Int(number),
+                _ => {
+                    let message = format!("the option `{name}` cannot have the value {other}");
+                    return Err(Error::new(ErrorKind::Input, "TM0706", message)
+                        .hint("give a text, a number, TRUE or FALSE"));
+                }
+            },
+        };
+        Ok((name.clone(), value))
+    };
+    options.iter().map(plain).collect()
+}
+
+impl FileTable {
+    /// The path as the user wrote it.
+    pub(crate) fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    pub(crate) fn columns(&self) -> &SchemaRef {
+        &self.0.schema
+    }
+
+    pub(crate) fn files(&self) -> &[ScanFile] {
+        &self.0.files
+    }
+
+    fn plan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let all = || (0..self.0.schema.fields().len()).collect();
+        let projection = projection.cloned().unwrap_or_else(all);
+        let predicate = match conjunction(filters.iter().cloned()) {
+            None => None,
+            Some(filter) => {
+                let schema = DFSchema::try_from(Arc::clone(&self.0.schema))?;
+                let text = filter.human_display().to_string();
+                let condition = state.create_physical_expr(filter, &schema)?;
+                Some(Predicate { condition, text })
+            }
+        };
+        let table = Arc::new(self.clone());
+        Ok(Arc::new(TableScanExec::new(table, projection, predicate)))
+    }
+
+    /// What is known without reading: of these columns, in this order.
+    pub(crate) fn statistics_of(&self, columns: &[usize]) -> Statistics {
+        let known = |column: usize| {
+            let slot = self.0.columns.get(column)?;
+            Some(
+                slot.get_or_init(|| statistics::column(self, column))
+                    .clone(),
+            )
+        };
+        Statistics {
+            num_rows: statistics::rows(self),
+            total_byte_size: statistics::bytes(self, columns),
+            column_statistics: columns
+                .iter()
+                .map(|column| known(*column).unwrap_or_else(ColumnStatistics::new_unknown))
+                .collect(),
+        }
+    }
+}
+
+/// A plan that comes later, as DataFusion wants it; ours is there at once.
+type Planned<'future> =
+    Pin<Box<dyn Future<Output = DataFusionResult<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
+
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn scan<'table, 'state, 'projection, 'filters, 'future>(
+        &'table self,
+        state: &'state dyn Session,
+        projection: Option<&'projection Vec<usize>>,
+        filters: &'filters [Expr],
+        _limit: Option<usize>,
+    ) -> Planned<'future>
+    where
+        'table: 'future,
+        'state: 'future,
+        'projection: 'future,
+        'filters: 'future,
+    {
+        Box::pin(std::future::ready(self.plan(state, projection, filters)))
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        let judge = |filter: &&Expr| {
+            if of_row_alone(filter) {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
+        };
+        Ok(filters.iter().map(judge).collect())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let all: Vec<usize> = (0..self.0.schema.fields().len()).collect();
+        Some(self.statistics_of(&all))
+    }
+}
+
+/// The condition's answer depends on the row and nothing else.
+fn of_row_alone(filter: &Expr) -> bool {
+    use datafusion::common::tree_node::TreeNode;
+    let other = filter.exists(|part| {
+        Ok(matches!(
+            part,
+            Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::Placeholder(_)
+        ))
+    });
+    matches!(other, Ok(false)) && !filter.is_volatile()
+}
+
+#[cfg(test)]
+mod tests;

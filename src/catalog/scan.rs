@@ -1,0 +1,235 @@
+//! The plan node that stands for reading the files of a table. `plan::lower` turns it into a pipeline's source; it can also run
+//! by itself, one file after the other, which is what DataFusion's executor does with it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Statistics;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
+};
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+};
+
+use super::files::FileTable;
+use super::filter::PhysicalFilter;
+use crate::error::{Error, Result};
+use crate::file::table::{FilePart, ScanFile, TableRequest};
+use crate::file::{RowFilter, schema_of};
+
+/// Reads some columns and the rows that pass a filter.
+#[derive(Debug, Clone)]
+pub(crate) struct TableScanExec {
+    table: Arc<FileTable>,
+    projection: Vec<usize>,
+    predicate: Option<Predicate>,
+    properties: Arc<PlanProperties>,
+}
+
+/// A condition over all columns of the table, and how a user would write it.
+#[derive(Debug, Clone)]
+pub(crate) struct Predicate {
+    pub(crate) condition: Arc<dyn PhysicalExpr>,
+    pub(crate) text: String,
+}
+
+impl TableScanExec {
+    pub(crate) fn new(
+        table: Arc<FileTable>,
+        projection: Vec<usize>,
+        predicate: Option<Predicate>,
+    ) -> Self {
+        let schema = schema_of(table.columns(), &projection);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        TableScanExec {
+            table,
+            projection,
+            predicate,
+            properties: Arc::new(properties),
+        }
+    }
+
+    /// The files as the user named them.
+    pub(crate) fn path(&self) -> &str {
+        self.table.path()
+    }
+
+    pub(crate) fn files(&self) -> &[ScanFile] {
+        self.table.files()
+    }
+
+    /// The condition on rows, over all columns of the table.
+    pub(crate) fn predicate(&self) -> Option<&Arc<dyn PhysicalExpr>> {
+        self.predicate
+            .as_ref()
+            .map(|predicate| &predicate.condition)
+    }
+
+    /// The condition as a user would write it.
+    pub(crate) fn predicate_text(&self) -> Option<&str> {
+        self.predicate
+            .as_ref()
+            .map(|predicate| predicate.text.as_str())
+    }
+
+    /// What to ask the files for, with `predicate` in place of [`TableScanExec::predicate`]: lowering has checked its arithmetic.
+    pub(crate) fn request(
+        &self,
+        predicate: Option<&Arc<dyn PhysicalExpr>>,
+        batch_rows: usize,
+    ) -> Result<TableRequest> {
+        let filter = predicate
+            .map(|condition| PhysicalFilter::new(condition, self.table.columns()))
+            .transpose()?;
+        Ok(TableRequest {
+            table: Arc::clone(self.table.columns()),
+            projection: self.projection.clone(),
+            filter: filter.map(|filter| Arc::new(filter) as Arc<dyn RowFilter>),
+            batch_rows,
+        })
+    }
+
+    fn out_schema(&self) -> SchemaRef {
+        schema_of(self.table.columns(), &self.projection)
+    }
+
+    fn estimate(&self) -> DataFusionResult<Statistics> {
+        let Some(condition) = self.predicate() else {
+            return Ok(self.table.statistics_of(&self.projection));
+        };
+        // DataFusion's own filter knows how many rows a condition leaves.
+        let mut columns = self.projection.clone();
+        columns.extend(collect_columns(condition).iter().map(Column::index));
+        let bare = TableScanExec::new(Arc::clone(&self.table), columns, None);
+        let condition = reassign_expr_columns(Arc::clone(condition), &bare.schema())?;
+        let filter = FilterExec::try_new(condition, Arc::new(bare))?;
+        let after = StatisticsContext::new().compute(&filter, &StatisticsArgs::new())?;
+        let wanted: Vec<usize> = (0..self.projection.len()).collect();
+        Ok(Statistics::clone(&after)
+            .project(Some(&wanted))
+            .to_inexact())
+    }
+}
+
+impl DisplayAs for TableScanExec {
+    fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schema = self.out_schema();
+        let names: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        write!(
+            f,
+            "TableScanExec: {}, columns=[{}]",
+            self.path(),
+            names.join(", ")
+        )?;
+        if let Some(text) = self.predicate_text() {
+            write!(f, ", filter={text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for TableScanExec {
+    fn name(&self) -> &str {
+        "TableScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        self.predicate().map_or(Ok(TreeNodeRecursion::Continue), f)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let mode = ChildrenPropertiesMode::Recompute;
+        self.replace_children(children, ReplaceChildrenOptions::new(mode))
+    }
+
+    fn execute(
+        &self,
+        _partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DataFusionResult<SendableRecordBatchStream> {
+        let rows = context.session_config().batch_size();
+        let request = self.request(self.predicate(), rows).map_err(external)?;
+        let batches = self.files().to_vec().into_iter().flat_map(move |file| {
+            let batches = read_all(&file, &request);
+            let (batches, error) = match batches {
+                Ok(batches) => (Some(batches), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            batches.into_iter().flatten().chain(error)
+        });
+        let batches = futures::stream::iter(batches.map(|batch| batch.map_err(external)));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            self.out_schema(),
+            batches,
+        )))
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _inputs: &[Arc<Statistics>],
+        _args: &StatisticsArgs,
+    ) -> DataFusionResult<Arc<Statistics>> {
+        self.estimate().map(Arc::new)
+    }
+}
+
+fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// Every unit of a file, in order.
+fn read_all(file: &ScanFile, request: &TableRequest) -> Result<crate::file::BatchIterator> {
+    let Some(part) = FilePart::new(file, request)? else {
+        return Ok(Box::new(std::iter::empty()));
+    };
+    let units = part.units(1)?;
+    Ok(Box::new(units.into_iter().flat_map(move |unit| {
+        let (batches, error) = match part.read(&unit) {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        batches.into_iter().flatten().chain(error)
+    })))
+}

@@ -1,0 +1,122 @@
+//! Which format a file has: by its first bytes, then by its name.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, FilePlace, Result};
+
+/// A format that files are read in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Csv,
+    /// CSV with tabs.
+    Tsv,
+    Ndjson,
+    Parquet,
+    Arrow,
+}
+
+/// Every name a format has in a query, and every ending in a file's name.
+const NAMES: [(&str, Format); 11] = [
+    ("csv", Format::Csv),
+    ("tsv", Format::Tsv),
+    ("json", Format::Ndjson),
+    ("ndjson", Format::Ndjson),
+    ("jsonl", Format::Ndjson),
+    ("parquet", Format::Parquet),
+    ("pq", Format::Parquet),
+    ("arrow", Format::Arrow),
+    ("arrows", Format::Arrow),
+    ("feather", Format::Arrow),
+    ("ipc", Format::Arrow),
+];
+
+/// The formats, for messages.
+pub(crate) const FORMATS: &str = "csv, tsv, json, ndjson, parquet, arrow, feather";
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Ndjson => "ndjson",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
+        })
+    }
+}
+
+impl Format {
+    /// The format of this name, in any case.
+    pub(crate) fn of_name(name: &str) -> Option<Format> {
+        NAMES
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, format)| *format)
+    }
+
+    /// The format that the file's name ends in, `.gz` and `.zst` aside.
+    pub(crate) fn of_ending(path: &Path) -> Option<Format> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = [".gz", ".zst", ".zstd"]
+            .iter()
+            .find_map(|packed| name.strip_suffix(packed))
+            .unwrap_or(&name);
+        Format::of_name(name.rsplit_once('.')?.1)
+    }
+
+    /// The format of the file's contents, else of its name.
+    pub(crate) fn of_file(path: &Path) -> Result<Format> {
+        let place = || FilePlace {
+            path: path.to_path_buf(),
+            ..FilePlace::default()
+        };
+        let mut first = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(8).read_to_end(&mut first))
+            .map_err(|error| {
+                Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(place())
+            })?;
+        let by_content = match first.as_slice() {
+            [b'P', b'A', b'R', b'1' | b'E', ..] => Some(Format::Parquet),
+            [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => {
+                Some(Format::Arrow)
+            }
+            _ => None,
+        };
+        by_content.or_else(|| Format::of_ending(path)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Input,
+                "TM0704",
+                "neither the file's contents nor its name tell its format",
+            )
+            .in_file(place())
+            .available(FORMATS)
+            .hint("name the format: read_csv('…'), read_json('…'), read_parquet('…') or read_arrow('…')")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_win_over_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, b"PAR1....").unwrap();
+        assert_eq!(Format::of_file(&path).unwrap(), Format::Parquet);
+        std::fs::write(&path, b"a,b\n").unwrap();
+        assert_eq!(Format::of_file(&path).unwrap(), Format::Csv);
+        let path = folder.path().join("x.dat");
+        std::fs::write(&path, b"a,b\n").unwrap();
+        assert_eq!(Format::of_file(&path).unwrap_err().code(), "TM0704");
+        assert_eq!(
+            Format::of_ending(Path::new("a/B.JSONL.gz")),
+            Some(Format::Ndjson)
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! What a Parquet file says about itself: read once, checked against the file's length before it is believed.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
+};
+
+use super::thrift;
+use crate::error::Result;
+use crate::file::guard::{Suspect, guard};
+use crate::file::types::without_dictionaries;
+
+/// Footers of files that are opened again and again stay: this many.
+const CACHED: usize = 1024;
+
+/// A checked footer, with the columns as the engine has them.
+#[derive(Debug)]
+pub(super) struct Footer {
+    pub(super) metadata: ArrowReaderMetadata,
+    pub(super) bytes: u64,
+    /// The page index, read when a filter first asks for it.
+    with_pages: OnceLock<ArrowReaderMetadata>,
+}
+
+/// A file as it was when its footer was read.
+type Key = (PathBuf, u64, Option<SystemTime>);
+
+/// Footers, the oldest first.
+type Cache = Mutex<VecDeque<(Key, Arc<Footer>)>>;
+
+fn cache() -> &'static Cache {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
+    CACHE.get_or_init(Mutex::default)
+}
+
+impl Footer {
+    /// The footer of the file, from the cache if the file is as it was.
+    pub(super) fn of(suspect: &Suspect) -> Result<Arc<Footer>> {
+        let mut file = open(suspect)?;
+        let about = file.metadata().map_err(|error| suspect.io(&error))?;
+        let key = (suspect.path.clone(), about.len(), about.modified().ok());
+        let mut cached = cache().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, footer)) = cached.iter().find(|(other, _)| *other == key) {
+            return Ok(Arc::clone(footer));
+        }
+        drop(cached);
+        let footer = Arc::new(Footer::read(&mut file, about.len(), suspect)?);
+        cached = cache().lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.len() >= CACHED {
+            cached.pop_front();
+        }
+        cached.push_back((key, Arc::clone(&footer)));
+        Ok(footer)
+    }
+
+    fn read(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<Footer> {
+        check_footer(file, bytes, suspect)?;
+        let footer = suspect.part("its footer");
+        let metadata = guard(&footer, || {
+            ParquetMetaDataReader::new().parse_and_finish(&*file)
+        })
+        .map_err(|error| plain_words(error, suspect))?;
+        guard(&footer, || check_chunks(&metadata, bytes))?;
+        let metadata = guard(&footer, || with_our_types(Arc::new(metadata)))?;
+        Ok(Footer {
+            metadata,
+            bytes,
+            with_pages: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    /// The footer with the page index, if there is one.
+    pub(super) fn with_pages(&self, suspect: &Suspect) -> Result<&ArrowReaderMetadata> {
+        if let Some(read) = self.with_pages.get() {
+            return Ok(read);
+        }
+        let suspect = suspect.part("its page index");
+        let mut file = open(&suspect)?;
+        for group in self.metadata.metadata().row_groups() {
+            for chunk in group.columns() {
+                check_index(&mut file, self.bytes, chunk, &suspect)?;
+            }
+        }
+        let read = guard(&suspect, || {
+            let plain = ParquetMetaData::clone(self.metadata.metadata());
+            let mut reader = ParquetMetaDataReader::new_with_metadata(plain)
+                .with_page_index_policy(PageIndexPolicy::Optional);
+            reader.read_page_indexes(&file)?;
+            let options = ArrowReaderOptions::new().with_schema(Arc::clone(self.schema()));
+            ArrowReaderMetadata::try_new(Arc::new(reader.finish()?), options)
+        })?;
+        Ok(self.with_pages.get_or_init(|| read))
+    }
+
+    /// The page index if it has been read, else the footer without it.
+    pub(super) fn best(&self) -> &ArrowReaderMetadata {
+        self.with_pages.get().unwrap_or(&self.metadata)
+    }
+}
+
+pub(super) fn open(suspect: &Suspect) -> Result<File> {
+    File::open(&suspect.path).map_err(|error| suspect.io(&error))
+}
+
+/// Bytes of the file from `start`; fewer than `length` at its end.
+pub(super) fn read_at(
+    file: &mut File,
+    start: u64,
+    length: usize,
+    suspect: &Suspect,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(start))
+        .and_then(|_| file.take(length as u64).read_to_end(&mut bytes))
+        .map_err(|error| suspect.io(&error))?;
+    Ok(bytes)
+}
+
+/// The footer's length lies inside the file and every list in it inside the footer.
+fn check_footer(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<()> {
+    if bytes < 12 {
+        return Err(suspect.damaged(format!("{bytes} bytes are too few for a Parquet file")));
+    }
+    let tail = read_at(file, bytes - 8, 8, suspect)?;
+    let (length, magic) = match tail.as_slice() {
+        [a, b, c, d, magic @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), magic),
+        _ => return Err(suspect.damaged("it became shorter while it was read")),
+    };
+    if magic == b"PARE" {
+        return Err(encrypted(suspect));
+    }
+    if magic != b"PAR1" {
+        return Err(suspect.damaged("it does not end as a Parquet file does (cut off?)"));
+    }
+    if u64::from(length) + 12 > bytes {
+        return Err(suspect.damaged(format!(
+            "its footer has {length} bytes, the file only {bytes}"
+        )));
+    }
+    let footer = read_at(
+        file,
+        bytes - 8 - u64::from(length),
+        length as usize,
+        suspect,
+    )?;
+    thrift::walk(&footer, &mut |_, _, _| {})
+        .map_err(|_| suspect.damaged("its footer cannot be read"))?;
+    Ok(())
+}
+
+/// The column chunks lie inside the file and the row counts agree.
+fn check_chunks(metadata: &ParquetMetaData, bytes: u64) -> Result<(), String> {
+    let mut rows = 0_i64;
+    let leaves = metadata.file_metadata().schema_descr().num_columns();
+    for group in metadata.row_groups() {
+        if group.num_rows() < 0 || group.num_columns() != leaves {
+            return Err("a row group contradicts the schema".to_string());
+        }
+        rows = rows.saturating_add(group.num_rows());
+        for chunk in group.columns() {
+            let (start, length) = chunk.byte_range();
+            if start.checked_add(length).is_none_or(|end| end > bytes) {
+                return Err(format!(
+                    "column {} lies beyond the end of the file",
+                    chunk.column_path()
+                ));
+            }
+            if chunk.uncompressed_size() < 0 || chunk.num_values() < 0 {
+                return Err(format!(
+                    "column {} has a negative size",
+                    chunk.column_path()
+                ));
+            }
+        }
+    }
+    if rows != metadata.file_metadata().num_rows() {
+        return Err(format!(
+            "it promises {} rows, its row groups {rows}",
+            metadata.file_metadata().num_rows()
+        ));
+    }
+    Ok(())
+}
+
+/// The lists of a column chunk's page index lie inside it.
+fn check_index(
+    file: &mut File,
+    bytes: u64,
+    chunk: &ColumnChunkMetaData,
+    suspect: &Suspect,
+) -> Result<()> {
+    let places = [
+        (chunk.column_index_offset(), chunk.column_index_length()),
+        (chunk.offset_index_offset(), chunk.offset_index_length()),
+    ];
+    for (offset, length) in places {
+        let (Some(offset), Some(length)) = (offset, length) else {
+            continue;
+        };
+        let range = u64::try_from(offset).ok().zip(usize::try_from(length).ok());
+        let inside = range.filter(|(start, length)| start.saturating_add(*length as u64) <= bytes);
+        let Some((start, length)) = inside else {
+            return Err(suspect.damaged("it lies beyond the end of the file"));
+        };
+        let index = read_at(file, start, length, suspect)?;
+        thrift::walk(&index, &mut |_, _, _| {})
+            .map_err(|_| suspect.damaged("it cannot be read"))?;
+    }
+    Ok(())
+}
+
+/// Names what the reader does not support, rather than calling the file damaged.
+fn plain_words(error: crate::error::Error, suspect: &Suspect) -> crate::error::Error {
+    if error.message().to_ascii_lowercase().contains("encrypt") {
+        return encrypted(suspect);
+    }
+    error
+}
+
+fn encrypted(suspect: &Suspect) -> crate::error::Error {
+    suspect
+        .error("the file is encrypted, which is not supported")
+        .hint("write it without encryption")
+}
+
+/// The columns with the types the engine works with: text and bytes as views, dictionaries as their values, and the old 96-bit
+/// timestamps in microseconds, since nanoseconds cannot reach all of their years.
+fn with_our_types(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let stored = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())?;
+    let parquet = metadata.file_metadata().schema_descr();
+    let fields: Fields = stored
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(root, field)| {
+            let old_timestamp = parquet
+                .root_schema()
+                .get_fields()
+                .get(root)
+                .is_some_and(|root| {
+                    root.is_primitive() && root.get_physical_type() == PhysicalType::INT96
+                });
+            let kind = match field.data_type() {
+                DataType::Timestamp(TimeUnit::Nanosecond, zone) if old_timestamp => {
+                    DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+                }
+                kind => our_type(kind),
+            };
+            Arc::new(Field::clone(field).with_data_type(kind))
+        })
+        .collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(metadata, options)
+}
+
+/// Inside lists and structs text stays as it is: only dictionaries go.
+fn our_type(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, value) => our_type(value),
+        kind => without_dictionaries(kind),
+    }
+}

@@ -1,0 +1,132 @@
+//! Parquet: units are row groups, or stretches of rows where there are few row groups.
+//!
+//! [`footer`] reads what the file says about itself and checks it; [`bounds`] is what a filter skips row groups and pages by;
+//! [`read`] decodes the filter's columns first where that saves work; [`pages`] checks page headers before a decoder believes
+//! them, and [`thrift`] is the walk that both checks rest on.
+
+mod bounds;
+mod footer;
+mod pages;
+mod read;
+mod thrift;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::SchemaRef;
+
+use super::guard::{Suspect, guard};
+use super::{BatchIterator, Bounds, DataFile, ReadRequest, Unit};
+use crate::error::Result;
+use bounds::GroupBounds;
+use footer::Footer;
+
+/// Smaller pieces of a row group are not worth finding their first row.
+const PIECE_ROWS: u64 = 128 * 1024;
+
+/// One Parquet file.
+#[derive(Debug)]
+pub(crate) struct ParquetFile {
+    suspect: Suspect,
+    footer: Arc<Footer>,
+    /// Column chunks whose page headers are checked, by row group and leaf.
+    checked: Mutex<HashSet<(usize, usize)>>,
+}
+
+impl ParquetFile {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let suspect = Suspect::new(path, "TM0731");
+        Ok(ParquetFile {
+            footer: Footer::of(&suspect)?,
+            suspect,
+            checked: Mutex::default(),
+        })
+    }
+
+    /// Row groups in which a row may pass the filter.
+    fn groups_left(&self, request: &ReadRequest) -> Result<Vec<usize>> {
+        let groups = self.footer.metadata.metadata().row_groups();
+        let all: Vec<usize> = (0..groups.len())
+            .filter(|group| groups[*group].num_rows() > 0)
+            .collect();
+        let Some(filter) = &request.filter else {
+            return Ok(all);
+        };
+        let bounds = GroupBounds {
+            metadata: &self.footer.metadata,
+            groups: &all,
+        };
+        let suspect = self.suspect.part("its statistics");
+        let keep = guard(&suspect, || Ok::<_, String>(filter.may_match(&bounds)))?;
+        Ok(match keep {
+            Some(keep) if keep.len() == all.len() => all
+                .iter()
+                .zip(keep)
+                .filter_map(|(group, keep)| keep.then_some(*group))
+                .collect(),
+            _ => all,
+        })
+    }
+}
+
+impl DataFile for ParquetFile {
+    fn schema(&self) -> &SchemaRef {
+        self.footer.schema()
+    }
+
+    fn units(&self, request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+        let groups = self.groups_left(request)?;
+        if request.filter.is_some() && !groups.is_empty() {
+            self.footer.with_pages(&self.suspect)?;
+        }
+        let pieces_wanted = (4 * threads).div_ceil(groups.len().max(1)) as u64;
+        let mut units = Vec::with_capacity(groups.len());
+        for group in groups {
+            let rows = self.footer.metadata.metadata().row_group(group).num_rows() as u64;
+            let whole = Unit {
+                start: group as u64,
+                end: group as u64 + 1,
+                rows: None,
+            };
+            let pieces = if threads == 1 {
+                1
+            } else {
+                pieces_wanted.min(rows / PIECE_ROWS)
+            };
+            if pieces <= 1 {
+                units.push(whole);
+                continue;
+            }
+            let length = rows.div_ceil(pieces);
+            units.extend((0..rows).step_by(length as usize).map(|first| Unit {
+                rows: Some((first, length.min(rows - first))),
+                ..whole.clone()
+            }));
+        }
+        Ok(units)
+    }
+
+    fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
+        read::read(self, unit, request)
+    }
+
+    fn row_count(&self) -> Option<u64> {
+        u64::try_from(self.footer.metadata.metadata().file_metadata().num_rows()).ok()
+    }
+
+    fn byte_count(&self) -> u64 {
+        self.footer.bytes
+    }
+
+    fn with_bounds(&self, look: &mut dyn FnMut(&dyn Bounds)) {
+        let groups: Vec<usize> = (0..self.footer.metadata.metadata().num_row_groups()).collect();
+        look(&GroupBounds {
+            metadata: &self.footer.metadata,
+            groups: &groups,
+        });
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,134 @@
+//! Page headers, read before a decoder allocates what they promise.
+
+use std::fs::File;
+use std::sync::PoisonError;
+
+use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::ColumnChunkMetaData;
+
+use super::footer::read_at;
+use super::{ParquetFile, thrift};
+use crate::error::Result;
+use crate::file::guard::Suspect;
+
+/// Bytes that hold most page headers; a longer one is read again with more.
+const HEADER: usize = 256;
+const HEADER_MAX: usize = 16 * 1024 * 1024;
+
+/// By so much a writer may have miscounted its bytes.
+const SLACK: i64 = 1 << 20;
+
+impl ParquetFile {
+    /// Checks the pages of the columns (by position in the schema) in a row group, once.
+    pub(super) fn check_pages(
+        &self,
+        file: &mut File,
+        group: usize,
+        columns: &[usize],
+        suspect: &Suspect,
+    ) -> Result<()> {
+        let metadata = &self.footer.metadata;
+        let parquet = metadata.parquet_schema();
+        let chunks = metadata.metadata().row_group(group).columns();
+        for (leaf, chunk) in chunks.iter().enumerate() {
+            if columns
+                .binary_search(&parquet.get_column_root_idx(leaf))
+                .is_err()
+            {
+                continue;
+            }
+            let key = (group, leaf);
+            let known = self
+                .checked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&key);
+            if !known {
+                check_chunk(file, chunk, suspect)?;
+                self.checked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a page header says.
+#[derive(Default)]
+struct Header {
+    uncompressed: i64,
+    compressed: i64,
+    dictionary_values: i64,
+}
+
+/// Walks from page to page: each lies inside its chunk and promises no more than the chunk does.
+fn check_chunk(file: &mut File, chunk: &ColumnChunkMetaData, suspect: &Suspect) -> Result<()> {
+    let (start, length) = chunk.byte_range();
+    let end = start + length;
+    let column = chunk.column_path();
+    let mut position = start;
+    let mut promised = 0_i64;
+    while position < end {
+        let (header, length) = header_at(file, position, end, suspect)?;
+        promised = promised.saturating_add(header.uncompressed);
+        let after = u64::try_from(header.compressed)
+            .ok()
+            .and_then(|bytes| (position + length as u64).checked_add(bytes))
+            .filter(|after| *after <= end);
+        let Some(after) = after else {
+            return Err(suspect.damaged(format!("a page of column {column} is cut off")));
+        };
+        let least = least_bytes(chunk.column_type());
+        if header.uncompressed < 0
+            || promised > chunk.uncompressed_size().saturating_add(SLACK)
+            || header.dictionary_values.saturating_mul(least) > header.uncompressed
+        {
+            return Err(suspect.damaged(format!("a page of column {column} promises too much")));
+        }
+        position = after;
+    }
+    Ok(())
+}
+
+fn header_at(
+    file: &mut File,
+    position: u64,
+    end: u64,
+    suspect: &Suspect,
+) -> Result<(Header, usize)> {
+    let mut window = HEADER;
+    loop {
+        let bytes = read_at(
+            file,
+            position,
+            window.min((end - position) as usize),
+            suspect,
+        )?;
+        let mut header = Header::default();
+        let length = thrift::walk(&bytes, &mut |parent, field, value| match (parent, field) {
+            (0, 2) => header.uncompressed = value,
+            (0, 3) => header.compressed = value,
+            (7, 1) => header.dictionary_values = value,
+            _ => {}
+        });
+        match length {
+            Ok(length) => return Ok((header, length)),
+            Err(thrift::Broken::Short) if bytes.len() == window && window < HEADER_MAX => {
+                window *= 16;
+            }
+            Err(_) => return Err(suspect.damaged("a page header cannot be read")),
+        }
+    }
+}
+
+/// Bytes that a value in a dictionary takes at least.
+fn least_bytes(kind: PhysicalType) -> i64 {
+    match kind {
+        PhysicalType::BOOLEAN | PhysicalType::FIXED_LEN_BYTE_ARRAY => 0,
+        PhysicalType::INT32 | PhysicalType::FLOAT | PhysicalType::BYTE_ARRAY => 4,
+        PhysicalType::INT64 | PhysicalType::DOUBLE => 8,
+        PhysicalType::INT96 => 12,
+    }
+}

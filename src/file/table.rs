@@ -1,0 +1,359 @@
+//! Files as parts of a table: the file's columns become the table's.
+//!
+//! A table has columns that a file lacks (NULL there), has in another type (cast), or has once for the whole file (a partition's
+//! value in the path, the file's name). The filter is over the table's columns; [`FileFilter`] asks it with a file's.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::util::display::array_value_to_string;
+
+use super::{
+    BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Tally, Unit, batch_of, schema_of,
+};
+use crate::error::{Error, ErrorKind, FilePlace, Result};
+
+/// Where a column of the table comes from in one file.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// The file's column at this position.
+    Stored(usize),
+    /// The same value in every row: an array of length one, of the table's type.
+    Constant(ArrayRef),
+    /// NULL in every row.
+    Missing,
+}
+
+/// One file of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct ScanFile {
+    /// As the user sees it.
+    pub(crate) path: String,
+    pub(crate) data: Arc<dyn DataFile>,
+    /// One for each column of the table.
+    pub(crate) origins: Arc<[Origin]>,
+}
+
+/// What is wanted of a table that consists of files. Positions are the table's.
+#[derive(Debug, Clone)]
+pub(crate) struct TableRequest {
+    /// Every column of the table.
+    pub(crate) table: SchemaRef,
+    /// Columns wanted, in the order wanted.
+    pub(crate) projection: Vec<usize>,
+    pub(crate) filter: Option<Arc<dyn RowFilter>>,
+    pub(crate) batch_rows: usize,
+}
+
+impl TableRequest {
+    /// The columns wanted.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        schema_of(&self.table, &self.projection)
+    }
+}
+
+/// One file of a table with what is wanted of it.
+#[derive(Debug)]
+pub(crate) struct FilePart {
+    file: ScanFile,
+    table: SchemaRef,
+    projection: Vec<usize>,
+    /// The same in the file's positions.
+    request: ReadRequest,
+}
+
+impl FilePart {
+    /// None if no row of the file can be wanted.
+    pub(crate) fn new(file: &ScanFile, wanted: &TableRequest) -> Result<Option<Self>> {
+        let mut stored: Vec<usize> = Vec::new();
+        for column in &wanted.projection {
+            if let Some(Origin::Stored(position)) = file.origins.get(*column)
+                && !stored.contains(position)
+            {
+                stored.push(*position);
+            }
+        }
+        let filter = match &wanted.filter {
+            None => None,
+            Some(filter) => {
+                let filter = FileFilter::new(file, Arc::clone(filter), &wanted.table);
+                if !filter.may_match_file()? {
+                    return Ok(None);
+                }
+                Some(filter).filter(|filter| !filter.columns.is_empty())
+            }
+        };
+        Ok(Some(FilePart {
+            file: file.clone(),
+            table: Arc::clone(&wanted.table),
+            projection: wanted.projection.clone(),
+            request: ReadRequest {
+                projection: stored,
+                filter: filter.map(|filter| Arc::new(filter) as Arc<dyn RowFilter>),
+                batch_rows: wanted.batch_rows,
+            },
+        }))
+    }
+
+    pub(crate) fn units(&self, threads: usize) -> Result<Vec<Unit>> {
+        self.file.data.units(&self.request, threads)
+    }
+
+    /// The rows of a unit, with the table's columns that are wanted.
+    pub(crate) fn read(&self, unit: &Unit) -> Result<BatchIterator> {
+        let batches = self.file.data.read(unit, &self.request)?;
+        let adapt = Adapt {
+            path: self.file.path.clone(),
+            origins: Arc::clone(&self.file.origins),
+            table: schema_of(&self.table, &self.projection),
+            wanted: self.projection.clone(),
+            stored: self.request.projection.clone(),
+        };
+        Ok(Box::new(batches.map(move |batch| adapt.batch(&batch?))))
+    }
+}
+
+/// Makes batches of the table's columns.
+#[derive(Debug)]
+struct Adapt {
+    path: String,
+    origins: Arc<[Origin]>,
+    /// The columns to make.
+    table: SchemaRef,
+    /// Their positions in the table.
+    wanted: Vec<usize>,
+    /// The file's columns in the batches given, by position in the file's schema.
+    stored: Vec<usize>,
+}
+
+impl Adapt {
+    fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let columns = self
+            .wanted
+            .iter()
+            .zip(self.table.fields())
+            .map(|(column, field)| match self.origins.get(*column) {
+                Some(Origin::Stored(position)) => {
+                    let given = self.stored.iter().position(|stored| stored == position);
+                    let given = given.ok_or_else(|| Error::bug("a stored column was not read"))?;
+                    self.cast(batch.column(given), field.data_type(), field.name())
+                }
+                Some(Origin::Constant(value)) => repeat(value, rows),
+                Some(Origin::Missing) | None => Ok(new_null_array(field.data_type(), rows)),
+            })
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        batch_of(&self.table, columns, rows)
+    }
+
+    fn cast(&self, values: &ArrayRef, kind: &DataType, column: &str) -> Result<ArrayRef> {
+        cast_exactly(values, kind).map_err(|error| {
+            Error::new(ErrorKind::Data, "TM0733", format!("a value does not fit the table's column: {error}"))
+                .in_file(FilePlace {
+                    path: self.path.clone().into(),
+                    column: Some(column.to_string()),
+                    ..FilePlace::default()
+                })
+                .hint("the column's type differs between the files, or from the type it was declared with")
+        })
+    }
+}
+
+/// A cast in which no value is lost or rounded.
+fn cast_exactly(values: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    let cast = cast_strictly(values, kind)?;
+    let from = values.data_type();
+    let may_round =
+        (from.is_integer() && kind.is_floating()) || (from.is_floating() && kind.is_integer());
+    if may_round {
+        let back = cast_with_options(&cast, from, &CastOptions::default())?;
+        let changed = distinct(values, &back)?;
+        if let Some(row) = changed.values().set_indices().next() {
+            let value = array_value_to_string(values, row)?;
+            return Err(ArrowError::CastError(format!("{value} would be rounded")));
+        }
+    }
+    Ok(cast)
+}
+
+/// A cast that fails where a value has no place in the other type.
+fn cast_strictly(values: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    if values.data_type() == kind {
+        return Ok(Arc::clone(values));
+    }
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(values, kind, &options)
+}
+
+fn repeat(value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
+    let zeros = UInt32Array::from_value(0, rows);
+    take(value, &zeros, None).map_err(|error| Error::bug(error.to_string()))
+}
+
+/// A filter over the table's columns, asked with the columns of one file.
+#[derive(Debug)]
+struct FileFilter {
+    inner: Arc<dyn RowFilter>,
+    origins: Arc<[Origin]>,
+    /// The file's columns it reads, ascending.
+    columns: Vec<usize>,
+    adapt: Adapt,
+    /// Types that the file stores, by position.
+    stored: SchemaRef,
+    tally: Tally,
+}
+
+impl FileFilter {
+    fn new(file: &ScanFile, inner: Arc<dyn RowFilter>, table: &SchemaRef) -> Self {
+        let mut columns: Vec<usize> = inner
+            .columns()
+            .iter()
+            .filter_map(|column| match file.origins.get(*column) {
+                Some(Origin::Stored(position)) => Some(*position),
+                _ => None,
+            })
+            .collect();
+        columns.sort_unstable();
+        columns.dedup();
+        FileFilter {
+            adapt: Adapt {
+                path: file.path.clone(),
+                origins: Arc::clone(&file.origins),
+                table: schema_of(table, inner.columns()),
+                wanted: inner.columns().to_vec(),
+                stored: columns.clone(),
+            },
+            inner,
+            origins: Arc::clone(&file.origins),
+            columns,
+            stored: Arc::clone(file.data.schema()),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether any row of the file may pass, judged by what is the same in all of its rows.
+    fn may_match_file(&self) -> Result<bool> {
+        if !self.columns.is_empty() {
+            let answer = self.may_match(&NothingKnown);
+            return Ok(answer.is_none_or(|answer| answer.first() != Some(&false)));
+        }
+        // Every row gets the same answer: ask once.
+        let row = batch_of(&schema_of(&self.stored, &[]), Vec::new(), 1)?;
+        Ok(self.keep(&row)?.true_count() == 1)
+    }
+}
+
+impl RowFilter for FileFilter {
+    fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    fn keep(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        self.inner.keep(&self.adapt.batch(batch)?)
+    }
+
+    fn may_match(&self, bounds: &dyn Bounds) -> Option<Vec<bool>> {
+        self.inner.may_match(&TableBounds {
+            file: bounds,
+            filter: self,
+        })
+    }
+
+    fn tally(&self) -> Option<&Tally> {
+        Some(&self.tally)
+    }
+}
+
+/// One container, the file, of which nothing is known.
+struct NothingKnown;
+
+impl Bounds for NothingKnown {
+    fn containers(&self) -> usize {
+        1
+    }
+
+    fn min(&self, _column: usize) -> Option<ArrayRef> {
+        None
+    }
+
+    fn max(&self, _column: usize) -> Option<ArrayRef> {
+        None
+    }
+
+    fn null_counts(&self, _column: usize) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+}
+
+/// A file's bounds for the table's columns.
+struct TableBounds<'a> {
+    file: &'a dyn Bounds,
+    filter: &'a FileFilter,
+}
+
+impl TableBounds<'_> {
+    fn bound(
+        &self,
+        column: usize,
+        of_file: impl Fn(usize) -> Option<ArrayRef>,
+    ) -> Option<ArrayRef> {
+        match self.filter.origins.get(column)? {
+            Origin::Stored(position) => {
+                let wanted = self.filter.inner.columns().binary_search(&column).ok()?;
+                let kind = self.filter.adapt.table.field(wanted).data_type();
+                if !keeps_order(self.filter.stored.field(*position).data_type(), kind) {
+                    return None;
+                }
+                cast_strictly(&of_file(*position)?, kind).ok()
+            }
+            Origin::Constant(value) => repeat(value, self.containers()).ok(),
+            Origin::Missing => None,
+        }
+    }
+}
+
+/// Values that are ordered stay so in the other type.
+fn keeps_order(from: &DataType, to: &DataType) -> bool {
+    from == to || (from.is_integer() && (to.is_numeric()))
+}
+
+impl Bounds for TableBounds<'_> {
+    fn containers(&self) -> usize {
+        self.file.containers()
+    }
+
+    fn min(&self, column: usize) -> Option<ArrayRef> {
+        self.bound(column, |position| self.file.min(position))
+    }
+
+    fn max(&self, column: usize) -> Option<ArrayRef> {
+        self.bound(column, |position| self.file.max(position))
+    }
+
+    fn null_counts(&self, column: usize) -> Option<ArrayRef> {
+        match self.filter.origins.get(column)? {
+            Origin::Stored(position) => self.file.null_counts(*position),
+            Origin::Constant(value) if value.is_null(0) => self.row_counts(),
+            Origin::Constant(_) => Some(Arc::new(arrow::array::UInt64Array::from_value(
+                0,
+                self.containers(),
+            ))),
+            Origin::Missing => self.row_counts(),
+        }
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        self.file.row_counts()
+    }
+}
