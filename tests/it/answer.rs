@@ -59,7 +59,10 @@ impl Answer {
         let fields = schema.fields();
         Answer {
             names: fields.iter().map(|field| field.name().clone()).collect(),
-            types: fields.iter().map(|field| type_name(field.data_type())).collect(),
+            types: fields
+                .iter()
+                .map(|field| type_name(field.data_type()))
+                .collect(),
             rows: batches.iter().flat_map(batch_rows).collect(),
         }
     }
@@ -98,7 +101,11 @@ impl Answer {
             ));
         }
         let at = left.iter().zip(&right).position(|(a, b)| !same_row(a, b))?;
-        Some(format!("row {at}: {} against {}", line(&left[at]), line(&right[at])))
+        Some(format!(
+            "row {at}: {} against {}",
+            line(&left[at]),
+            line(&right[at])
+        ))
     }
 }
 
@@ -167,7 +174,10 @@ fn batch_rows(batch: &RecordBatch) -> Vec<Vec<Cell>> {
 fn column_cells(column: &ArrayRef) -> Vec<Cell> {
     let null = || Cell::Text("NULL".to_string());
     if let Some(floats) = column.as_any().downcast_ref::<Float64Array>() {
-        return floats.iter().map(|v| v.map_or_else(null, Cell::Float)).collect();
+        return floats
+            .iter()
+            .map(|v| v.map_or_else(null, Cell::Float))
+            .collect();
     }
     if let Some(floats) = column.as_any().downcast_ref::<Float32Array>() {
         return floats
@@ -198,7 +208,11 @@ fn quoted(text: &str) -> String {
         && text.trim() == text
         && !text.starts_with("--")
         && !text.chars().any(|c| c == ',' || c == '"' || c.is_control());
-    if bare { text.to_string() } else { format!("{text:?}") }
+    if bare {
+        text.to_string()
+    } else {
+        format!("{text:?}")
+    }
 }
 
 /// The canonical name of LANGUAGE.md section 5.

@@ -59,7 +59,10 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(&path, paths);
-        } else if path.extension().is_some_and(|extension| extension == "test") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "test")
+        {
             paths.push(path);
         }
     }
@@ -77,7 +80,11 @@ fn read(path: PathBuf) -> TestFile {
     let mut lines = content.lines().enumerate().peekable();
     while let Some((_, line)) = lines.next_if(|(_, line)| !line.starts_with("-- ")) {
         if !line.is_empty() {
-            assert!(line.starts_with('#'), "{}: `{line}` before the first case", file.path.display());
+            assert!(
+                line.starts_with('#'),
+                "{}: `{line}` before the first case",
+                file.path.display()
+            );
             writeln!(file.head, "{line}").expect("a string");
         }
     }

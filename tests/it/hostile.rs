@@ -41,7 +41,9 @@ fn run(what: &str, text: &[u8]) -> Option<String> {
     match status.code() {
         Some(0) => None,
         Some(1..=4) => {
-            let at = said.find("TM").unwrap_or_else(|| panic!("{what}: no code in {shown}"));
+            let at = said
+                .find("TM")
+                .unwrap_or_else(|| panic!("{what}: no code in {shown}"));
             let code = said[at..].chars().take(6).collect();
             assert_ne!(code, "TM0999", "{what}: a fault of ours: {shown}");
             Some(code)
@@ -73,47 +75,140 @@ fn joined(count: usize, separator: &str, part: impl Fn(usize) -> String) -> Stri
 #[test]
 fn deep_brackets_are_refused() {
     error("10 MB of (", &"(".repeat(10_000_000), "TM0109");
-    error("SELECT with 1 MB of (", &format!("SELECT {}1{}", "(".repeat(500_000), ")".repeat(500_000)), "TM0109");
-    error("1 MB of [", &format!("SELECT {}", "[".repeat(1_000_000)), "TM0109");
-    error("200 deep", &format!("SELECT {}1{}", "(".repeat(200), ")".repeat(200)), "TM0109");
-    answers("100 deep", &format!("SELECT {}1{}", "(".repeat(100), ")".repeat(100)));
-    answers("60 subqueries deep", &format!("FROM {}(SELECT 1 AS x){}", "(FROM ".repeat(60), ")".repeat(60)));
-    ends("120 subqueries deep", &format!("FROM {}(SELECT 1 AS x){}", "(FROM ".repeat(120), ")".repeat(120)));
-    ends("100 functions deep", &format!("SELECT {}1{}", "ABS(".repeat(100), ")".repeat(100)));
-    ends("100 CASE deep", &format!("SELECT {}1{}", "CASE WHEN TRUE THEN ".repeat(100), " END".repeat(100)));
-    ends("100,000 CASE deep", &format!("SELECT {}1{}", "CASE WHEN TRUE THEN ".repeat(100_000), " END".repeat(100_000)));
+    error(
+        "SELECT with 1 MB of (",
+        &format!("SELECT {}1{}", "(".repeat(500_000), ")".repeat(500_000)),
+        "TM0109",
+    );
+    error(
+        "1 MB of [",
+        &format!("SELECT {}", "[".repeat(1_000_000)),
+        "TM0109",
+    );
+    error(
+        "200 deep",
+        &format!("SELECT {}1{}", "(".repeat(200), ")".repeat(200)),
+        "TM0109",
+    );
+    answers(
+        "100 deep",
+        &format!("SELECT {}1{}", "(".repeat(100), ")".repeat(100)),
+    );
+    answers(
+        "60 subqueries deep",
+        &format!(
+            "FROM {}(SELECT 1 AS x){}",
+            "(FROM ".repeat(60),
+            ")".repeat(60)
+        ),
+    );
+    ends(
+        "120 subqueries deep",
+        &format!(
+            "FROM {}(SELECT 1 AS x){}",
+            "(FROM ".repeat(120),
+            ")".repeat(120)
+        ),
+    );
+    ends(
+        "100 functions deep",
+        &format!("SELECT {}1{}", "ABS(".repeat(100), ")".repeat(100)),
+    );
+    ends(
+        "100 CASE deep",
+        &format!(
+            "SELECT {}1{}",
+            "CASE WHEN TRUE THEN ".repeat(100),
+            " END".repeat(100)
+        ),
+    );
+    ends(
+        "100,000 CASE deep",
+        &format!(
+            "SELECT {}1{}",
+            "CASE WHEN TRUE THEN ".repeat(100_000),
+            " END".repeat(100_000)
+        ),
+    );
 }
 
 #[test]
 fn long_chains_end() {
-    ends("1 MB of NOT", &format!("SELECT {}TRUE", "NOT ".repeat(250_000)));
+    ends(
+        "1 MB of NOT",
+        &format!("SELECT {}TRUE", "NOT ".repeat(250_000)),
+    );
     ends("1 MB of -", &format!("SELECT {}1", "- ".repeat(500_000)));
     ends("1 MB of ~", &format!("SELECT {}1", "~".repeat(1_000_000)));
-    ends("100,000 terms of +", &format!("SELECT {}", joined(100_000, "+", |_| "1".into())));
-    ends("900 terms of +", &format!("SELECT {}", joined(900, "+", |_| "1".into())));
-    ends("100,000 terms of ||", &format!("SELECT {}", joined(100_000, "||", |_| "'a'".into())));
-    ends("1 MB of a.a.a", &format!("SELECT {}", joined(500_000, ".", |_| "a".into())));
+    ends(
+        "100,000 terms of +",
+        &format!("SELECT {}", joined(100_000, "+", |_| "1".into())),
+    );
+    ends(
+        "900 terms of +",
+        &format!("SELECT {}", joined(900, "+", |_| "1".into())),
+    );
+    ends(
+        "100,000 terms of ||",
+        &format!("SELECT {}", joined(100_000, "||", |_| "'a'".into())),
+    );
+    ends(
+        "1 MB of a.a.a",
+        &format!("SELECT {}", joined(500_000, ".", |_| "a".into())),
+    );
     ends("1 MB of [1]", &format!("SELECT x{}", "[1]".repeat(300_000)));
-    ends("1 MB of ::INT64", &format!("SELECT 1{}", "::INT64".repeat(140_000)));
-    ends("1 MB of IS NULL", &format!("SELECT 1{}", " IS NULL".repeat(120_000)));
-    ends("100,000 JOIN", &format!("FROM t{}", " CROSS JOIN t".repeat(100_000)));
-    ends("100,000 pipes", &format!("SELECT 1 AS x{}", " |> WHERE TRUE".repeat(100_000)));
-    answers("500 pipes", &format!("SELECT 1 AS x{}", " |> WHERE x = 1".repeat(500)));
+    ends(
+        "1 MB of ::INT64",
+        &format!("SELECT 1{}", "::INT64".repeat(140_000)),
+    );
+    ends(
+        "1 MB of IS NULL",
+        &format!("SELECT 1{}", " IS NULL".repeat(120_000)),
+    );
+    ends(
+        "100,000 JOIN",
+        &format!("FROM t{}", " CROSS JOIN t".repeat(100_000)),
+    );
+    ends(
+        "100,000 pipes",
+        &format!("SELECT 1 AS x{}", " |> WHERE TRUE".repeat(100_000)),
+    );
+    answers(
+        "500 pipes",
+        &format!("SELECT 1 AS x{}", " |> WHERE x = 1".repeat(500)),
+    );
 }
 
 #[test]
 fn many_terms_end() {
     let table = "SELECT 1 AS a";
     let terms = |n: usize| joined(n, " OR ", |i| format!("a = {i}"));
-    answers("9,000 OR terms", &format!("{table} |> WHERE {}", terms(9_000)));
-    error("20,000 OR terms", &format!("{table} |> WHERE {}", terms(20_000)), "TM0110");
-    error("100,000 OR terms", &format!("{table} |> WHERE {}", terms(100_000)), "TM0110");
+    answers(
+        "9,000 OR terms",
+        &format!("{table} |> WHERE {}", terms(9_000)),
+    );
+    error(
+        "20,000 OR terms",
+        &format!("{table} |> WHERE {}", terms(20_000)),
+        "TM0110",
+    );
+    error(
+        "100,000 OR terms",
+        &format!("{table} |> WHERE {}", terms(100_000)),
+        "TM0110",
+    );
     let mixed = joined(9_000, " AND ", |i| format!("a <> {}", i + 2));
     answers("9,000 AND terms", &format!("{table} |> WHERE {mixed}"));
     let list = joined(100_000, ", ", |i| i.to_string());
-    answers("100,000 items of IN", &format!("{table} |> WHERE a IN ({list})"));
+    answers(
+        "100,000 items of IN",
+        &format!("{table} |> WHERE a IN ({list})"),
+    );
     let rows = joined(20_000, ", ", |i| format!("({i})"));
-    answers("20,000 rows of VALUES", &format!("VALUES {rows} |> AGGREGATE COUNT(*) AS n"));
+    answers(
+        "20,000 rows of VALUES",
+        &format!("VALUES {rows} |> AGGREGATE COUNT(*) AS n"),
+    );
 }
 
 #[test]
@@ -123,7 +218,11 @@ fn many_branches_and_columns_end() {
     error("100,000 branches of UNION", &union(100_000), "TM0110");
     let columns = |n: usize| joined(n, ", ", |i| format!("{i} AS c{i}"));
     ends("10,000 columns", &format!("SELECT {}", columns(10_000)));
-    error("20,000 columns", &format!("SELECT {}", columns(20_000)), "TM0110");
+    error(
+        "20,000 columns",
+        &format!("SELECT {}", columns(20_000)),
+        "TM0110",
+    );
     let mut script = String::new();
     for i in 0..2_000 {
         writeln!(script, "SELECT {i};").expect("a string");
@@ -141,17 +240,33 @@ fn odd_bytes_end() {
     answers("only comments", "-- one\n# two\n/* three */ ;;; ");
     answers("a byte order mark", "\u{feff}SELECT 1 AS x");
     answers("emoji", "SELECT '🦀🦀' AS `🦀`");
-    answers("1 MB of text", &format!("SELECT LENGTH('{}') AS n", "x".repeat(1_000_000)));
-    answers("1 MB of comment", &format!("/*{}*/ SELECT 1", "*".repeat(1_000_000)));
-    ends("1 MB of identifier", &format!("SELECT 1 AS {}", "x".repeat(1_000_000)));
-    error("17 MB", &format!("SELECT 1 {}", " ".repeat(17_000_000)), "TM0110");
+    answers(
+        "1 MB of text",
+        &format!("SELECT LENGTH('{}') AS n", "x".repeat(1_000_000)),
+    );
+    answers(
+        "1 MB of comment",
+        &format!("/*{}*/ SELECT 1", "*".repeat(1_000_000)),
+    );
+    ends(
+        "1 MB of identifier",
+        &format!("SELECT 1 AS {}", "x".repeat(1_000_000)),
+    );
+    error(
+        "17 MB",
+        &format!("SELECT 1 {}", " ".repeat(17_000_000)),
+        "TM0110",
+    );
 }
 
 #[test]
 fn what_is_never_closed_is_said() {
     for (what, text) in [
         ("a string", "SELECT 'abc"),
-        ("a string of 1 MB", &format!("SELECT '{}", "x".repeat(1_000_000)) as &str),
+        (
+            "a string of 1 MB",
+            &format!("SELECT '{}", "x".repeat(1_000_000)) as &str,
+        ),
         ("an E string", "SELECT E'abc\\'"),
         ("a raw string", "SELECT r'abc"),
         ("a tripled string", "SELECT '''abc''"),
@@ -161,7 +276,15 @@ fn what_is_never_closed_is_said() {
     ] {
         error(what, text, "TM0101");
     }
-    for text in ["SELECT (1", "SELECT [1", "FROM (SELECT 1", "SELECT CASE WHEN 1 = 1 THEN 2", "SELECT 1)", "SELECT CAST(1 AS", "FROM t |>"] {
+    for text in [
+        "SELECT (1",
+        "SELECT [1",
+        "FROM (SELECT 1",
+        "SELECT CASE WHEN 1 = 1 THEN 2",
+        "SELECT 1)",
+        "SELECT CAST(1 AS",
+        "FROM t |>",
+    ] {
         let code = run(text, text.as_bytes()).expect("an error");
         assert!(code.starts_with("TM01"), "{text}: {code}");
     }

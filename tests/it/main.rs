@@ -16,6 +16,6 @@ mod corpus;
 mod floors;
 mod hostile;
 mod queries;
-// mod random;
+mod random;
 mod readme;
 mod tpch;

@@ -34,9 +34,19 @@ fn the_corpus_answers_as_written() {
     });
     let mut failures = failures.into_inner().expect("failures");
     failures.sort();
-    let cases: usize = files.iter().map(|f| f.lock().expect("a file").cases.len()).sum();
-    println!("{cases} cases in {} files, {} failures", files.len(), failures.len());
-    assert!(cases >= 350 || !only.is_empty(), "the corpus has only {cases} cases");
+    let cases: usize = files
+        .iter()
+        .map(|f| f.lock().expect("a file").cases.len())
+        .sum();
+    println!(
+        "{cases} cases in {} files, {} failures",
+        files.len(),
+        failures.len()
+    );
+    assert!(
+        cases >= 350 || !only.is_empty(),
+        "the corpus has only {cases} cases"
+    );
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n\n"));
 }
 
@@ -45,7 +55,10 @@ fn check_file(file: &mut TestFile, bless: bool) -> Vec<String> {
         .map(|(threads, batch_rows)| answer::engine(threads, batch_rows))
         .into();
     let name = file.path.to_string_lossy();
-    let name = name.rsplit_once("tests/queries/").map_or(&*name, |(_, name)| name).to_string();
+    let name = name
+        .rsplit_once("tests/queries/")
+        .map_or(&*name, |(_, name)| name)
+        .to_string();
     for engine in &engines {
         if let Err(error) = answer::run(engine, &file.setup, &ParamMap::new()) {
             return vec![format!("{name}: _setup.sql: {error}")];
@@ -54,7 +67,8 @@ fn check_file(file: &mut TestFile, bless: bool) -> Vec<String> {
     let mut failures = Vec::new();
     let mut blessed = false;
     for case in &mut file.cases {
-        let fault = |what: String| format!("{name}:{} {}\n{}\n{what}", case.line, case.name, case.text);
+        let fault =
+            |what: String| format!("{name}:{} {}\n{}\n{what}", case.line, case.name, case.text);
         let answers: Vec<_> = engines
             .iter()
             .map(|engine| answer::run(engine, &case.text, &params(case)))
@@ -114,7 +128,13 @@ fn outcome_lines(case: &Case, outcome: &Result<Option<Answer>, Error>) -> Vec<St
                 .names
                 .iter()
                 .zip(&answer.types)
-                .map(|(name, kind)| if case.types { format!("{name} {kind}") } else { name.clone() })
+                .map(|(name, kind)| {
+                    if case.types {
+                        format!("{name} {kind}")
+                    } else {
+                        name.clone()
+                    }
+                })
                 .collect();
             [vec![header.join(",")], answer.lines()].concat()
         }
@@ -129,7 +149,11 @@ fn error_line(text: &str, error: &Error) -> String {
         format!(" at {line}:{column}")
     });
     let message = error.message().replace('\n', " ");
-    format!("error {}{}: {message}", error.code(), place.unwrap_or_default())
+    format!(
+        "error {}{}: {message}",
+        error.code(),
+        place.unwrap_or_default()
+    )
 }
 
 fn meets(case: &Case, lines: &[String]) -> bool {
@@ -139,7 +163,10 @@ fn meets(case: &Case, lines: &[String]) -> bool {
     }
     if case.contains {
         let all = lines.join("\n").to_lowercase();
-        return !all.starts_with("error tm") && expected.iter().all(|line| all.contains(&line.to_lowercase()));
+        return !all.starts_with("error tm")
+            && expected
+                .iter()
+                .all(|line| all.contains(&line.to_lowercase()));
     }
     if case.ordered || expected.is_empty() || lines.is_empty() {
         return expected == lines;
@@ -172,12 +199,14 @@ fn check_query(engine: &Engine, case: &Case, answer: &Answer) -> Result<(), Stri
         return Ok(());
     };
     if !case.no_oracle {
-        if case.params.is_empty() {
-            let oracle = engine
-                .oracle(&query)
-                .map_err(|error| format!("---- DataFusion's executor\n{error}"))?;
-            same(answer, &Answer::of_batches(&oracle), "DataFusion's executor")?;
-        }
+        let oracle = engine
+            .oracle(&query, &params(case))
+            .map_err(|error| format!("---- DataFusion's executor\n{error}"))?;
+        same(
+            answer,
+            &Answer::of_batches(&oracle),
+            "DataFusion's executor",
+        )?;
         let piped = format!("{query}\n|> WHERE TRUE");
         let more = answer::run(engine, &piped, &params(case))
             .map_err(|error| format!("---- with a pipe added\n{error}"))?;

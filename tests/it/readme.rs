@@ -52,16 +52,25 @@ fn commands_of_the_readme_run() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     let gate = std::fs::read_to_string(root().join(".ci/run")).unwrap_or_default();
     let place = tempfile::tempdir().expect("a folder");
-    std::os::unix::fs::symlink(root().join("examples"), place.path().join("examples")).expect("a link");
+    std::os::unix::fs::symlink(root().join("examples"), place.path().join("examples"))
+        .expect("a link");
     let commands = commands(&readme);
     assert!(!commands.is_empty(), "README.md has no block marked `sh`");
     for command in commands {
         if let Some(at) = command.find("cargo run") {
-            let args = command[at..].split_once(" -- ").map_or("", |(_, args)| args);
+            let args = command[at..]
+                .split_once(" -- ")
+                .map_or("", |(_, args)| args);
             run(&format!("{}tidemill {args}", &command[..at]), place.path());
         } else if command.starts_with("cargo test") {
-            assert!(gate.contains(command.trim()), "`{command}` is not what .ci/run runs");
-        } else if command.contains("tidemill") && !command.starts_with("cargo ") && !command.starts_with("git ") {
+            assert!(
+                gate.contains(command.trim()),
+                "`{command}` is not what .ci/run runs"
+            );
+        } else if command.contains("tidemill")
+            && !command.starts_with("cargo ")
+            && !command.starts_with("git ")
+        {
             run(&command, place.path());
         }
     }
@@ -89,5 +98,8 @@ fn run(command: &str, place: &Path) {
 #[test]
 fn commands_are_found() {
     let readme = "```sh\n# a comment\n$ tidemill 'FROM t\n|> LIMIT 1'\ntidemill --help\n```\n```text\nno\n```\n";
-    assert_eq!(commands(readme), ["tidemill 'FROM t\n|> LIMIT 1'", "tidemill --help"]);
+    assert_eq!(
+        commands(readme),
+        ["tidemill 'FROM t\n|> LIMIT 1'", "tidemill --help"]
+    );
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tidemill::Engine;
 use tidemill::arrow::array::{Array, AsArray, RecordBatch};
 use tidemill::arrow::datatypes::{Date32Type, Decimal128Type};
-use tidemill::Engine;
 use tpchgen::generators::{
     CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator,
     PartSuppGenerator, RegionGenerator, SupplierGenerator,
@@ -25,14 +25,38 @@ const ORDER_WITH_TIES: [u32; 8] = [2, 3, 10, 11, 13, 16, 18, 21];
 
 fn tables() -> Vec<(&'static str, Vec<RecordBatch>)> {
     vec![
-        ("lineitem", LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1)).collect()),
-        ("orders", OrderArrow::new(OrderGenerator::new(SCALE, 1, 1)).collect()),
-        ("customer", CustomerArrow::new(CustomerGenerator::new(SCALE, 1, 1)).collect()),
-        ("part", PartArrow::new(PartGenerator::new(SCALE, 1, 1)).collect()),
-        ("partsupp", PartSuppArrow::new(PartSuppGenerator::new(SCALE, 1, 1)).collect()),
-        ("supplier", SupplierArrow::new(SupplierGenerator::new(SCALE, 1, 1)).collect()),
-        ("nation", NationArrow::new(NationGenerator::new(SCALE, 1, 1)).collect()),
-        ("region", RegionArrow::new(RegionGenerator::new(SCALE, 1, 1)).collect()),
+        (
+            "lineitem",
+            LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "orders",
+            OrderArrow::new(OrderGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "customer",
+            CustomerArrow::new(CustomerGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "part",
+            PartArrow::new(PartGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "partsupp",
+            PartSuppArrow::new(PartSuppGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "supplier",
+            SupplierArrow::new(SupplierGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "nation",
+            NationArrow::new(NationGenerator::new(SCALE, 1, 1)).collect(),
+        ),
+        (
+            "region",
+            RegionArrow::new(RegionGenerator::new(SCALE, 1, 1)).collect(),
+        ),
     ]
 }
 
@@ -47,7 +71,9 @@ fn engine_over(tables: &[(&str, Vec<RecordBatch>)], threads: usize) -> Engine {
 }
 
 fn text(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tpch").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tpch")
+        .join(file);
     std::fs::read_to_string(path).expect("the text of a query")
 }
 
@@ -79,11 +105,16 @@ fn check(one: &Engine, two: &Engine, number: u32) -> Result<(), String> {
             return Err(format!("{what}: {difference}"));
         }
         if expected.names != found.names {
-            return Err(format!("{what}: columns {:?} and {:?}", expected.names, found.names));
+            return Err(format!(
+                "{what}: columns {:?} and {:?}",
+                expected.names, found.names
+            ));
         }
     }
     for (query, what) in [(&pipe, "pipe form"), (&sql, "standard form")] {
-        let oracle = one.oracle(query).map_err(|error| format!("oracle, {what}: {error}"))?;
+        let oracle = one
+            .oracle(query, ())
+            .map_err(|error| format!("oracle, {what}: {error}"))?;
         let oracle = answer::Answer::of_batches(&oracle);
         if let Some(difference) = expected.difference(&oracle, ordered) {
             return Err(format!("oracle, {what}: {difference}"));
@@ -112,7 +143,10 @@ fn batch_lines(batch: &RecordBatch) -> Vec<Line> {
     let decimal = |name: &str| column(name).as_primitive::<Decimal128Type>();
     let (quantity, price) = (decimal("l_quantity"), decimal("l_extendedprice"));
     let (discount, tax) = (decimal("l_discount"), decimal("l_tax"));
-    let (flag, status) = (column("l_returnflag").as_string_view(), column("l_linestatus").as_string_view());
+    let (flag, status) = (
+        column("l_returnflag").as_string_view(),
+        column("l_linestatus").as_string_view(),
+    );
     let shipped = column("l_shipdate").as_primitive::<Date32Type>();
     assert_eq!(shipped.null_count(), 0);
     (0..batch.num_rows())
@@ -130,7 +164,10 @@ fn batch_lines(batch: &RecordBatch) -> Vec<Line> {
 
 /// Days from 1970-01-01, by the civil calendar.
 fn day(text: &str) -> i32 {
-    let parts: Vec<i32> = text.split('-').map(|part| part.parse().expect("a number")).collect();
+    let parts: Vec<i32> = text
+        .split('-')
+        .map(|part| part.parse().expect("a number"))
+        .collect();
     let (year, month, day) = (parts[0], parts[1] as usize, parts[2]);
     let leap = |y: i32| (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
     let years: i32 = (1970..year).map(|y| if leap(y) { 366 } else { 365 }).sum();
@@ -166,26 +203,39 @@ fn q1_by_hand() {
     let last = day("1998-09-02");
     let mut groups: BTreeMap<(String, String), [i128; 5]> = BTreeMap::new();
     for l in lines(&tables[0].1).iter().filter(|l| l.shipped <= last) {
-        let sums = groups.entry((l.flag.clone(), l.status.clone())).or_default();
+        let sums = groups
+            .entry((l.flag.clone(), l.status.clone()))
+            .or_default();
         let discounted = l.price * (100 - l.discount);
-        let more = [l.quantity, l.price, discounted, discounted * (100 + l.tax), 1];
+        let more = [
+            l.quantity,
+            l.price,
+            discounted,
+            discounted * (100 + l.tax),
+            1,
+        ];
         for (sum, more) in sums.iter_mut().zip(more) {
             *sum += more;
         }
     }
     let expected: Vec<String> = groups
         .iter()
-        .map(|((flag, status), [quantity, price, discounted, charge, n])| {
-            let sums = [
-                decimal(*quantity, 2),
-                decimal(*price, 2),
-                decimal(*discounted, 4),
-                decimal(*charge, 6),
-            ];
-            format!("{flag},{status},{},{n}", sums.join(","))
-        })
+        .map(
+            |((flag, status), [quantity, price, discounted, charge, n])| {
+                let sums = [
+                    decimal(*quantity, 2),
+                    decimal(*price, 2),
+                    decimal(*discounted, 4),
+                    decimal(*charge, 6),
+                ];
+                format!("{flag},{status},{},{n}", sums.join(","))
+            },
+        )
         .collect();
-    let query = format!("{} |> DROP avg_qty, avg_price, avg_disc", text("q01.pipe").trim_end().trim_end_matches(';'));
+    let query = format!(
+        "{} |> DROP avg_qty, avg_price, avg_disc",
+        text("q01.pipe").trim_end().trim_end_matches(';')
+    );
     let found = answer::rows(&engine_over(&tables, 2), &query).expect("Q1");
     assert_eq!(found.lines(), expected);
 }
