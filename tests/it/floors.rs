@@ -98,6 +98,7 @@ fn named(line: &str, depth: usize) -> Vec<String> {
             Some(list) => list.split(',').map(|item| word(item.trim())).collect(),
             None => vec![word(&rest)],
         })
+        .filter(|name| !name.is_empty())
         .collect()
 }
 
