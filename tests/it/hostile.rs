@@ -1,0 +1,291 @@
+//! Texts made to hurt: each goes to the binary in a process of its own and must end in an answer or in an error with a code, in a
+//! time that grows with its length, and never in a crash.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// What a development build may take for a megabyte, on a busy machine.
+const SECONDS_PER_MEGABYTE: u64 = 20;
+const SECONDS_AT_LEAST: u64 = 90;
+
+/// Runs `text`; the code of its error, or `None` when it was answered.
+fn run(what: &str, text: &[u8]) -> Option<String> {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(text).expect("the text to write");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .arg("-f")
+        .arg(file.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary to start");
+    let mut stderr = child.stderr.take().expect("standard error");
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut said = Vec::new();
+        let read = stderr.read_to_end(&mut said);
+        sender.send(read.map(|_| said))
+    });
+    let seconds = (text.len() as u64 * SECONDS_PER_MEGABYTE / 1_000_000).max(SECONDS_AT_LEAST);
+    let Ok(said) = receiver.recv_timeout(Duration::from_secs(seconds)) else {
+        child.kill().expect("the binary to end");
+        panic!("{what}: no end within {seconds} s");
+    };
+    let said = String::from_utf8_lossy(&said.expect("standard error to read")).into_owned();
+    let status = child.wait().expect("an exit code");
+    let shown: String = said.chars().take(2_000).collect();
+    match status.code() {
+        Some(0) => None,
+        Some(1..=4) => {
+            let at = said
+                .find("TM")
+                .unwrap_or_else(|| panic!("{what}: no code in {shown}"));
+            let code = said[at..].chars().take(6).collect();
+            assert_ne!(code, "TM0999", "{what}: a fault of ours: {shown}");
+            Some(code)
+        }
+        other => panic!("{what}: ended with {other:?} ({status}): {shown}"),
+    }
+}
+
+fn error(what: &str, text: &str, code: &str) {
+    assert_eq!(run(what, text.as_bytes()).as_deref(), Some(code), "{what}");
+}
+
+/// An answer, or an error about a limit.
+fn ends(what: &str, text: &str) {
+    if let Some(code) = run(what, text.as_bytes()) {
+        println!("{what}: {code}");
+    }
+}
+
+fn answers(what: &str, text: &str) {
+    assert_eq!(run(what, text.as_bytes()), None, "{what}");
+}
+
+fn joined(count: usize, separator: &str, part: impl Fn(usize) -> String) -> String {
+    let parts: Vec<String> = (0..count).map(part).collect();
+    parts.join(separator)
+}
+
+#[test]
+fn deep_brackets_are_refused() {
+    error("10 MB of (", &"(".repeat(10_000_000), "TM0109");
+    error(
+        "SELECT with 1 MB of (",
+        &format!("SELECT {}1{}", "(".repeat(500_000), ")".repeat(500_000)),
+        "TM0109",
+    );
+    error(
+        "1 MB of [",
+        &format!("SELECT {}", "[".repeat(1_000_000)),
+        "TM0109",
+    );
+    error(
+        "200 deep",
+        &format!("SELECT {}1{}", "(".repeat(200), ")".repeat(200)),
+        "TM0109",
+    );
+    answers(
+        "100 deep",
+        &format!("SELECT {}1{}", "(".repeat(100), ")".repeat(100)),
+    );
+    answers(
+        "60 subqueries deep",
+        &format!(
+            "FROM {}(SELECT 1 AS x){}",
+            "(FROM ".repeat(60),
+            ")".repeat(60)
+        ),
+    );
+    ends(
+        "120 subqueries deep",
+        &format!(
+            "FROM {}(SELECT 1 AS x){}",
+            "(FROM ".repeat(120),
+            ")".repeat(120)
+        ),
+    );
+    ends(
+        "100 functions deep",
+        &format!("SELECT {}1{}", "ABS(".repeat(100), ")".repeat(100)),
+    );
+    ends(
+        "100 CASE deep",
+        &format!(
+            "SELECT {}1{}",
+            "CASE WHEN TRUE THEN ".repeat(100),
+            " END".repeat(100)
+        ),
+    );
+    ends(
+        "100,000 CASE deep",
+        &format!(
+            "SELECT {}1{}",
+            "CASE WHEN TRUE THEN ".repeat(100_000),
+            " END".repeat(100_000)
+        ),
+    );
+}
+
+#[test]
+fn long_chains_end() {
+    ends(
+        "1 MB of NOT",
+        &format!("SELECT {}TRUE", "NOT ".repeat(250_000)),
+    );
+    ends("1 MB of -", &format!("SELECT {}1", "- ".repeat(500_000)));
+    ends("1 MB of ~", &format!("SELECT {}1", "~".repeat(1_000_000)));
+    ends(
+        "100,000 terms of +",
+        &format!("SELECT {}", joined(100_000, "+", |_| "1".into())),
+    );
+    ends(
+        "900 terms of +",
+        &format!("SELECT {}", joined(900, "+", |_| "1".into())),
+    );
+    ends(
+        "100,000 terms of ||",
+        &format!("SELECT {}", joined(100_000, "||", |_| "'a'".into())),
+    );
+    ends(
+        "1 MB of a.a.a",
+        &format!("SELECT {}", joined(500_000, ".", |_| "a".into())),
+    );
+    ends("1 MB of [1]", &format!("SELECT x{}", "[1]".repeat(300_000)));
+    ends(
+        "1 MB of ::INT64",
+        &format!("SELECT 1{}", "::INT64".repeat(140_000)),
+    );
+    ends(
+        "1 MB of IS NULL",
+        &format!("SELECT 1{}", " IS NULL".repeat(120_000)),
+    );
+    ends(
+        "100,000 JOIN",
+        &format!("FROM t{}", " CROSS JOIN t".repeat(100_000)),
+    );
+    ends(
+        "100,000 pipes",
+        &format!("SELECT 1 AS x{}", " |> WHERE TRUE".repeat(100_000)),
+    );
+    answers(
+        "500 pipes",
+        &format!("SELECT 1 AS x{}", " |> WHERE x = 1".repeat(500)),
+    );
+}
+
+#[test]
+fn many_terms_end() {
+    let table = "SELECT 1 AS a";
+    let terms = |n: usize| joined(n, " OR ", |i| format!("a = {i}"));
+    answers(
+        "9,000 OR terms",
+        &format!("{table} |> WHERE {}", terms(9_000)),
+    );
+    error(
+        "20,000 OR terms",
+        &format!("{table} |> WHERE {}", terms(20_000)),
+        "TM0110",
+    );
+    error(
+        "100,000 OR terms",
+        &format!("{table} |> WHERE {}", terms(100_000)),
+        "TM0110",
+    );
+    let mixed = joined(9_000, " AND ", |i| format!("a <> {}", i + 2));
+    answers("9,000 AND terms", &format!("{table} |> WHERE {mixed}"));
+    let list = joined(100_000, ", ", |i| i.to_string());
+    answers(
+        "100,000 items of IN",
+        &format!("{table} |> WHERE a IN ({list})"),
+    );
+    let rows = joined(20_000, ", ", |i| format!("({i})"));
+    answers(
+        "20,000 rows of VALUES",
+        &format!("VALUES {rows} |> AGGREGATE COUNT(*) AS n"),
+    );
+}
+
+#[test]
+fn many_branches_and_columns_end() {
+    let union = |n: usize| joined(n, " UNION ALL ", |i| format!("SELECT {i} AS x"));
+    answers("500 branches of UNION", &union(500));
+    error("100,000 branches of UNION", &union(100_000), "TM0110");
+    let columns = |n: usize| joined(n, ", ", |i| format!("{i} AS c{i}"));
+    ends("10,000 columns", &format!("SELECT {}", columns(10_000)));
+    error(
+        "20,000 columns",
+        &format!("SELECT {}", columns(20_000)),
+        "TM0110",
+    );
+    let mut script = String::new();
+    for i in 0..2_000 {
+        writeln!(script, "SELECT {i};").expect("a string");
+    }
+    answers("2,000 statements", &script);
+}
+
+#[test]
+fn odd_bytes_end() {
+    assert!(run("NUL bytes", &[0u8; 100_000]).is_some());
+    assert!(run("NUL in a query", b"SELECT 1\0 AS x").is_some());
+    assert!(run("not UTF-8", b"SELECT '\xff\xfe' AS x").is_some());
+    assert!(run("a lone surrogate", b"SELECT '\xed\xa0\x80'").is_some());
+    answers("nothing", "");
+    answers("only comments", "-- one\n# two\n/* three */ ;;; ");
+    answers("a byte order mark", "\u{feff}SELECT 1 AS x");
+    answers("emoji", "SELECT '🦀🦀' AS `🦀`");
+    answers(
+        "1 MB of text",
+        &format!("SELECT LENGTH('{}') AS n", "x".repeat(1_000_000)),
+    );
+    answers(
+        "1 MB of comment",
+        &format!("/*{}*/ SELECT 1", "*".repeat(1_000_000)),
+    );
+    ends(
+        "1 MB of identifier",
+        &format!("SELECT 1 AS {}", "x".repeat(1_000_000)),
+    );
+    error(
+        "17 MB",
+        &format!("SELECT 1 {}", " ".repeat(17_000_000)),
+        "TM0110",
+    );
+}
+
+#[test]
+fn what_is_never_closed_is_said() {
+    for (what, text) in [
+        ("a string", "SELECT 'abc"),
+        (
+            "a string of 1 MB",
+            &format!("SELECT '{}", "x".repeat(1_000_000)) as &str,
+        ),
+        ("an E string", "SELECT E'abc\\'"),
+        ("a raw string", "SELECT r'abc"),
+        ("a tripled string", "SELECT '''abc''"),
+        ("a name", "SELECT \"abc"),
+        ("a backticked name", "SELECT `abc"),
+        ("a comment", "SELECT 1 /* abc"),
+    ] {
+        error(what, text, "TM0101");
+    }
+    for text in [
+        "SELECT (1",
+        "SELECT [1",
+        "FROM (SELECT 1",
+        "SELECT CASE WHEN 1 = 1 THEN 2",
+        "SELECT 1)",
+        "SELECT CAST(1 AS",
+        "FROM t |>",
+    ] {
+        let code = run(text, text.as_bytes()).expect("an error");
+        assert!(code.starts_with("TM01"), "{text}: {code}");
+    }
+}

@@ -1,0 +1,21 @@
+//! The integration tests, in one binary: each module looks at the engine or the binary from outside.
+//!
+//! [`queries`] runs the corpus `tests/queries/**/*.test`; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
+//! wrote; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it must not go on"
+)]
+
+mod answer;
+mod corpus;
+
+mod floors;
+mod hostile;
+mod queries;
+mod random;
+mod readme;
+mod tpch;
