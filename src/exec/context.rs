@@ -91,4 +91,18 @@ impl RunContext {
             (self.threads * 4).next_power_of_two()
         }
     }
+
+    /// A query of its own on a pool of its own, without a memory limit.
+    #[cfg(test)]
+    pub(crate) fn for_tests(threads: usize, batch_rows: usize) -> Arc<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        Arc::new(RunContext {
+            batch_rows,
+            threads,
+            pool: Arc::new(pool.unwrap()),
+            cancel: CancelToken::default(),
+            task: Arc::default(),
+            runtime: Arc::default(),
+        })
+    }
 }

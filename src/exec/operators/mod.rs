@@ -8,3 +8,6 @@ pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod sort;
 pub(crate) mod sort_keys;
+pub(crate) mod top_k;
+pub(crate) mod unnest;
+pub(crate) mod window;

@@ -4,4 +4,6 @@ pub(crate) mod filter;
 pub(crate) mod limit;
 pub(crate) mod project;
 pub(crate) mod sort;
+pub(crate) mod unnest;
 pub(crate) mod values;
+pub(crate) mod window;
