@@ -11,3 +11,6 @@ pub(crate) mod sort;
 pub(crate) mod sort_keys;
 pub(crate) mod join;
 pub(crate) mod files;
+pub(crate) mod top_k;
+pub(crate) mod unnest;
+pub(crate) mod window;

@@ -17,12 +17,13 @@ pub(crate) type SortedSlot = Arc<OnceLock<SortRun>>;
 /// Takes rows in any order.
 #[derive(Debug)]
 pub(crate) struct SortSink {
-    keys: Arc<SortKeys>,
+    /// Without any, rows stay as they come.
+    keys: Option<SortKeys>,
     slot: SortedSlot,
 }
 
 impl SortSink {
-    pub(crate) fn new(keys: Arc<SortKeys>, slot: SortedSlot) -> Self {
+    pub(crate) fn new(keys: Option<SortKeys>, slot: SortedSlot) -> Self {
         SortSink { keys, slot }
     }
 }
@@ -35,7 +36,10 @@ impl Sink for SortSink {
     }
 
     fn push(&self, local: &mut SortRun, batch: RecordBatch) -> Result<Flow> {
-        let keys = self.keys.rows(&self.keys.columns(&batch)?)?;
+        let keys = match &self.keys {
+            None => None,
+            Some(keys) => Some(keys.rows(&keys.columns(&batch)?)?),
+        };
         local.push(batch, keys)?;
         Ok(Flow::More)
     }
@@ -43,12 +47,17 @@ impl Sink for SortSink {
     fn finish(&self, locals: Vec<SortRun>, context: &Arc<RunContext>) -> Result<()> {
         let mut all = SortRun::new(context.reserve("sort"));
         locals.into_iter().for_each(|local| all.absorb(local));
-        all.sort();
+        if self.keys.is_some() {
+            all.sort();
+        }
         fill(&self.slot, all)
     }
 
     fn describe(&self) -> String {
-        format!("sort: {}", self.keys.ordering())
+        match &self.keys {
+            None => "gather all rows".to_string(),
+            Some(keys) => format!("sort: {}", keys.ordering()),
+        }
     }
 }
 

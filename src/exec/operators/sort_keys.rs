@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatchOptions};
-use arrow::compute::interleave;
+use arrow::compute::{SortOptions, interleave};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, Rows, SortField};
@@ -60,9 +60,22 @@ impl SortKeys {
         evaluate_all(&self.exprs, batch)
     }
 
+    /// Direction and place of NULLs of the first key.
+    pub(crate) fn first_options(&self) -> SortOptions {
+        self.ordering[0].options
+    }
+
     /// The keys of a batch's rows as comparable bytes.
     pub(crate) fn rows(&self, columns: &[ArrayRef]) -> Result<Rows> {
         Ok(self.converter.convert_columns(columns)?)
+    }
+
+    /// Some of a batch's keys, by row.
+    pub(crate) fn pick(&self, keys: &Rows, rows: &[u32]) -> Rows {
+        let mut picked = self.converter.empty_rows(rows.len(), 0);
+        rows.iter()
+            .for_each(|row| picked.push(keys.row(*row as usize)));
+        picked
     }
 }
 
@@ -112,22 +125,27 @@ impl SortRun {
         self.entries.len()
     }
 
-    /// Adds the rows of a batch. `keys` are the batch's own, from [`SortKeys::rows`].
-    pub(crate) fn push(&mut self, batch: RecordBatch, keys: Rows) -> Result<()> {
-        let number = position(self.batches.len());
-        let longest = keys.lengths().max().unwrap_or(0);
-        let keys_kept = if longest > HEAD { keys.size() } else { 0 };
-        let bytes = batch_bytes(&batch) + keys_kept + keys.num_rows() * size_of::<Entry>();
+    /// Adds the rows of a batch. `keys` are the batch's own, from [`SortKeys::rows`]; without them rows stay as they come.
+    pub(crate) fn push(&mut self, batch: RecordBatch, keys: Option<Rows>) -> Result<()> {
+        let long_keys = keys
+            .as_ref()
+            .is_some_and(|keys| keys.lengths().any(|length| length > HEAD));
+        let key_bytes = match &keys {
+            Some(keys) if long_keys => keys.size(),
+            _ => 0,
+        };
+        let bytes = batch_bytes(&batch) + key_bytes + batch.num_rows() * size_of::<Entry>();
         if let Some(memory) = self.memory.first() {
             memory.try_grow(bytes)?;
         }
-        self.entries.extend(
-            keys.iter()
-                .enumerate()
-                .map(|(row, key)| Entry::new(key.data(), number, position(row))),
-        );
+        let number = position(self.batches.len());
+        self.entries.extend((0..batch.num_rows()).map(|row| {
+            let key = keys.as_ref().map(|keys| keys.row(row));
+            let key = key.as_ref().map_or(&[][..], |key| key.data());
+            Entry::new(key, number, position(row))
+        }));
         self.batches.push(batch);
-        self.rows.push((longest > HEAD).then_some(keys));
+        self.rows.push(keys.filter(|_| long_keys));
         Ok(())
     }
 
@@ -164,6 +182,12 @@ impl SortRun {
     /// Forgets all but the first `count` rows, which must be sorted.
     pub(crate) fn truncate(&mut self, count: usize) {
         self.entries.truncate(count);
+    }
+
+    /// One row of the order, as a batch.
+    pub(crate) fn row(&self, place: usize) -> RecordBatch {
+        let entry = self.entries[place];
+        self.batches[entry.batch as usize].slice(entry.row as usize, 1)
     }
 
     /// The rows from `start` up to `end` in the order of the entries, as one batch.

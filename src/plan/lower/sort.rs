@@ -7,11 +7,17 @@ use datafusion::physical_expr::LexOrdering;
 
 use super::limit::lower_limit;
 use crate::error::Result;
+use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::sort::{SortSink, SortedSlot, SortedSource};
 use crate::exec::operators::sort_keys::SortKeys;
+use crate::exec::operators::top_k::TopKSink;
 
-/// Ends the input in a sort; the new stream gives its rows in order. `schema` is that of the input, and of the output.
+/// Up to this many rows are kept as candidates; for more, sorting everything is no worse.
+const TOP_K: usize = 100_000;
+
+/// Ends the input in a sort; the new stream gives its rows in order, all or the first `fetch`. `schema` is that of the input,
+/// and of the output.
 pub(crate) fn lower_sort(
     ordering: &LexOrdering,
     fetch: Option<usize>,
@@ -19,11 +25,24 @@ pub(crate) fn lower_sort(
     input: Stream,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
-    let keys = Arc::new(SortKeys::new(ordering, schema)?);
+    let keys = SortKeys::new(ordering, schema)?;
     let slot = SortedSlot::default();
-    let sink = input.into_sink(graph, Arc::new(SortSink::new(keys, Arc::clone(&slot))));
+    let top = fetch.filter(|fetch| *fetch <= TOP_K);
+    let sink: Arc<dyn AnySink> = match top {
+        Some(fetch) => Arc::new(TopKSink::new(
+            keys,
+            fetch,
+            Arc::clone(schema),
+            Arc::clone(&slot),
+        )),
+        None => Arc::new(SortSink::new(Some(keys), Arc::clone(&slot))),
+    };
+    let sink = input.into_sink(graph, sink);
     let source = SortedSource::new(slot, Arc::clone(schema));
     let mut sorted = Stream::from_source(Arc::new(source), vec![sink]);
     sorted.ordered = true;
-    lower_limit(0, fetch, sorted)
+    match top {
+        Some(_) => Ok(sorted),
+        None => lower_limit(0, fetch, sorted),
+    }
 }

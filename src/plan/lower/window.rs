@@ -1,0 +1,260 @@
+//! Window functions.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{LimitEffect, Operator, PartitionEvaluator};
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::expressions::BinaryExpr;
+use datafusion::physical_expr::window::{
+    PlainAggregateWindowExpr, SlidingAggregateWindowExpr, StandardWindowExpr,
+    StandardWindowFunctionExpr, WindowExpr,
+};
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::expr::checked;
+use crate::exec::graph::{PipelineGraph, Stream};
+use crate::exec::operators::sort::{SortSink, SortedSlot};
+use crate::exec::operators::sort_keys::SortKeys;
+use crate::exec::operators::window::{WindowPlan, WindowSource};
+
+/// Ends the input in a sort by PARTITION BY and ORDER BY keys and computes the windows of the sorted rows, which stay in that
+/// order. The order of the input is not trusted: `input` is best what lies below the sorts that DataFusion puts under `plan`
+/// ([`window_input`]).
+pub(crate) fn lower_window(
+    plan: &Arc<dyn ExecutionPlan>,
+    input: Stream,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
+    let (exprs, bounded, schema) = window_parts(plan)?;
+    let exprs: Vec<Arc<dyn WindowExpr>> =
+        exprs.iter().map(checked_window).collect::<Result<_>>()?;
+    let Some(first) = exprs.first() else {
+        return Ok(input);
+    };
+    // DataFusion puts windows into one node only if they agree in both kinds of keys.
+    let ordering = ordering(first.partition_by(), first.order_by());
+    let keys = |ordering: &Option<LexOrdering>| match ordering {
+        None => Ok(None),
+        Some(ordering) => SortKeys::new(ordering, &schema).map(Some),
+    };
+    let partition_keys = keys(&self::ordering(first.partition_by(), &[]))?;
+    let sort_keys = keys(&ordering)?;
+    let names: Vec<&str> = exprs.iter().map(|expr| expr.name()).collect();
+    let functions = names.join(", ");
+
+    let slot = SortedSlot::default();
+    let sink = SortSink::new(sort_keys, Arc::clone(&slot));
+    let sink = input.into_sink(graph, Arc::new(sink));
+    let over_sorted = over_sorted(exprs, bounded, Arc::clone(&schema), ordering);
+    let source = WindowSource::new(slot, partition_keys, schema, over_sorted, functions);
+    let mut stream = Stream::from_source(Arc::new(source), vec![sink]);
+    stream.ordered = true;
+    Ok(stream)
+}
+
+/// What a window node reads, without the sort that only puts its rows in order.
+pub(crate) fn window_input(plan: &Arc<dyn ExecutionPlan>) -> Result<&Arc<dyn ExecutionPlan>> {
+    let input = *plan
+        .children()
+        .first()
+        .ok_or_else(|| Error::bug("a window without an input"))?;
+    Ok(match input.downcast_ref::<SortExec>() {
+        Some(sort) if sort.fetch().is_none() && has_keys(plan)? => sort.input(),
+        _ => input,
+    })
+}
+
+/// Whether the window sorts at all: if not, the order of its input is part of the query.
+fn has_keys(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let (exprs, _, _) = window_parts(plan)?;
+    Ok(exprs
+        .first()
+        .is_some_and(|first| !(first.partition_by().is_empty() && first.order_by().is_empty())))
+}
+
+/// The expressions of a window node, whether it is the one that goes on while rows come, and its input's columns.
+fn window_parts(
+    plan: &Arc<dyn ExecutionPlan>,
+) -> Result<(&[Arc<dyn WindowExpr>], bool, SchemaRef)> {
+    if let Some(window) = plan.downcast_ref::<WindowAggExec>() {
+        return Ok((window.window_expr(), false, window.input().schema()));
+    }
+    if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
+        return Ok((window.window_expr(), true, window.input().schema()));
+    }
+    Err(Error::bug("a node taken for a window is none"))
+}
+
+/// Partition keys in their own order, then the order keys that are not among them.
+fn ordering(
+    partition_by: &[Arc<dyn PhysicalExpr>],
+    order_by: &[PhysicalSortExpr],
+) -> Option<LexOrdering> {
+    let direction = |expr: &Arc<dyn PhysicalExpr>| {
+        order_by
+            .iter()
+            .find(|key| key.expr.eq(expr))
+            .cloned()
+            .unwrap_or_else(|| PhysicalSortExpr::new_default(Arc::clone(expr)))
+    };
+    LexOrdering::new(
+        partition_by
+            .iter()
+            .map(direction)
+            .chain(order_by.iter().cloned()),
+    )
+}
+
+/// DataFusion's node over rows in memory that are sorted by `ordering`.
+fn over_sorted(
+    exprs: Vec<Arc<dyn WindowExpr>>,
+    bounded: bool,
+    schema: SchemaRef,
+    ordering: Option<LexOrdering>,
+) -> Box<WindowPlan> {
+    Box::new(move |batches: Vec<RecordBatch>| {
+        let source = MemorySourceConfig::try_new(&[batches], Arc::clone(&schema), None)?
+            .try_with_sort_information(ordering.iter().cloned().collect())?;
+        let input = DataSourceExec::from_data_source(source);
+        Ok(if bounded {
+            let mode = InputOrderMode::Sorted;
+            Arc::new(BoundedWindowAggExec::try_new(
+                exprs.clone(),
+                input,
+                mode,
+                true,
+            )?)
+        } else {
+            Arc::new(WindowAggExec::try_new(exprs.clone(), input, true)?)
+        })
+    })
+}
+
+/// The same window with checked arithmetic in its arguments, keys and filter.
+fn checked_window(expr: &Arc<dyn WindowExpr>) -> Result<Arc<dyn WindowExpr>> {
+    let partition_by = checked_all(expr.partition_by())?;
+    let order_by = checked_keys(expr.order_by())?;
+    let frame = Arc::clone(expr.get_window_frame());
+    let any = expr.as_any();
+    if any.is::<SlidingAggregateWindowExpr>() {
+        let keys = order_by.into_iter().map(|key| key.expr).collect();
+        return expr
+            .with_new_expressions(checked_all(&expr.expressions())?, partition_by, keys)
+            .ok_or_else(|| Error::bug("a window changed the number of its arguments"));
+    }
+    if let Some(plain) = any.downcast_ref::<PlainAggregateWindowExpr>() {
+        if !plain.expressions().iter().any(has_arithmetic) {
+            return Ok(Arc::clone(expr));
+        }
+        // DataFusion does not hand out a window's filter, and to build the window anew without it would be wrong.
+        if !format!("{plain:?}").ends_with("filter: None }") {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0900",
+                "arithmetic inside a window aggregate with a FILTER is not implemented yet",
+            )
+            .hint("compute the argument first: |> EXTEND expression AS x |> EXTEND SUM(x) ..."));
+        }
+        let aggregate = checked_aggregate(plain.get_aggregate_expr())?;
+        return Ok(Arc::new(PlainAggregateWindowExpr::new(
+            aggregate,
+            &partition_by,
+            &order_by,
+            frame,
+            None,
+        )));
+    }
+    if let Some(standard) = any.downcast_ref::<StandardWindowExpr>() {
+        let function = Arc::new(CheckedFunction {
+            arguments: checked_all(&standard.get_standard_func_expr().expressions())?,
+            function: Arc::clone(standard.get_standard_func_expr()),
+        });
+        return Ok(Arc::new(StandardWindowExpr::new(
+            function,
+            &partition_by,
+            &order_by,
+            frame,
+        )));
+    }
+    Err(Error::bug("a window function of an unknown kind"))
+}
+
+fn checked_aggregate(aggregate: &AggregateFunctionExpr) -> Result<Arc<AggregateFunctionExpr>> {
+    let arguments = checked_all(&aggregate.expressions())?;
+    let order_by = aggregate
+        .order_bys()
+        .iter()
+        .map(|key| checked(&key.expr))
+        .collect::<Result<_>>()?;
+    aggregate
+        .with_new_expressions(arguments, order_by)
+        .map(Arc::new)
+        .ok_or_else(|| Error::bug("an aggregate changed the number of its arguments"))
+}
+
+/// Whether there is arithmetic that has to be checked.
+fn has_arithmetic(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let binary = expr.downcast_ref::<BinaryExpr>();
+    binary.is_some_and(|binary| {
+        matches!(
+            binary.op(),
+            Operator::Plus | Operator::Minus | Operator::Multiply
+        )
+    }) || expr.children().into_iter().any(has_arithmetic)
+}
+
+fn checked_all(exprs: &[Arc<dyn PhysicalExpr>]) -> Result<Vec<Arc<dyn PhysicalExpr>>> {
+    exprs.iter().map(checked).collect()
+}
+
+fn checked_keys(keys: &[PhysicalSortExpr]) -> Result<Vec<PhysicalSortExpr>> {
+    keys.iter()
+        .map(|key| Ok(PhysicalSortExpr::new(checked(&key.expr)?, key.options)))
+        .collect()
+}
+
+/// A window function with other expressions for its arguments.
+#[derive(Debug)]
+struct CheckedFunction {
+    function: Arc<dyn StandardWindowFunctionExpr>,
+    arguments: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+impl StandardWindowFunctionExpr for CheckedFunction {
+    fn as_any(&self) -> &dyn Any {
+        self.function.as_any()
+    }
+
+    fn field(&self) -> DataFusionResult<FieldRef> {
+        self.function.field()
+    }
+
+    fn expressions(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        self.arguments.clone()
+    }
+
+    fn name(&self) -> &str {
+        self.function.name()
+    }
+
+    fn create_evaluator(&self) -> DataFusionResult<Box<dyn PartitionEvaluator>> {
+        self.function.create_evaluator()
+    }
+
+    fn get_result_ordering(&self, schema: &SchemaRef) -> Option<PhysicalSortExpr> {
+        self.function.get_result_ordering(schema)
+    }
+
+    fn limit_effect(&self) -> LimitEffect {
+        self.function.limit_effect()
+    }
+}
