@@ -43,7 +43,7 @@ impl Engine {
         };
         let bound =
             query::on_planner_stack(|| query::bind(self, &statement.parsed, &statement.text, &plan::Parameters::default()))?;
-        match bound {
+        match bound.bound {
             plan::bind::Bound::Query(query) => text_of(self, &query, what == Explain::Analyze),
             _ => Err(Error::new(ErrorKind::Input, "TM0315", "EXPLAIN takes a query")),
         }

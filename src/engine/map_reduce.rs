@@ -124,7 +124,7 @@ impl Table {
         let body = ast::QueryBody::From(vec![ast::FromItem { table, joins: Vec::new() }]);
         let query = ast::Query { with: None, body, pipes: Vec::new(), span: place };
         let statement = ast::Statement { kind: ast::StatementKind::Query(query), span: place };
-        match query::bind(&self.engine, &statement, "", &plan::Parameters::default())? {
+        match query::bind(&self.engine, &statement, "", &plan::Parameters::default())?.bound {
             plan::bind::Bound::Query(query) => Ok(query),
             _ => Err(Error::bug("a query was bound to something else")),
         }

@@ -116,7 +116,7 @@ impl Engine {
     /// # Errors
     /// Every statement that cannot be parsed gives one error.
     pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
-        let options = lang::Options { double_quotes_are_strings: self.0.settings.double_quotes_are_strings };
+        let options = self.lang_options();
         let shared: Arc<str> = Arc::from(text);
         let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options))).map_err(|error| vec![error])??;
         Ok(script
@@ -124,6 +124,12 @@ impl Engine {
             .into_iter()
             .map(|parsed| Statement { parsed, text: Arc::clone(&shared) })
             .collect())
+    }
+
+    fn lang_options(&self) -> lang::Options {
+        lang::Options {
+            double_quotes_are_strings: self.0.settings.double_quotes_are_strings,
+        }
     }
 
     /// Runs one parsed statement.

@@ -24,7 +24,7 @@ impl Engine {
 
     fn oracle_statement(&self, statement: &Statement, map: &ParamMap) -> Result<Vec<RecordBatch>> {
         let bound = query::on_planner_stack(|| query::bind(self, &statement.parsed, &statement.text, map.parameters()))?;
-        let Bound::Query(bound) = bound else {
+        let Bound::Query(bound) = bound.bound else {
             return Err(Error::new(ErrorKind::Input, "TM0315", "the last statement must be a query"));
         };
         let plan = query::optimize(self, &bound)?;

@@ -17,7 +17,7 @@ impl Prepared {
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             return Err(Error::new(ErrorKind::Input, "TM0103", "exactly one statement can be prepared"));
         };
-        let parameters = crate::lang::parameter_names(&statement.parsed);
+        let parameters = crate::lang::parameter_names(statement.text(), engine.lang_options());
         Ok(Prepared { engine: engine.clone(), statement, parameters })
     }
 

@@ -11,7 +11,7 @@ use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution, Receiver};
 use crate::lang::ast;
-use crate::plan::bind::{Bound, Files};
+use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
 
 /// Runs one statement of a parsed text.
@@ -21,12 +21,13 @@ pub(super) fn run_statement(
     text: &str,
     parameters: &Parameters,
 ) -> Result<Outcome> {
-    let bound = on_planner_stack(|| bind(engine, statement, text, parameters))?;
-    carry_out(engine, bound)
+    let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
+    Ok(carry_out(engine, binding.bound)?.with_warnings(binding.warnings))
 }
 
 /// Syntax tree to logical plan.
-pub(super) fn bind(engine: &Engine, statement: &ast::Statement, text: &str, parameters: &Parameters) -> Result<Bound> {
+pub(super) fn bind(engine: &Engine, statement: &ast::Statement, text: &str, parameters: &Parameters,
+) -> Result<Binding> {
     plan::bind::bind(statement, text, engine.catalog(), &FilesOnDisk, parameters)
 }
 

@@ -20,17 +20,32 @@ pub enum Outcome {
     Done(Summary),
 }
 
+impl Outcome {
+    pub(super) fn with_warnings(mut self, warnings: Vec<Error>) -> Self {
+        match &mut self {
+            Outcome::Rows(rows) => rows.warnings = warnings,
+            Outcome::Done(summary) => summary.warnings = warnings,
+        }
+        self
+    }
+}
+
 /// What a finished statement did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Summary {
     /// Rows given or stored.
     pub rows: u64,
+    /// What its author should know; the statement ran all the same.
+    pub warnings: Vec<Error>,
 }
 
 impl Summary {
     pub(super) fn new(rows: u64) -> Self {
-        Summary { rows }
+        Summary {
+            rows,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -53,17 +68,18 @@ pub struct Rows {
     running: Option<(Receiver, Arc<Execution>)>,
     ready: std::vec::IntoIter<RecordBatch>,
     cancel: CancelToken,
+    warnings: Vec<Error>,
 }
 
 impl Rows {
     pub(super) fn new(schema: SchemaRef, receiver: Receiver, execution: Arc<Execution>) -> Self {
         let cancel = receiver.cancel_token();
-        Rows { schema, running: Some((receiver, execution)), ready: Vec::new().into_iter(), cancel }
+        Rows { schema, running: Some((receiver, execution)), ready: Vec::new().into_iter(), cancel, warnings: Vec::new(), }
     }
 
     /// Rows that are there already.
     pub(super) fn ready(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Rows { schema, running: None, ready: batches.into_iter(), cancel: CancelToken::default() }
+        Rows { schema, running: None, ready: batches.into_iter(), cancel: CancelToken::default(), warnings: Vec::new(), }
     }
 
     pub(super) fn empty() -> Self {
@@ -73,6 +89,11 @@ impl Rows {
     /// The columns. Names may be empty of meaning or repeated where the query left them so.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// What the query's author should know; it runs all the same.
+    pub fn warnings(&self) -> &[Error] {
+        &self.warnings
     }
 
     /// A handle that can stop this query from another thread.

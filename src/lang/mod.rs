@@ -94,3 +94,26 @@ fn first_line(text: &str) -> Result<Option<bool>, Error> {
         .hint("write #!double_quotes=string or #!double_quotes=name")),
     }
 }
+
+/// The names of the parameters in `source`, without `@`, in order of first sight; a `?` is named by its number, from 1.
+pub(crate) fn parameter_names(source: &str, options: Options) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut positional = 0;
+    // A text that parsed has no token that cannot be read.
+    for token in lex::Lexer::new(source, 0, options.double_quotes_are_strings).flatten() {
+        if token.kind != lex::TokenKind::Parameter {
+            continue;
+        }
+        let name = match token.text(source).strip_prefix('@') {
+            Some(name) => name.to_string(),
+            None => {
+                positional += 1;
+                positional.to_string()
+            }
+        };
+        if !names.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+            names.push(name);
+        }
+    }
+    names
+}

@@ -62,7 +62,7 @@ pub(crate) fn lower_node(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
         return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-        let input = lower_node(aggregate.input(), graph)?;
+        let input = lower_node(aggregate::aggregate_input(aggregate)?, graph)?;
         return aggregate::lower_aggregate(aggregate, input, graph);
     }
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
@@ -106,7 +106,7 @@ fn lower_order_and_shape(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
     }
     if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
         let input = lower_node(unnest.input(), graph)?;
-        return unnest::lower_unnest(unnest, input, graph);
+        return unnest::lower_unnest(unnest, input);
     }
     if plan.downcast_ref::<UnionExec>().is_some() || plan.downcast_ref::<InterleaveExec>().is_some() {
         let inputs = plan.children().into_iter().map(|child| lower_node(child, graph)).collect::<Result<_>>()?;
