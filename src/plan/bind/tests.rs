@@ -1,0 +1,1 @@
+//! Queries bound and run by DataFusion itself.
