@@ -1,3 +1,96 @@
 //! Text to syntax tree. Knows no table, no column and no Arrow.
+//!
+//! The walk of a script: [`scan`] splits it into statements and refuses what is too deep or too wide; the grammar
+//! (`grammar/*.pest`) recognises one statement at a time; [`parse`](mod@parse) turns what it found into [`ast`]. Where
+//! the grammar stops, [`diagnose`] looks at the words around that place and says what is wrong; [`later`] knows the
+//! constructs that belong to the language and are not built yet.
 
 pub(crate) mod ast;
+mod diagnose;
+mod later;
+mod lex;
+mod literal;
+mod parse;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, ErrorKind, Span};
+
+/// The longest script.
+const MAX_SCRIPT: usize = 16 << 20;
+/// More errors than anybody reads.
+const MAX_ERRORS: usize = 100;
+
+/// How a text is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Options {
+    /// `"…"` is a text with backslash escapes, and so is `'…'`; otherwise `"…"` is a name.
+    pub double_quotes_are_strings: bool,
+}
+
+/// The statements of `text`, or the first error of every statement that has one.
+pub(crate) fn parse(text: &str) -> Result<ast::Script, Vec<Error>> {
+    parse_with(text, Options::default())
+}
+
+/// The same, with options. A first line `#!double_quotes=string` sets its option too.
+pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
+    if text.len() > MAX_SCRIPT {
+        let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
+        return Err(vec![error.at(Span::new(0, 0))]);
+    }
+    let strings = first_line(text)
+        .map_err(|error| vec![error])?
+        .unwrap_or(options.double_quotes_are_strings);
+    let grammar_text = scan::grammar_text(text, strings);
+    let mut source = parse::Source::new(text, &grammar_text, strings);
+    let mut script = ast::Script {
+        statements: Vec::new(),
+    };
+    let mut errors = Vec::new();
+    let mut script_block = false;
+    for piece in scan::scan(text, strings) {
+        if script_block {
+            script_block = !later::ends_script_block(&source, piece.span);
+            continue;
+        }
+        let statement = match piece.error {
+            Some(error) => Err(error),
+            None => parse::statement(&mut source, piece.span),
+        };
+        match statement {
+            Ok(statement) => script.statements.push(statement),
+            Err(error) => {
+                script_block = later::begins_script_block(&source, piece.span);
+                errors.push(error);
+            }
+        }
+        if errors.len() >= MAX_ERRORS {
+            break;
+        }
+    }
+    if errors.is_empty() {
+        Ok(script)
+    } else {
+        Err(errors)
+    }
+}
+
+/// `#!double_quotes=string` or `#!double_quotes=name` as the first line.
+fn first_line(text: &str) -> Result<Option<bool>, Error> {
+    let line = text.lines().next().unwrap_or("");
+    let Some(value) = line.trim_end().strip_prefix("#!double_quotes=") else {
+        return Ok(None);
+    };
+    match value {
+        "string" => Ok(Some(true)),
+        "name" => Ok(Some(false)),
+        _ => Err(Error::input(
+            "TM0603",
+            format!("double_quotes cannot be `{value}`"),
+            Span::new(0, line.len()),
+        )
+        .hint("write #!double_quotes=string or #!double_quotes=name")),
+    }
+}
