@@ -93,10 +93,7 @@ impl Binder<'_> {
                 )
                 .hint("`|> DISTINCT |> AGGREGATE COUNT(*)`"));
             }
-            vec![Typed::literal(
-                ScalarValue::from(1i64),
-                call.function.span,
-            )]
+            vec![Typed::literal(ScalarValue::from(1i64), call.function.span)]
         } else {
             self.arguments(call, function.signature(), stage)?
         };
@@ -143,11 +140,8 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed> {
         if distinct && arguments.args.len() > 1 && function.name() == "count" {
-            return Err(
-                Error::not_implemented("COUNT(DISTINCT a, b)", span).hint(
-                    "count distinct rows: `|> SELECT DISTINCT a, b |> AGGREGATE COUNT(*)`",
-                ),
-            );
+            return Err(Error::not_implemented("COUNT(DISTINCT a, b)", span)
+                .hint("count distinct rows: `|> SELECT DISTINCT a, b |> AGGREGATE COUNT(*)`"));
         }
         let returned = aggregate_type(&function, &arguments.args, name, span)?;
         let expr = AggregateFunction::new_udf(
@@ -177,9 +171,8 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Typed> {
         for argument in &mut arguments.args {
-            let key = |key: &&GroupKey| {
-                key.expr == argument.expr || key.column.expr() == argument.expr
-            };
+            let key =
+                |key: &&GroupKey| key.expr == argument.expr || key.column.expr() == argument.expr;
             let Some(found) = stage.group_keys.iter().find(key) else {
                 return Err(Error::input(
                     "TM0402",
@@ -193,7 +186,9 @@ impl Binder<'_> {
         let Calls::Taken(taken) = &mut stage.aggregates else {
             return Err(Error::bug("aggregates are refused here after all"));
         };
-        Ok(self.extract(taken, "grouping", value).cast(&DataType::Int64))
+        Ok(self
+            .extract(taken, "grouping", value)
+            .cast(&DataType::Int64))
     }
 
     /// The LIMIT inside of ARRAY_AGG.
@@ -212,7 +207,10 @@ impl Binder<'_> {
             Some(limit) => {
                 let rows = self.row_count(limit, "LIMIT")?;
                 let rows = i64::try_from(rows.unwrap_or(usize::MAX)).unwrap_or(i64::MAX);
-                Ok(Some(Typed::literal(ScalarValue::from(rows), call.function.span)))
+                Ok(Some(Typed::literal(
+                    ScalarValue::from(rows),
+                    call.function.span,
+                )))
             }
         }
     }

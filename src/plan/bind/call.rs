@@ -153,7 +153,10 @@ impl Binder<'_> {
         })?;
         let expr = ScalarFunction::new_udf(
             function,
-            arguments.into_iter().map(|argument| argument.expr).collect(),
+            arguments
+                .into_iter()
+                .map(|argument| argument.expr)
+                .collect(),
         );
         Ok(Typed {
             nullable: returned.is_nullable(),
@@ -196,8 +199,7 @@ impl Binder<'_> {
                 None => ValueOrLambda::Lambda(None),
             })
             .collect();
-        let fields =
-            value_fields_with_higher_order_udf(&fields, &function).map_err(&refuse)?;
+        let fields = value_fields_with_higher_order_udf(&fields, &function).map_err(&refuse)?;
         let parameters = match function.lambda_parameters(0, &fields).map_err(&refuse)? {
             LambdaParametersProgress::Complete(parameters) => parameters,
             LambdaParametersProgress::Partial(_) => {
@@ -303,7 +305,8 @@ impl Binder<'_> {
 /// The function's name as messages show it.
 pub(super) fn function_name(call: &Call) -> String {
     let name = call.function.parts.last();
-    name.map(|name| name.text.to_uppercase()).unwrap_or_default()
+    name.map(|name| name.text.to_uppercase())
+        .unwrap_or_default()
 }
 
 /// TM0402: the function does not take these arguments.

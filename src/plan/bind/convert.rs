@@ -46,7 +46,11 @@ pub(super) fn cast_to(
     if !structs && !operand.is_null() && !can_cast_types(&operand.data_type, target) {
         return Err(Error::input(
             "TM0406",
-            format!("{} cannot become {}", operand.type_name(), type_name(target)),
+            format!(
+                "{} cannot become {}",
+                operand.type_name(),
+                type_name(target)
+            ),
             span,
         ));
     }

@@ -82,13 +82,7 @@ impl Binder<'_> {
                 operand,
                 branches,
                 otherwise,
-            } => self.case(
-                operand.as_ref(),
-                branches,
-                otherwise.as_ref(),
-                span,
-                stage,
-            ),
+            } => self.case(operand.as_ref(), branches, otherwise.as_ref(), span, stage),
             ExprKind::Cast {
                 operand,
                 data_type,
@@ -103,9 +97,7 @@ impl Binder<'_> {
                 items,
             } => self.array(element_type.as_ref(), items, span, stage),
             ExprKind::Struct { fields, types } => self.struct_(fields, types, span, stage),
-            ExprKind::Interval { value, part } => {
-                self.interval(value, part.as_ref(), span, stage)
-            }
+            ExprKind::Interval { value, part } => self.interval(value, part.as_ref(), span, stage),
             ExprKind::Call(call) => self.call(call, span, stage),
             ExprKind::Field { base, name } => {
                 let base = self.expr(base, stage)?;
@@ -162,9 +154,8 @@ impl Binder<'_> {
             siblings.any(|sibling| sibling.eq_ignore_ascii_case(&first.text))
         });
         if sibling {
-            return error.hint(
-                "items of one list do not see each other: split into two EXTEND steps",
-            );
+            return error
+                .hint("items of one list do not see each other: split into two EXTEND steps");
         }
         error
     }
@@ -242,9 +233,10 @@ impl Binder<'_> {
         let (scope, env) = (Scope::default(), super::stage::Env::default());
         let mut stage = Stage::plain(&scope, &env, clause);
         let typed = self.expr(expr, &mut stage)?;
-        typed.value().cloned().ok_or_else(|| {
-            Error::input("TM0407", format!("{clause} needs a literal"), expr.span)
-        })
+        typed
+            .value()
+            .cloned()
+            .ok_or_else(|| Error::input("TM0407", format!("{clause} needs a literal"), expr.span))
     }
 }
 

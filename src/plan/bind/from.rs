@@ -115,7 +115,11 @@ impl Binder<'_> {
         let mut relation = if let Some(relation) = self.common_table(path, env)? {
             relation
         } else {
-            match self.catalog.find(&name).map_err(|error| error.at(path.span))? {
+            match self
+                .catalog
+                .find(&name)
+                .map_err(|error| error.at(path.span))?
+            {
                 Some(Entry::Table(provider)) => self.scan(&name, provider)?,
                 Some(Entry::View(view)) => self.view(&view)?,
                 None => {
@@ -206,7 +210,11 @@ impl Binder<'_> {
                 text: field.name().as_str().into(),
                 constant: None,
             };
-            if field.metadata().get(PSEUDO).is_some_and(|value| value == "1") {
+            if field
+                .metadata()
+                .get(PSEUDO)
+                .is_some_and(|value| value == "1")
+            {
                 scope.pseudo.push(column);
             } else {
                 scope.columns.push(column);
@@ -310,17 +318,23 @@ fn declared_columns(expr: &ast::Expr) -> Result<SchemaRef> {
     let mut fields = Vec::with_capacity(written.len());
     for (name, written) in written {
         let Some(name) = name else {
-            return Err(Error::input("TM0402", "a declared column needs a name", expr.span));
+            return Err(Error::input(
+                "TM0402",
+                "a declared column needs a name",
+                expr.span,
+            ));
         };
-        fields.push(Field::new(&name.text, super::types::data_type(written)?, true));
+        fields.push(Field::new(
+            &name.text,
+            super::types::data_type(written)?,
+            true,
+        ));
     }
     if fields.is_empty() {
-        return Err(Error::input(
-            "TM0402",
-            "`columns` declares names and types",
-            expr.span,
-        )
-        .hint("write columns => STRUCT<id INT64, name STRING>()"));
+        return Err(
+            Error::input("TM0402", "`columns` declares names and types", expr.span)
+                .hint("write columns => STRUCT<id INT64, name STRING>()"),
+        );
     }
     Ok(Arc::new(Schema::new(fields)))
 }
@@ -358,8 +372,18 @@ fn looks_like_path(name: &str) -> bool {
         let first = ending.to_ascii_lowercase();
         matches!(
             first.as_str(),
-            "csv" | "tsv" | "parquet" | "json" | "ndjson" | "jsonl" | "arrow" | "ipc" | "feather"
-                | "gz" | "zst" | "txt"
+            "csv"
+                | "tsv"
+                | "parquet"
+                | "json"
+                | "ndjson"
+                | "jsonl"
+                | "arrow"
+                | "ipc"
+                | "feather"
+                | "gz"
+                | "zst"
+                | "txt"
         )
     });
     has_ending || name.contains(['/', '*', '?'])
@@ -367,7 +391,11 @@ fn looks_like_path(name: &str) -> bool {
 
 /// `data/orders.csv.gz` is called `orders`.
 fn file_stem(path: &str) -> String {
-    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    let last = path
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(path);
     last.split('.').next().unwrap_or(last).to_string()
 }
 

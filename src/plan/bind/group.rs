@@ -276,9 +276,8 @@ impl Grouping {
                 ids.push(Arc::clone(&key.column.id));
             }
         }
-        let column = |id: &Arc<str>| {
-            Expr::Column(datafusion::common::Column::new_unqualified(id.as_ref()))
-        };
+        let column =
+            |id: &Arc<str>| Expr::Column(datafusion::common::Column::new_unqualified(id.as_ref()));
         let group_expr = if self.has_sets && !ids.is_empty() {
             let sets = self.sets.iter().map(|set| {
                 let mut exprs: Vec<Expr> = Vec::with_capacity(set.len());

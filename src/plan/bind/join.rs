@@ -30,7 +30,9 @@ impl Binder<'_> {
         let is_unnest = matches!(join.right.kind, TableKind::Unnest(_));
         let lateral = is_lateral(&join.right);
         check_form(join, is_unnest || lateral)?;
-        if let (TableKind::Unnest(array), JoinType::Inner | JoinType::Left) = (&join.right.kind, kind) {
+        if let (TableKind::Unnest(array), JoinType::Inner | JoinType::Left) =
+            (&join.right.kind, kind)
+        {
             return self.join_unnest(left, array, join, kind, env);
         }
         let right = self.right_side(&left, &join.right, lateral, env)?;
@@ -195,12 +197,12 @@ impl Binder<'_> {
 fn check_form(join: &ast::Join, dependent: bool) -> Result<()> {
     let has_condition = !matches!(join.constraint, ast::JoinConstraint::None);
     match join.kind {
-        JoinKind::Cross if has_condition => Err(Error::input(
-            "TM0323",
-            "CROSS JOIN takes no condition",
-            join.span,
-        )
-        .hint("write JOIN … ON …")),
+        JoinKind::Cross if has_condition => {
+            Err(
+                Error::input("TM0323", "CROSS JOIN takes no condition", join.span)
+                    .hint("write JOIN … ON …"),
+            )
+        }
         JoinKind::Cross => Ok(()),
         JoinKind::Right | JoinKind::Full if dependent => Err(Error::input(
             "TM0323",
@@ -241,7 +243,10 @@ fn both(left: &Scope, right: &Scope, span: Span) -> Result<Scope> {
 
 fn side(scope: &Scope, name: &Ident, which: &str) -> Result<ScopeColumn> {
     pick(&scope.columns, name)?.cloned().ok_or_else(|| {
-        let message = format!("the {which} side of the join has no column named `{}`", name.text);
+        let message = format!(
+            "the {which} side of the join has no column named `{}`",
+            name.text
+        );
         Error::input("TM0201", message, name.span).available(scope.list(true))
     })
 }

@@ -29,7 +29,10 @@ pub(super) fn values_plan(
             let place = row.first().map_or(span, |expr| expr.span);
             return Err(Error::input(
                 "TM0302",
-                format!("this row has {} values, the first one has {width}", row.len()),
+                format!(
+                    "this row has {} values, the first one has {width}",
+                    row.len()
+                ),
                 place,
             ));
         }

@@ -63,8 +63,10 @@ impl Binder<'_> {
         if let DataType::Struct(_) = base.data_type {
             let index = self.expr(index, stage)?;
             let Some(name) = index.text() else {
-                return Err(Error::input("TM0403", "a field of a STRUCT has a name", span)
-                    .hint("write x.name, or x['name']"));
+                return Err(
+                    Error::input("TM0403", "a field of a STRUCT has a name", span)
+                        .hint("write x.name, or x['name']"),
+                );
             };
             let name = ast::Ident {
                 text: name.to_string(),
@@ -110,7 +112,10 @@ impl Binder<'_> {
         }
         Err(Error::input(
             "TM0403",
-            format!("an array's index is an INT64, this is {}", index.type_name()),
+            format!(
+                "an array's index is an INT64, this is {}",
+                index.type_name()
+            ),
             index.span,
         ))
     }
@@ -201,7 +206,9 @@ impl Binder<'_> {
                 let place = value.span;
                 value = cast_to(value, &data_type(written)?, false, place)?;
             }
-            let name = declared.and_then(|(name, _)| name.as_ref()).or(alias.as_ref());
+            let name = declared
+                .and_then(|(name, _)| name.as_ref())
+                .or(alias.as_ref());
             let name = match name {
                 Some(name) => name.text.clone(),
                 None => inferred_name(expr)
@@ -254,8 +261,17 @@ impl Binder<'_> {
         let unit = part.text.to_ascii_uppercase();
         if !matches!(
             unit.trim_end_matches('S'),
-            "YEAR" | "QUARTER" | "MONTH" | "WEEK" | "DAY" | "HOUR" | "MINUTE" | "SECOND"
-                | "MILLISECOND" | "MICROSECOND" | "NANOSECOND"
+            "YEAR"
+                | "QUARTER"
+                | "MONTH"
+                | "WEEK"
+                | "DAY"
+                | "HOUR"
+                | "MINUTE"
+                | "SECOND"
+                | "MILLISECOND"
+                | "MICROSECOND"
+                | "NANOSECOND"
         ) {
             return Err(Error::input("TM0404", format!("{unit} is no unit of time"), part.span)
                 .available(
@@ -268,9 +284,9 @@ impl Binder<'_> {
         };
         match &value.expr {
             Expr::Literal(ScalarValue::Int64(Some(count)), _) => {
-                let count = count.checked_mul(factor).ok_or_else(|| {
-                    Error::input("TM0404", "this interval is too long", span)
-                })?;
+                let count = count
+                    .checked_mul(factor)
+                    .ok_or_else(|| Error::input("TM0404", "this interval is too long", span))?;
                 parse_interval(&format!("{count} {unit}"), span)
             }
             Expr::Literal(ScalarValue::Utf8(Some(count)), _) if factor == 1 => {

@@ -142,7 +142,11 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let word = if operator == Operator::And { "AND" } else { "OR" };
+        let word = if operator == Operator::And {
+            "AND"
+        } else {
+            "OR"
+        };
         let mut conditions = Vec::with_capacity(operands.len());
         for operand in operands {
             conditions.push(self.expr(operand, stage)?.condition(word)?);
@@ -150,8 +154,8 @@ impl Binder<'_> {
         if operator == Operator::Or {
             conditions = equalities_to_lists(conditions);
         }
-        let tree = balanced(operator, conditions)
-            .ok_or_else(|| Error::bug("a chain without operands"))?;
+        let tree =
+            balanced(operator, conditions).ok_or_else(|| Error::bug("a chain without operands"))?;
         Ok(Typed::bool(tree, span))
     }
 
@@ -163,7 +167,9 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let operand = operand.map(|operand| self.expr(operand, stage)).transpose()?;
+        let operand = operand
+            .map(|operand| self.expr(operand, stage))
+            .transpose()?;
         let mut whens = Vec::with_capacity(branches.len());
         let mut values = Vec::with_capacity(branches.len() + 1);
         for (when, then) in branches {
@@ -172,7 +178,8 @@ impl Binder<'_> {
                 // `CASE x WHEN y` compares; doing it here gives the comparison's own type rules and messages.
                 Some(operand) => {
                     let place = when.span;
-                    self.operate(operand.clone(), Operator::Eq, when, place)?.expr
+                    self.operate(operand.clone(), Operator::Eq, when, place)?
+                        .expr
                 }
                 None => when.condition("WHEN")?,
             });
@@ -184,7 +191,9 @@ impl Binder<'_> {
         }
         let nullable = !has_else || values.iter().any(|value| value.nullable);
         let data_type = unify(&mut values, "the branches of CASE", span)?;
-        let mut values = values.into_iter().map(|value| Box::new(value.cast(&data_type).expr));
+        let mut values = values
+            .into_iter()
+            .map(|value| Box::new(value.cast(&data_type).expr));
         let when_then_expr = whens
             .into_iter()
             .map(Box::new)
@@ -235,11 +244,9 @@ pub(super) fn balanced(operator: Operator, mut conditions: Vec<Expr>) -> Option<
         let mut rest = conditions.into_iter();
         while let Some(left) = rest.next() {
             joined.push(match rest.next() {
-                Some(right) => Expr::BinaryExpr(BinaryExpr::new(
-                    Box::new(left),
-                    operator,
-                    Box::new(right),
-                )),
+                Some(right) => {
+                    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))
+                }
                 None => left,
             });
         }

@@ -14,11 +14,7 @@ use crate::lang::ast::{self, ExprKind, Literal, OrderItem, SortOrder};
 
 impl Binder<'_> {
     /// Sort keys inside of a call: expressions only.
-    pub(super) fn sort_keys(
-        &self,
-        items: &[OrderItem],
-        stage: &mut Stage,
-    ) -> Result<Vec<SortKey>> {
+    pub(super) fn sort_keys(&self, items: &[OrderItem], stage: &mut Stage) -> Result<Vec<SortKey>> {
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
             let value = self.expr(&item.expr, stage)?;

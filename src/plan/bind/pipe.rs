@@ -8,12 +8,7 @@ use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Ident, NamedWindow, Pipe, PipeOp, SelectItem};
 
 impl Binder<'_> {
-    pub(super) fn pipe(
-        &self,
-        mut relation: Relation,
-        pipe: &Pipe,
-        env: &Env,
-    ) -> Result<Relation> {
+    pub(super) fn pipe(&self, mut relation: Relation, pipe: &Pipe, env: &Env) -> Result<Relation> {
         match &pipe.op {
             PipeOp::Where(condition) => self.filter(relation, condition, "WHERE", env),
             PipeOp::Select {
@@ -22,9 +17,10 @@ impl Binder<'_> {
                 items,
                 windows,
             } => {
-                let columns = self.with_windows(&mut relation, env, "SELECT", windows, |stage| {
-                    self.items(items, stage)
-                })?;
+                let columns =
+                    self.with_windows(&mut relation, env, "SELECT", windows, |stage| {
+                        self.items(items, stage)
+                    })?;
                 self.select_columns(&mut relation, columns, pipe.keyword)?;
                 if *distinct {
                     relation = self.distinct(relation)?;
@@ -101,7 +97,8 @@ impl Binder<'_> {
         for column in &columns {
             let Some(name) = &column.name else { continue };
             if relation.scope.columns.iter().any(|own| own.is_called(name)) {
-                let message = format!("there is a column named `{name}` already: the name is now ambiguous");
+                let message =
+                    format!("there is a column named `{name}` already: the name is now ambiguous");
                 self.warn(
                     Error::input("TW03", message, column.value.span)
                         .hint(format!("to change the column write `|> SET {name} = …`")),
@@ -159,11 +156,17 @@ fn drop_columns(mut relation: Relation, names: &[Ident], keyword: Span) -> Resul
     let before = relation.scope.clone();
     let mut dropped: Vec<&str> = Vec::with_capacity(names.len());
     for name in names {
-        if dropped.iter().any(|other| other.eq_ignore_ascii_case(&name.text)) {
+        if dropped
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(&name.text))
+        {
             return Err(twice_in_list(name, "DROP"));
         }
         dropped.push(&name.text);
-        let known = before.columns.iter().any(|column| column.is_called(&name.text));
+        let known = before
+            .columns
+            .iter()
+            .any(|column| column.is_called(&name.text));
         if !known {
             return Err(before.unknown(std::slice::from_ref(name)));
         }
@@ -178,11 +181,7 @@ fn drop_columns(mut relation: Relation, names: &[Ident], keyword: Span) -> Resul
 }
 
 /// All renames happen at once, so that names can be swapped.
-fn rename(
-    mut relation: Relation,
-    renames: &[(Ident, Ident)],
-    keyword: Span,
-) -> Result<Relation> {
+fn rename(mut relation: Relation, renames: &[(Ident, Ident)], keyword: Span) -> Result<Relation> {
     let before = relation.scope.clone();
     let mut changed: Vec<usize> = Vec::with_capacity(renames.len());
     for (old, new) in renames {

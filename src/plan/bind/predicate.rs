@@ -179,12 +179,7 @@ pub(super) fn maybe_not(condition: Typed, negated: bool) -> Typed {
     }
 }
 
-pub(super) fn check_comparable(
-    word: &str,
-    left: &Typed,
-    right: &Typed,
-    span: Span,
-) -> Result<()> {
+pub(super) fn check_comparable(word: &str, left: &Typed, right: &Typed, span: Span) -> Result<()> {
     if left.is_null() || right.is_null() {
         return Ok(());
     }

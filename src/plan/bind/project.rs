@@ -16,11 +16,7 @@ use crate::lang::ast::{self, ExprKind, Ident, SelectItem};
 
 impl Binder<'_> {
     /// The columns of a SELECT or EXTEND list, bound and not yet in the plan.
-    pub(super) fn items(
-        &self,
-        items: &[SelectItem],
-        stage: &mut Stage,
-    ) -> Result<Vec<NewColumn>> {
+    pub(super) fn items(&self, items: &[SelectItem], stage: &mut Stage) -> Result<Vec<NewColumn>> {
         stage.siblings = items
             .iter()
             .filter_map(|item| match item {
@@ -98,7 +94,10 @@ impl Binder<'_> {
         let DataType::Struct(fields) = value.data_type.clone() else {
             return Err(Error::input(
                 "TM0403",
-                format!("`.*` needs a table's alias or a STRUCT, this is {}", value.type_name()),
+                format!(
+                    "`.*` needs a table's alias or a STRUCT, this is {}",
+                    value.type_name()
+                ),
                 of.span,
             ));
         };

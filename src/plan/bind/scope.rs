@@ -314,7 +314,10 @@ fn ambiguous(name: &Ident, found: &[&ScopeColumn]) -> Error {
     };
     Error::input(
         "TM0202",
-        format!("`{text}` is ambiguous: {} columns have this name", found.len()),
+        format!(
+            "`{text}` is ambiguous: {} columns have this name",
+            found.len()
+        ),
         name.span,
     )
     .hint(hint)

@@ -56,7 +56,9 @@ impl Binder<'_> {
         let mut grouping = self.select_grouping(&mut relation, select, env)?;
 
         let scope = relation.scope.clone();
-        let group_keys = grouping.as_ref().map_or(Vec::new(), |grouping| grouping.keys.clone());
+        let group_keys = grouping
+            .as_ref()
+            .map_or(Vec::new(), |grouping| grouping.keys.clone());
         let mut stage = Stage::plain(&scope, env, "SELECT")
             .with_aggregates()
             .with_windows(&select.windows);
@@ -116,7 +118,8 @@ impl Binder<'_> {
             Some(condition) => {
                 let windows = std::mem::replace(&mut stage.windows, Calls::Refused);
                 stage.clause = "HAVING";
-                let bound = self.filter_condition(&with_aliases(condition, select, stage.scope), stage);
+                let bound =
+                    self.filter_condition(&with_aliases(condition, select, stage.scope), stage);
                 stage.windows = windows;
                 Some(bound?)
             }
@@ -171,7 +174,10 @@ impl Binder<'_> {
                 }
                 return Err(Error::input(
                     "TM0202",
-                    format!("`{}` is ambiguous: two columns of the list have this name", name.text),
+                    format!(
+                        "`{}` is ambiguous: two columns of the list have this name",
+                        name.text
+                    ),
                     name.span,
                 ));
             }
@@ -202,7 +208,9 @@ impl Binder<'_> {
         let mut hidden = Vec::with_capacity(parts.order.len());
         for target in &parts.order {
             hidden.push(match target {
-                Target::Input(value) => Some(self.add_hidden(&mut relation, "key", value.clone())?),
+                Target::Input(value) => {
+                    Some(self.add_hidden(&mut relation, "key", value.clone())?)
+                }
                 Target::Output(_) | Target::OverOutput => None,
             });
         }
@@ -249,7 +257,10 @@ impl Regroup<'_> {
         for column in &mut parts.columns {
             self.typed(&mut column.value)?;
         }
-        for condition in [&mut parts.having, &mut parts.qualify].into_iter().flatten() {
+        for condition in [&mut parts.having, &mut parts.qualify]
+            .into_iter()
+            .flatten()
+        {
             *condition = self.expr(std::mem::take(condition))?;
         }
         for target in &mut parts.order {
@@ -273,9 +284,7 @@ impl Regroup<'_> {
             .transform_down(|part| {
                 let key = self.keys.iter().find(|key| key.expr == part);
                 Ok(match key {
-                    Some(key) => {
-                        Transformed::new(key.column.expr(), true, TreeNodeRecursion::Jump)
-                    }
+                    Some(key) => Transformed::new(key.column.expr(), true, TreeNodeRecursion::Jump),
                     None => Transformed::no(part),
                 })
             })
@@ -311,7 +320,12 @@ impl Regroup<'_> {
     fn input_name(&self, id: &str) -> Option<&str> {
         let ranges = self.scope.ranges.iter();
         let ranged = ranges.flat_map(|range| range.columns.iter().chain(&range.pseudo));
-        let mut columns = self.scope.columns.iter().chain(&self.scope.pseudo).chain(ranged);
+        let mut columns = self
+            .scope
+            .columns
+            .iter()
+            .chain(&self.scope.pseudo)
+            .chain(ranged);
         columns
             .find(|column| *column.id == *id)
             .map(|column| column.display())
@@ -350,7 +364,9 @@ fn listed_expression(
 ) -> Result<Option<ast::Expr>> {
     if let Some(position) = position(expr) {
         let index: usize = position.parse().unwrap_or(0);
-        let item = index.checked_sub(1).and_then(|index| select.items.get(index));
+        let item = index
+            .checked_sub(1)
+            .and_then(|index| select.items.get(index));
         return match item {
             Some(SelectItem::Expr { expr, .. }) => Ok(Some(expr.clone())),
             _ => Err(Error::input(

@@ -222,7 +222,11 @@ fn by_name(
     };
     let mut names: Vec<Arc<str>> = match on {
         Some(on) => on.iter().map(|name| name.text.as_str().into()).collect(),
-        None => first.columns.iter().filter_map(|column| column.name.clone()).collect(),
+        None => first
+            .columns
+            .iter()
+            .filter_map(|column| column.name.clone())
+            .collect(),
     };
     if on.is_none() && mode == NameMatch::Full {
         for column in inputs.iter().flat_map(|input| &input.columns) {
@@ -250,7 +254,9 @@ fn by_name(
                 format!("not every input has a column named `{name}`"),
                 span,
             )
-            .hint("FULL … BY NAME fills missing columns with NULL, INNER … BY NAME leaves them out"));
+            .hint(
+                "FULL … BY NAME fills missing columns with NULL, INNER … BY NAME leaves them out",
+            ));
         }
         let own = sources[0].map(|index| first.columns[index].name.clone());
         matched.push(Matched {
@@ -270,7 +276,10 @@ fn by_name(
 }
 
 fn position(input: &Finished, name: &str) -> Option<usize> {
-    input.columns.iter().position(|column| column.is_called(name))
+    input
+        .columns
+        .iter()
+        .position(|column| column.is_called(name))
 }
 
 /// Matching by name needs names, each once.
@@ -284,7 +293,10 @@ fn check_names(input: &Finished, span: Span) -> Result<()> {
             )
             .hint("give it one with AS"));
         };
-        if input.columns[..index].iter().any(|other| other.is_called(name)) {
+        if input.columns[..index]
+            .iter()
+            .any(|other| other.is_called(name))
+        {
             return Err(Error::input(
                 "TM0303",
                 format!("two columns of one input are called `{name}`"),
@@ -300,10 +312,15 @@ fn check_same_set(inputs: &[Finished], names: &[Arc<str>], span: Span) -> Result
         if !names.iter().any(|name| column.is_called(name)) {
             return Err(Error::input(
                 "TM0303",
-                format!("only some of the inputs have a column named `{}`", column.display()),
+                format!(
+                    "only some of the inputs have a column named `{}`",
+                    column.display()
+                ),
                 span,
             )
-            .hint("FULL … BY NAME fills missing columns with NULL, INNER … BY NAME leaves them out"));
+            .hint(
+                "FULL … BY NAME fills missing columns with NULL, INNER … BY NAME leaves them out",
+            ));
         }
     }
     Ok(())

@@ -74,7 +74,10 @@ impl Binder<'_> {
         let name = session_name(&create.name)?;
         let mut options = Vec::new();
         let mut path = None;
-        let mut format = create.stored_as.as_ref().map(|word| word.text.to_ascii_lowercase());
+        let mut format = create
+            .stored_as
+            .as_ref()
+            .map(|word| word.text.to_ascii_lowercase());
         for option in &create.options {
             let value = self.option(option)?;
             let text = value.try_as_str().flatten().map(str::to_string);
@@ -156,7 +159,10 @@ fn check_names(columns: &[ScopeColumn], span: Span) -> Result<()> {
     }
     Err(Error::input(
         "TM0305",
-        format!("stored columns need names, each once: {}", offenders.join(", ")),
+        format!(
+            "stored columns need names, each once: {}",
+            offenders.join(", ")
+        ),
         span,
     )
     .hint("name columns with AS or RENAME"))

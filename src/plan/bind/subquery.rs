@@ -8,9 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{ScalarValue, Spans};
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, Sort as SortKey};
-use datafusion::logical_expr::{
-    Aggregate, Case, Distinct, Expr, LogicalPlan, Operator, Subquery,
-};
+use datafusion::logical_expr::{Aggregate, Case, Distinct, Expr, LogicalPlan, Operator, Subquery};
 
 use super::operators::operator;
 use super::predicate::{check_comparable, maybe_not};
@@ -83,7 +81,10 @@ impl Binder<'_> {
             if stage.only_aggregates && stage.inside_aggregate.is_none() {
                 return Err(Error::input(
                     "TM0312",
-                    format!("`{}` stands outside of an aggregate function", own.display()),
+                    format!(
+                        "`{}` stands outside of an aggregate function",
+                        own.display()
+                    ),
                     span,
                 )
                 .hint("put the subquery into an EXTEND"));
@@ -106,7 +107,8 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let (finished, column) = self.inner_column(query, false, "a subquery used as a value", stage)?;
+        let (finished, column) =
+            self.inner_column(query, false, "a subquery used as a value", stage)?;
         let plan = if gives_one_row(&finished.plan) {
             finished.plan
         } else {
@@ -135,14 +137,8 @@ impl Binder<'_> {
         column: &ScopeColumn,
         order_by: Vec<SortKey>,
     ) -> Result<LogicalPlan> {
-        let call = AggregateFunction::new_udf(
-            function,
-            vec![column.expr()],
-            false,
-            None,
-            order_by,
-            None,
-        );
+        let call =
+            AggregateFunction::new_udf(function, vec![column.expr()], false, None, order_by, None);
         let call = Expr::AggregateFunction(call).alias(self.fresh(name).as_ref());
         let aggregate = Aggregate::try_new(shared(plan), Vec::new(), vec![call])?;
         Ok(LogicalPlan::Aggregate(aggregate))
@@ -299,7 +295,8 @@ impl Binder<'_> {
         }
         let operand = self.expr(operand, stage)?;
         let word = if all { "ALL" } else { "ANY" };
-        let (finished, column) = self.inner_column(query, false, "a query after ANY or ALL", stage)?;
+        let (finished, column) =
+            self.inner_column(query, false, "a query after ANY or ALL", stage)?;
         check_comparable(word, &operand, &Typed::column(&column, query.span), span)?;
         let plan = &finished.plan;
         let low = self.summary("min", plan, &column, span, stage)?;
@@ -384,10 +381,9 @@ fn as_outer(expr: Expr, stage: &Stage) -> Result<Expr> {
             Expr::Column(column) => {
                 let own = columns.iter().find(|own| *own.id == column.name);
                 Ok(match own {
-                    Some(own) => Transformed::yes(Expr::OuterReferenceColumn(
-                        own.field(),
-                        column.clone(),
-                    )),
+                    Some(own) => {
+                        Transformed::yes(Expr::OuterReferenceColumn(own.field(), column.clone()))
+                    }
                     None => Transformed::no(part),
                 })
             }
@@ -443,12 +439,8 @@ fn gives_one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::Sort(node) => gives_one_row(&node.input),
         LogicalPlan::Distinct(Distinct::All(input)) => gives_one_row(input),
         LogicalPlan::Limit(limit) => {
-            let one = |fetch: &Expr| {
-                matches!(
-                    fetch,
-                    Expr::Literal(ScalarValue::Int64(Some(0 | 1)), _)
-                )
-            };
+            let one =
+                |fetch: &Expr| matches!(fetch, Expr::Literal(ScalarValue::Int64(Some(0 | 1)), _));
             limit.fetch.as_deref().is_some_and(one) || gives_one_row(&limit.input)
         }
         _ => false,

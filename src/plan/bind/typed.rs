@@ -111,9 +111,8 @@ impl Typed {
             _ => None,
         };
         Typed {
-            expr: expr.unwrap_or_else(|| {
-                Expr::Cast(Cast::new(Box::new(self.expr), data_type.clone()))
-            }),
+            expr: expr
+                .unwrap_or_else(|| Expr::Cast(Cast::new(Box::new(self.expr), data_type.clone()))),
             data_type: data_type.clone(),
             nullable: self.nullable,
             span: self.span,

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{
-    DECIMAL128_MAX_PRECISION, DataType, Field, Fields, IntervalUnit, TimeUnit,
-};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Fields, IntervalUnit, TimeUnit};
 
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{TypeKind, TypeName};
@@ -140,10 +138,12 @@ fn named(name: &str, args: &[i64], span: Span) -> Result<DataType> {
         "INTERVAL" => interval(),
         "JSON" => DataType::Utf8,
         "INT8" => {
-            return Err(
-                Error::input("TM0405", "INT8 means 8 bits to some and 8 bytes to others", span)
-                    .hint("write TINYINT for 8 bits, INT64 for 8 bytes"),
-            );
+            return Err(Error::input(
+                "TM0405",
+                "INT8 means 8 bits to some and 8 bytes to others",
+                span,
+            )
+            .hint("write TINYINT for 8 bits, INT64 for 8 bytes"));
         }
         _ => {
             return Err(
@@ -177,5 +177,9 @@ fn decimal(args: &[i64], span: Span) -> Result<DataType> {
 }
 
 fn bad_decimal(span: Span) -> Error {
-    Error::input("TM0405", "DECIMAL(p, s) needs 1 to 38 digits, of which 0 to p after the point", span)
+    Error::input(
+        "TM0405",
+        "DECIMAL(p, s) needs 1 to 38 digits, of which 0 to p after the point",
+        span,
+    )
 }

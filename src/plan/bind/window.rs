@@ -167,7 +167,10 @@ impl Binder<'_> {
             None => WindowFrame::new((!order_by.is_empty()).then_some(false)),
             Some(frame) => self.frame(frame)?,
         };
-        let place = written.frame.as_ref().map_or(written.span, |frame| frame.span);
+        let place = written
+            .frame
+            .as_ref()
+            .map_or(written.span, |frame| frame.span);
         frame.regularize_order_bys(&mut order_by).map_err(|_| {
             let message = match frame.units {
                 WindowFrameUnits::Groups => "a GROUPS frame needs ORDER BY",

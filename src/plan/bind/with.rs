@@ -42,7 +42,9 @@ impl Binder<'_> {
         let mut env = env.clone();
         let mut names: Vec<&Ident> = Vec::with_capacity(with.tables.len());
         for table in &with.tables {
-            let twice = names.iter().any(|name| name.text.eq_ignore_ascii_case(&table.name.text));
+            let twice = names
+                .iter()
+                .any(|name| name.text.eq_ignore_ascii_case(&table.name.text));
             if twice {
                 return Err(Error::input(
                     "TM0207",

@@ -1,1 +1,0 @@
-//! Queries bound and run by DataFusion itself.
