@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 
 use super::nested::inferred_name;
-use super::relation::{NewColumn, Relation, with_plan_type};
+use super::relation::{NewColumn, Relation, all_columns, project, with_plan_type};
 use super::scope::ScopeColumn;
 use super::stage::{Env, Extracted, Stage};
 use super::typed::Typed;
@@ -300,8 +300,17 @@ impl Grouping {
         if group_expr.is_empty() && aggregates.is_empty() {
             return Err(Error::bug("a grouping without keys and aggregates"));
         }
-        let plan =
+        let mut plan =
             LogicalPlan::Aggregate(Aggregate::try_new(shared(plan), group_expr, aggregates)?);
+        if self.has_sets {
+            // The node has a column of its own that tells the sets apart. Nobody above may see it.
+            let mut visible = all_columns(&plan);
+            let internal = Expr::Column(datafusion::common::Column::new_unqualified(
+                Aggregate::INTERNAL_GROUPING_ID,
+            ));
+            visible.retain(|column| *column != internal);
+            plan = project(plan, visible)?;
+        }
         for key in &mut self.keys {
             let column = with_plan_type(key.column.clone(), &plan);
             key.column = ScopeColumn {

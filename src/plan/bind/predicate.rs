@@ -90,9 +90,9 @@ impl Binder<'_> {
             return Err(operator_types("LIKE", &[&operand, &pattern], expr.span)
                 .hint("LIKE compares text: CAST(x AS STRING)"));
         }
-        let escape = match escape {
-            None => None,
-            Some(escape) => Some(single_character(escape)?),
+        let pattern = match escape {
+            None => pattern,
+            Some(escape) => with_backslashes(pattern, escape)?,
         };
         let text = arrow::datatypes::DataType::Utf8;
         let [operand, pattern] = [operand, pattern].map(|typed| {
@@ -106,7 +106,7 @@ impl Binder<'_> {
             *negated,
             Box::new(operand.expr),
             Box::new(pattern.expr),
-            escape,
+            None,
             *ignore_case,
         );
         Ok(Typed::bool(Expr::Like(like), expr.span))
@@ -192,6 +192,40 @@ pub(super) fn check_comparable(word: &str, left: &Typed, right: &Typed, span: Sp
 /// All conditions together.
 pub(super) fn conjunction(conditions: Vec<Expr>) -> Option<Expr> {
     balanced(Operator::And, conditions)
+}
+
+/// The pattern with `\\` in the place of the written escape character, the only one that DataFusion knows.
+fn with_backslashes(pattern: Typed, escape: &ast::StringLiteral) -> Result<Typed> {
+    let escape_character = single_character(escape)?;
+    let Some(text) = pattern.text() else {
+        return Err(Error::not_implemented(
+            "ESCAPE with a pattern that is not a literal",
+            escape.span,
+        ));
+    };
+    let mut rewritten = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let (character, escaped) = if character == escape_character {
+            match characters.next() {
+                Some(next) => (next, true),
+                None => {
+                    return Err(Error::input(
+                        "TM0404",
+                        "the pattern ends in its escape character",
+                        pattern.span,
+                    ));
+                }
+            }
+        } else {
+            (character, false)
+        };
+        if character == '\\' || (escaped && matches!(character, '%' | '_')) {
+            rewritten.push('\\');
+        }
+        rewritten.push(character);
+    }
+    Ok(Typed::literal(rewritten.as_str().into(), pattern.span))
 }
 
 fn single_character(escape: &ast::StringLiteral) -> Result<char> {

@@ -199,14 +199,15 @@ fn run_with(text: &str, parameters: &Parameters) -> Result<(Vec<String>, Vec<Str
         false,
     );
     let context = SessionContext::new_with_config(config);
-    let batches = futures::executor::block_on(async {
-        context
-            .execute_logical_plan(query.plan)
-            .await?
-            .collect()
-            .await
-    })
-    .map_err(Error::from)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let batches = runtime
+        .block_on(async {
+            let frame = context.execute_logical_plan(query.plan).await?;
+            frame.collect().await
+        })
+        .map_err(Error::from)?;
     let names = query
         .columns
         .into_iter()

@@ -40,7 +40,7 @@ fn select_takes_stars_apart() {
 #[test]
 fn extend_set_drop_rename() {
     assert_eq!(columns("FROM u |> EXTEND w * 2 AS z"), "k,w,z");
-    assert_eq!(fails("FROM u |> EXTEND *"), "TM0301 at *");
+    assert_eq!(fails("FROM u |> EXTEND *"), "TM0102 at *");
     assert_eq!(fails("FROM u |> EXTEND 1 AS w |> SELECT w"), "TM0202 at w");
     assert_eq!(
         rows("FROM u |> WHERE w = 20 |> EXTEND 5 AS z |> SET w = z, z = w"),
@@ -137,7 +137,7 @@ fn with_adds_tables() {
     );
     assert_eq!(
         rows(
-            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL FROM t |> SELECT v) SELECT COUNT(*) FROM r"
+            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL (FROM t |> SELECT v)) SELECT COUNT(*) FROM r"
         ),
         "5"
     );

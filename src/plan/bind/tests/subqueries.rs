@@ -103,7 +103,7 @@ fn in_knows_null() {
     );
     assert_eq!(
         rows("FROM t |> WHERE v NOT IN (FROM u |> WHERE u.k = t.k |> SELECT w / 10) |> SELECT v"),
-        "2 | 3"
+        "2 | 3 | NULL"
     );
 }
 
