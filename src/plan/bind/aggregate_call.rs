@@ -1,0 +1,253 @@
+//! Calls of aggregate functions: bound here, computed by an Aggregate node.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::{
+    AggregateFunction, NullTreatment, ScalarFunction, Sort as SortKey,
+};
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
+use datafusion::logical_expr::{AggregateUDF, Expr};
+
+use super::Binder;
+use super::call::{function_name, refused};
+use super::group::GroupKey;
+use super::signature::usage;
+use super::stage::{Calls, Stage};
+use super::typed::Typed;
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{ArgumentValue, Call};
+
+/// What an aggregate function is given.
+pub(super) struct Arguments {
+    pub(super) args: Vec<Typed>,
+    pub(super) filter: Option<Box<Expr>>,
+    pub(super) order_by: Vec<SortKey>,
+    pub(super) null_treatment: Option<NullTreatment>,
+}
+
+impl Binder<'_> {
+    pub(super) fn aggregate_call(
+        &self,
+        function: Arc<AggregateUDF>,
+        call: &Call,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let name = function_name(call);
+        if let Some(around) = &stage.inside_aggregate {
+            return Err(Error::input(
+                "TM0311",
+                format!("aggregate function {name} is not allowed inside {around}"),
+                span,
+            )
+            .hint("aggregate in two steps"));
+        }
+        if let Calls::Refused = stage.aggregates {
+            return Err(misplaced(&name, stage.clause, span));
+        }
+        stage.aggregate_calls += 1;
+        let outer_window = std::mem::replace(&mut stage.inside_window, false);
+        stage.inside_aggregate = Some(name.clone());
+        let arguments = self.aggregate_arguments(&function, call, stage);
+        stage.inside_aggregate = None;
+        stage.inside_window = outer_window;
+        let arguments = arguments?;
+        if function.name() == "grouping" {
+            return self.grouping(function, arguments, span, stage);
+        }
+        let limit = self.aggregate_limit(call, &function)?;
+        let value = self.aggregate_value(function, arguments, call.distinct, &name, span)?;
+        let Calls::Taken(taken) = &mut stage.aggregates else {
+            return Err(Error::bug("aggregates are refused here after all"));
+        };
+        let column = self.extract(taken, &name.to_lowercase(), value);
+        match limit {
+            None => Ok(column),
+            Some(limit) => {
+                let first = Typed::literal(ScalarValue::from(1i64), span);
+                self.apply_named("array_slice", vec![column, first, limit], span)
+            }
+        }
+    }
+
+    /// Binds everything in the parentheses, and FILTER and WITHIN GROUP behind them.
+    pub(super) fn aggregate_arguments(
+        &self,
+        function: &AggregateUDF,
+        call: &Call,
+        stage: &mut Stage,
+    ) -> Result<Arguments> {
+        let counts_rows = function.name() == "count"
+            && matches!(
+                call.args.as_slice(),
+                [argument] if matches!(argument.value, ArgumentValue::Star(_))
+            );
+        let mut args = if counts_rows {
+            if call.distinct {
+                return Err(Error::input(
+                    "TM0402",
+                    "COUNT(DISTINCT *) does not exist",
+                    call.function.span,
+                )
+                .hint("`|> DISTINCT |> AGGREGATE COUNT(*)`"));
+            }
+            vec![Typed::literal(ScalarValue::from(1i64), call.function.span)]
+        } else {
+            self.arguments(call, function.signature(), stage)?
+        };
+        let filter = match &call.filter {
+            None => None,
+            Some(filter) => Some(Box::new(self.expr(filter, stage)?.condition("FILTER")?)),
+        };
+        let mut order_by = self.sort_keys(&call.order_by, stage)?;
+        if !call.within_group.is_empty() {
+            let within = self.sort_keys(&call.within_group, stage)?;
+            let [key] = within.as_slice() else {
+                return Err(Error::input(
+                    "TM0402",
+                    "WITHIN GROUP takes one expression",
+                    call.function.span,
+                ));
+            };
+            let value = self.expr(&call.within_group[0].expr, stage)?;
+            debug_assert!(value.expr == key.expr || value.expr.is_volatile());
+            args.insert(0, value);
+            order_by = within;
+        }
+        let null_treatment = call.ignore_nulls.map(|ignore| {
+            if ignore {
+                NullTreatment::IgnoreNulls
+            } else {
+                NullTreatment::RespectNulls
+            }
+        });
+        Ok(Arguments {
+            args,
+            filter,
+            order_by,
+            null_treatment,
+        })
+    }
+
+    fn aggregate_value(
+        &self,
+        function: Arc<AggregateUDF>,
+        arguments: Arguments,
+        distinct: bool,
+        name: &str,
+        span: Span,
+    ) -> Result<Typed> {
+        if distinct && arguments.args.len() > 1 && function.name() == "count" {
+            return Err(Error::not_implemented("COUNT(DISTINCT a, b)", span)
+                .hint("count distinct rows: `|> SELECT DISTINCT a, b |> AGGREGATE COUNT(*)`"));
+        }
+        let returned = aggregate_type(&function, &arguments.args, name, span)?;
+        let expr = AggregateFunction::new_udf(
+            function,
+            arguments.args.into_iter().map(|arg| arg.expr).collect(),
+            distinct,
+            arguments.filter,
+            arguments.order_by,
+            arguments.null_treatment,
+        );
+        Ok(Typed {
+            nullable: returned.is_nullable(),
+            ..Typed::new(
+                Expr::AggregateFunction(expr),
+                returned.data_type().clone(),
+                span,
+            )
+        })
+    }
+
+    /// `GROUPING(k)`: 1 where a row stands for all values of `k`.
+    fn grouping(
+        &self,
+        function: Arc<AggregateUDF>,
+        mut arguments: Arguments,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        for argument in &mut arguments.args {
+            let key =
+                |key: &&GroupKey| key.expr == argument.expr || key.column.expr() == argument.expr;
+            let Some(found) = stage.group_keys.iter().find(key) else {
+                return Err(Error::input(
+                    "TM0402",
+                    "GROUPING takes a grouping item",
+                    argument.span,
+                ));
+            };
+            argument.expr = found.column.expr();
+        }
+        let value = self.aggregate_value(function, arguments, false, "GROUPING", span)?;
+        let Calls::Taken(taken) = &mut stage.aggregates else {
+            return Err(Error::bug("aggregates are refused here after all"));
+        };
+        Ok(self
+            .extract(taken, "grouping", value)
+            .cast(&DataType::Int64))
+    }
+
+    /// The LIMIT inside of ARRAY_AGG.
+    fn aggregate_limit(&self, call: &Call, function: &AggregateUDF) -> Result<Option<Typed>> {
+        let Some(limit) = &call.limit else {
+            return Ok(None);
+        };
+        if function.name() != "array_agg" || limit.offset.is_some() {
+            return Err(Error::not_implemented(
+                format!("LIMIT inside {}", function_name(call)),
+                call.function.span,
+            ));
+        }
+        match &limit.limit {
+            None => Ok(None),
+            Some(limit) => {
+                let rows = self.row_count(limit, "LIMIT")?;
+                let rows = i64::try_from(rows.unwrap_or(usize::MAX)).unwrap_or(i64::MAX);
+                Ok(Some(Typed::literal(
+                    ScalarValue::from(rows),
+                    call.function.span,
+                )))
+            }
+        }
+    }
+}
+
+/// The type of an aggregate's result; TM0402 if it does not take the arguments.
+pub(super) fn aggregate_type(
+    function: &Arc<AggregateUDF>,
+    args: &[Typed],
+    name: &str,
+    span: Span,
+) -> Result<FieldRef> {
+    let fields: Vec<FieldRef> = args.iter().map(Typed::field).collect();
+    let returned = fields_with_udf(&fields, function.as_ref())
+        .and_then(|fields| function.return_field(&fields));
+    returned.map_err(|error| {
+        let forms = usage(name, function.signature(), function.documentation());
+        refused(error, name, args, forms, span)
+    })
+}
+
+fn misplaced(name: &str, clause: &str, span: Span) -> Error {
+    let error = Error::input(
+        "TM0311",
+        format!("aggregate function {name} is not allowed in {clause}"),
+        span,
+    );
+    match clause {
+        "WHERE" => error.hint("AGGREGATE first, then WHERE"),
+        "SELECT" | "EXTEND" | "SET" => error.hint(format!(
+            "`|> AGGREGATE {name}(x)` for one row, or `{name}(x) OVER ()` for a value on every row"
+        )),
+        _ => error.hint("AGGREGATE in a step before"),
+    }
+}
+
+/// Whether an expression is a call of this scalar function.
+pub(super) fn is_call(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::ScalarFunction(ScalarFunction { func, .. }) if func.name() == name)
+}

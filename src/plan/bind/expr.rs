@@ -1,0 +1,273 @@
+//! Expressions: one arm for each kind, and what a name in an expression stands for.
+
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::LambdaVariable;
+use datafusion::logical_expr::{Expr, Operator};
+
+use super::Binder;
+use super::predicate::conjunction;
+use super::scope::{Found, RangeVariable, Scope, ScopeColumn};
+use super::stage::{Stage, Use};
+use super::typed::Typed;
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{self, ExprKind};
+
+impl Binder<'_> {
+    pub(super) fn expr(&self, expr: &ast::Expr, stage: &mut Stage) -> Result<Typed> {
+        let span = expr.span;
+        let is_conjunct = std::mem::take(&mut stage.is_conjunct);
+        match expr.kind.as_ref() {
+            ExprKind::Literal(literal) => self.literal(literal, span),
+            ExprKind::Parameter(parameter) => self.parameter(parameter, span),
+            ExprKind::Path(path) => self.path(path, stage),
+            ExprKind::Unary { op, operand } => self.unary(*op, operand, span, stage),
+            ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, stage),
+            ExprKind::And(operands) => self.chain(Operator::And, operands, span, stage),
+            ExprKind::Or(operands) => self.chain(Operator::Or, operands, span, stage),
+            ExprKind::Is {
+                operand,
+                test,
+                negated,
+            } => self.is(operand, *test, *negated, span, stage),
+            ExprKind::IsDistinctFrom {
+                left,
+                right,
+                negated,
+            } => {
+                let operator = if *negated {
+                    Operator::IsNotDistinctFrom
+                } else {
+                    Operator::IsDistinctFrom
+                };
+                let left = self.expr(left, stage)?;
+                let right = self.expr(right, stage)?;
+                self.operate(left, operator, right, span)
+            }
+            ExprKind::Between {
+                operand,
+                low,
+                high,
+                negated,
+            } => self.between(operand, [low, high], *negated, span, stage),
+            ExprKind::Like { .. } => self.like(expr, stage),
+            ExprKind::InList {
+                operand,
+                list,
+                negated,
+            } => self.in_list(operand, list, *negated, span, stage),
+            ExprKind::InQuery {
+                operand,
+                query,
+                negated,
+            } if is_conjunct => self.in_query(operand, query, *negated, span, stage),
+            ExprKind::InQuery {
+                operand,
+                query,
+                negated,
+            } => self.in_query_value(operand, query, *negated, span, stage),
+            ExprKind::InArray {
+                operand,
+                array,
+                negated,
+            } => self.in_array(operand, array, *negated, span, stage),
+            ExprKind::Quantified {
+                operand,
+                op,
+                all,
+                query,
+            } => self.quantified(operand, *op, *all, query, span, stage),
+            ExprKind::Case {
+                operand,
+                branches,
+                otherwise,
+            } => self.case(operand.as_ref(), branches, otherwise.as_ref(), span, stage),
+            ExprKind::Cast {
+                operand,
+                data_type,
+                try_,
+            } => self.cast(operand, data_type, *try_, span, stage),
+            ExprKind::Extract { part, operand } => self.extract_part(part, operand, span, stage),
+            ExprKind::Exists(query) => self.exists(query, false, span, stage),
+            ExprKind::Subquery(query) => self.scalar_query(query, span, stage),
+            ExprKind::ArrayQuery(query) => self.array_query(query, span, stage),
+            ExprKind::Array {
+                element_type,
+                items,
+            } => self.array(element_type.as_ref(), items, span, stage),
+            ExprKind::Struct { fields, types } => self.struct_(fields, types, span, stage),
+            ExprKind::Interval { value, part } => self.interval(value, part.as_ref(), span, stage),
+            ExprKind::Call(call) => self.call(call, span, stage),
+            ExprKind::Field { base, name } => {
+                let base = self.expr(base, stage)?;
+                self.field(base, name)
+            }
+            ExprKind::Subscript { base, index } => self.subscript(base, index, span, stage),
+        }
+    }
+
+    /// A condition: BOOL or TM0401.
+    pub(super) fn condition(&self, expr: &ast::Expr, stage: &mut Stage) -> Result<Expr> {
+        let clause = stage.clause.to_string();
+        self.expr(expr, stage)?.condition(&clause)
+    }
+
+    /// The condition of a filter, whose subqueries may become joins.
+    pub(super) fn filter_condition(&self, expr: &ast::Expr, stage: &mut Stage) -> Result<Expr> {
+        stage.is_filter = true;
+        let mut conjuncts = Vec::new();
+        if let ExprKind::And(operands) = expr.kind.as_ref() {
+            for operand in operands {
+                stage.is_conjunct = true;
+                conjuncts.push(self.expr(operand, stage)?.condition("AND")?);
+            }
+        } else {
+            stage.is_conjunct = true;
+            conjuncts.push(self.condition(expr, stage)?);
+        }
+        stage.is_filter = false;
+        conjunction(conjuncts).ok_or_else(|| Error::bug("a condition without conjuncts"))
+    }
+
+    fn path(&self, path: &ast::Path, stage: &mut Stage) -> Result<Typed> {
+        if let Some(variable) = self.lambda_variable(path, stage) {
+            return self.fields(variable, &path.parts[1..]);
+        }
+        if let Some(found) = stage.scope.find(&path.parts)? {
+            return self.here(found, path, stage);
+        }
+        let mut outer = stage.env.outer;
+        while let Some(around) = outer {
+            if let Some(found) = around.scope.find(&path.parts)? {
+                return self.outside(found, path);
+            }
+            outer = around.outer;
+        }
+        Err(self.unknown_column(path, stage))
+    }
+
+    fn unknown_column(&self, path: &ast::Path, stage: &Stage) -> Error {
+        let error = stage.scope.unknown(&path.parts);
+        let sibling = path.parts.first().is_some_and(|first| {
+            let mut siblings = stage.siblings.iter();
+            siblings.any(|sibling| sibling.eq_ignore_ascii_case(&first.text))
+        });
+        if sibling {
+            return error
+                .hint("items of one list do not see each other: split into two EXTEND steps");
+        }
+        error
+    }
+
+    /// A name of this query.
+    fn here(&self, found: Found, path: &ast::Path, stage: &mut Stage) -> Result<Typed> {
+        if stage.only_aggregates && stage.inside_aggregate.is_none() {
+            return Err(outside_aggregate(path, stage.scope));
+        }
+        match found {
+            Found::Column(column, parts) => {
+                note_use(&column, path.span, stage);
+                let value = Typed::column(&column, path.span);
+                self.fields(value, &path.parts[parts..])
+            }
+            Found::Row(range) => {
+                for column in &range.columns {
+                    note_use(column, path.span, stage);
+                }
+                self.row(&range, path.span, Typed::column)
+            }
+        }
+    }
+
+    /// A name of an enclosing query.
+    fn outside(&self, found: Found, path: &ast::Path) -> Result<Typed> {
+        match found {
+            Found::Column(column, parts) => {
+                self.fields(outer_column(&column, path.span), &path.parts[parts..])
+            }
+            Found::Row(range) => self.row(&range, path.span, outer_column),
+        }
+    }
+
+    /// A bare range variable is its row.
+    fn row(
+        &self,
+        range: &RangeVariable,
+        span: Span,
+        value: fn(&ScopeColumn, Span) -> Typed,
+    ) -> Result<Typed> {
+        let fields = range
+            .columns
+            .iter()
+            .map(|column| (column.display().to_string(), value(column, span)))
+            .collect();
+        self.named_struct(fields, span)
+    }
+
+    /// The fields of a path after its column.
+    fn fields(&self, mut value: Typed, names: &[ast::Ident]) -> Result<Typed> {
+        for name in names {
+            value = self.field(value, name)?;
+        }
+        Ok(value)
+    }
+
+    fn lambda_variable(&self, path: &ast::Path, stage: &Stage) -> Option<Typed> {
+        let first = path.parts.first()?;
+        let (name, field) = stage
+            .lambda
+            .iter()
+            .rev()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&first.text))?;
+        let variable = LambdaVariable::new(name.clone(), Some(Arc::clone(field)));
+        Some(Typed::new(
+            Expr::LambdaVariable(variable),
+            field.data_type().clone(),
+            path.span,
+        ))
+    }
+
+    /// A value that must be known before the query runs, such as a table function's option.
+    pub(super) fn constant_value(&self, expr: &ast::Expr, clause: &str) -> Result<ScalarValue> {
+        let (scope, env) = (Scope::default(), super::stage::Env::default());
+        let mut stage = Stage::plain(&scope, &env, clause);
+        let typed = self.expr(expr, &mut stage)?;
+        typed
+            .value()
+            .cloned()
+            .ok_or_else(|| Error::input("TM0407", format!("{clause} needs a literal"), expr.span))
+    }
+}
+
+fn outer_column(column: &ScopeColumn, span: Span) -> Typed {
+    Typed {
+        nullable: column.nullable,
+        ..Typed::new(
+            Expr::OuterReferenceColumn(column.field(), column.column()),
+            column.data_type.clone(),
+            span,
+        )
+    }
+}
+
+fn note_use(column: &ScopeColumn, span: Span, stage: &mut Stage) {
+    if stage.inside_aggregate.is_none() {
+        stage.uses.push(Use {
+            id: Arc::clone(&column.id),
+            span,
+        });
+    }
+}
+
+fn outside_aggregate(path: &ast::Path, scope: &Scope) -> Error {
+    let name = path.parts.last().map_or("", |part| part.text.as_str());
+    let known = matches!(scope.find(&path.parts), Ok(Some(_)));
+    debug_assert!(known, "only known columns are refused here");
+    Error::input(
+        "TM0312",
+        format!("`{name}` stands outside of an aggregate function"),
+        path.span,
+    )
+    .hint("aggregate it, or group by it and compute with it in an EXTEND after the AGGREGATE")
+}

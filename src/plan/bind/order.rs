@@ -1,0 +1,141 @@
+//! ORDER BY and LIMIT. NULLs are the smallest values everywhere.
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::Sort as SortKey;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+
+use super::Binder;
+use super::relation::Relation;
+use super::scope::ScopeColumn;
+use super::stage::{Env, Stage};
+use super::typed::Typed;
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{self, ExprKind, Literal, OrderItem, SortOrder};
+
+impl Binder<'_> {
+    /// Sort keys inside of a call: expressions only.
+    pub(super) fn sort_keys(&self, items: &[OrderItem], stage: &mut Stage) -> Result<Vec<SortKey>> {
+        let mut keys = Vec::with_capacity(items.len());
+        for item in items {
+            let value = self.expr(&item.expr, stage)?;
+            keys.push(sort_key(sortable(value)?.expr, item.order));
+        }
+        Ok(keys)
+    }
+
+    /// `ORDER BY` over a table: positions, columns and expressions, which become hidden columns.
+    pub(super) fn order_by(
+        &self,
+        relation: &mut Relation,
+        items: &[OrderItem],
+        env: &Env,
+    ) -> Result<()> {
+        let mut targets = Vec::with_capacity(items.len());
+        let values = self.with_windows(relation, env, "ORDER BY", &[], |stage| {
+            let mut values = Vec::with_capacity(items.len());
+            for item in items {
+                values.push(match position(&item.expr) {
+                    Some(position) => {
+                        let column = at_position(&stage.scope.columns, position, item.expr.span)?;
+                        Typed::column(column, item.expr.span)
+                    }
+                    None => self.expr(&item.expr, stage)?,
+                });
+            }
+            Ok(values)
+        })?;
+        for (item, value) in items.iter().zip(values) {
+            let column = self.add_hidden(relation, "key", sortable(value)?)?;
+            targets.push(sort_key(column.expr(), item.order));
+        }
+        relation.forget_order();
+        relation.order = targets;
+        Ok(())
+    }
+
+    pub(super) fn limit(&self, relation: &mut Relation, limit: &ast::Limit) -> Result<()> {
+        let fetch = match &limit.limit {
+            None => None,
+            Some(limit) => self.row_count(limit, "LIMIT")?,
+        };
+        let skip = match &limit.offset {
+            None => 0,
+            Some(offset) => self.row_count(offset, "OFFSET")?.unwrap_or(0),
+        };
+        if fetch.is_none() && skip == 0 {
+            return Ok(());
+        }
+        relation.apply_order();
+        let plan = std::mem::take(&mut relation.plan);
+        relation.plan = LogicalPlanBuilder::from(plan).limit(skip, fetch)?.build()?;
+        Ok(())
+    }
+
+    /// A number of rows; `None` for NULL, which means all.
+    pub(super) fn row_count(&self, expr: &ast::Expr, clause: &str) -> Result<Option<usize>> {
+        let invalid = || {
+            Error::input(
+                "TM0404",
+                format!("{clause} takes a number of rows: 0, 1, 2 …"),
+                expr.span,
+            )
+        };
+        let value = self.constant_value(expr, clause)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        if !value.data_type().is_integer() {
+            return Err(invalid());
+        }
+        match value.cast_to(&arrow::datatypes::DataType::Int64) {
+            Ok(ScalarValue::Int64(Some(count))) => {
+                usize::try_from(count).map(Some).map_err(|_| invalid())
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// NULLs first when ascending, last when descending, unless it is written otherwise.
+pub(super) fn sort_key(expr: Expr, order: SortOrder) -> SortKey {
+    let ascending = !order.descending.unwrap_or(false);
+    SortKey::new(expr, ascending, order.nulls_first.unwrap_or(ascending))
+}
+
+/// The number of `ORDER BY 2`.
+pub(super) fn position(expr: &ast::Expr) -> Option<&str> {
+    match expr.kind.as_ref() {
+        ExprKind::Literal(Literal::Integer(digits)) => Some(digits),
+        _ => None,
+    }
+}
+
+/// The column at a position from 1.
+pub(super) fn at_position<'c>(
+    columns: &'c [ScopeColumn],
+    position: &str,
+    span: Span,
+) -> Result<&'c ScopeColumn> {
+    let index: usize = position.parse().unwrap_or(0);
+    index
+        .checked_sub(1)
+        .and_then(|index| columns.get(index))
+        .ok_or_else(|| {
+            Error::input(
+                "TM0317",
+                format!("there is no column {position}: there are {}", columns.len()),
+                span,
+            )
+        })
+}
+
+fn sortable(value: Typed) -> Result<Typed> {
+    if let arrow::datatypes::DataType::Map(_, _) = value.data_type {
+        return Err(Error::input(
+            "TM0403",
+            format!("{} cannot be sorted", value.type_name()),
+            value.span,
+        ));
+    }
+    Ok(value)
+}

@@ -1,0 +1,205 @@
+//! Pipe operators: one arm for each, a table in and a table out.
+
+use super::Binder;
+use super::project::{no_columns, only_column};
+use super::relation::{NewColumn, Relation};
+use super::stage::Env;
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{self, Ident, NamedWindow, Pipe, PipeOp, SelectItem};
+
+impl Binder<'_> {
+    pub(super) fn pipe(&self, mut relation: Relation, pipe: &Pipe, env: &Env) -> Result<Relation> {
+        match &pipe.op {
+            PipeOp::Where(condition) => self.filter(relation, condition, "WHERE", env),
+            PipeOp::Select {
+                distinct,
+                shape: _,
+                items,
+                windows,
+            } => {
+                let columns =
+                    self.with_windows(&mut relation, env, "SELECT", windows, |stage| {
+                        self.items(items, stage)
+                    })?;
+                self.select_columns(&mut relation, columns, pipe.keyword)?;
+                if *distinct {
+                    relation = self.distinct(relation)?;
+                }
+                Ok(relation)
+            }
+            PipeOp::Extend { items, windows } => self.extend(relation, items, windows, env),
+            PipeOp::Set(assignments) => self.set_columns(relation, assignments, env),
+            PipeOp::Drop(names) => drop_columns(relation, names, pipe.keyword),
+            PipeOp::Rename(renames) => rename(relation, renames, pipe.keyword),
+            PipeOp::As(alias) => {
+                relation.scope = relation.scope.under(&alias.text);
+                Ok(relation)
+            }
+            PipeOp::Aggregate { items, group_by } => {
+                self.aggregate(relation, items, group_by.as_ref(), pipe, env)
+            }
+            PipeOp::Distinct => self.distinct(relation),
+            PipeOp::Join(join) => self.join(relation, join, env),
+            PipeOp::OrderBy(items) => {
+                self.order_by(&mut relation, items, env)?;
+                Ok(relation)
+            }
+            PipeOp::Limit(limit) => {
+                self.limit(&mut relation, limit)?;
+                Ok(relation)
+            }
+            PipeOp::SetOperation { operator, queries } => {
+                let mut relations = vec![relation];
+                for query in queries {
+                    relations.push(self.query(query, env)?);
+                }
+                self.set_operation(operator, relations, pipe.keyword)
+            }
+            PipeOp::With(_) => Err(Error::bug("WITH changes the surroundings, not the table")),
+        }
+    }
+
+    /// Keeps the rows for which the condition is TRUE; window functions in it see all rows.
+    pub(super) fn filter(
+        &self,
+        mut relation: Relation,
+        condition: &ast::Expr,
+        clause: &str,
+        env: &Env,
+    ) -> Result<Relation> {
+        let predicate = self.with_windows(&mut relation, env, clause, &[], |stage| {
+            self.filter_condition(condition, stage)
+        })?;
+        relation.filter(predicate)?;
+        Ok(relation)
+    }
+
+    fn extend(
+        &self,
+        mut relation: Relation,
+        items: &[SelectItem],
+        windows: &[NamedWindow],
+        env: &Env,
+    ) -> Result<Relation> {
+        for item in items {
+            if let SelectItem::Star { of: None, span, .. } = item {
+                return Err(Error::input(
+                    "TM0301",
+                    "EXTEND keeps every column, `*` would repeat them",
+                    *span,
+                )
+                .hint("leave the `*` out"));
+            }
+        }
+        let columns = self.with_windows(&mut relation, env, "EXTEND", windows, |stage| {
+            self.items(items, stage)
+        })?;
+        for column in &columns {
+            let Some(name) = &column.name else { continue };
+            if relation.scope.columns.iter().any(|own| own.is_called(name)) {
+                let message =
+                    format!("there is a column named `{name}` already: the name is now ambiguous");
+                self.warn(
+                    Error::input("TW03", message, column.value.span)
+                        .hint(format!("to change the column write `|> SET {name} = …`")),
+                );
+            }
+        }
+        let columns = self.add_columns(&mut relation, columns)?;
+        relation.scope.columns.extend(columns);
+        Ok(relation)
+    }
+
+    /// All right sides see the input row; range variables keep it.
+    fn set_columns(
+        &self,
+        mut relation: Relation,
+        assignments: &[(Ident, ast::Expr)],
+        env: &Env,
+    ) -> Result<Relation> {
+        let mut positions: Vec<usize> = Vec::with_capacity(assignments.len());
+        for (name, _) in assignments {
+            let position = only_column(&relation.scope, name)?;
+            if positions.contains(&position) {
+                return Err(twice_in_list(name, "SET"));
+            }
+            positions.push(position);
+        }
+        let values = self.with_windows(&mut relation, env, "SET", &[], |stage| {
+            let values = assignments.iter();
+            values
+                .map(|(_, expr)| self.expr(expr, stage))
+                .collect::<Result<Vec<_>>>()
+        })?;
+        let new = values
+            .into_iter()
+            .zip(&positions)
+            .map(|(value, position)| {
+                let old = &relation.scope.columns[*position];
+                NewColumn {
+                    name: old.name.clone(),
+                    text: old.text.clone(),
+                    value,
+                }
+            })
+            .collect();
+        let columns = self.add_columns(&mut relation, new)?;
+        for (position, column) in positions.into_iter().zip(columns) {
+            relation.scope.columns[position] = column;
+        }
+        Ok(relation)
+    }
+}
+
+/// Every column of a name goes.
+fn drop_columns(mut relation: Relation, names: &[Ident], keyword: Span) -> Result<Relation> {
+    let before = relation.scope.clone();
+    let mut dropped: Vec<&str> = Vec::with_capacity(names.len());
+    for name in names {
+        if dropped
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(&name.text))
+        {
+            return Err(twice_in_list(name, "DROP"));
+        }
+        dropped.push(&name.text);
+        let known = before
+            .columns
+            .iter()
+            .any(|column| column.is_called(&name.text));
+        if !known {
+            return Err(before.unknown(std::slice::from_ref(name)));
+        }
+        let columns = &mut relation.scope.columns;
+        columns.retain(|column| !column.is_called(&name.text));
+    }
+    if relation.scope.columns.is_empty() {
+        return Err(no_columns(keyword).hint("keep at least one column"));
+    }
+    relation.scope = relation.scope.after(&before, keyword);
+    Ok(relation)
+}
+
+/// All renames happen at once, so that names can be swapped.
+fn rename(mut relation: Relation, renames: &[(Ident, Ident)], keyword: Span) -> Result<Relation> {
+    let before = relation.scope.clone();
+    let mut changed: Vec<usize> = Vec::with_capacity(renames.len());
+    for (old, new) in renames {
+        let position = only_column(&before, old)?;
+        if changed.contains(&position) {
+            return Err(twice_in_list(old, "RENAME"));
+        }
+        changed.push(position);
+        relation.scope.columns[position].name = Some(new.text.as_str().into());
+    }
+    relation.scope = relation.scope.after(&before, keyword);
+    Ok(relation)
+}
+
+fn twice_in_list(name: &Ident, clause: &str) -> Error {
+    Error::input(
+        "TM0301",
+        format!("`{}` stands twice in this {clause}", name.text),
+        name.span,
+    )
+}

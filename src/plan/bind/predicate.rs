@@ -1,0 +1,241 @@
+//! Predicates: IS, BETWEEN, LIKE and IN over lists and arrays.
+
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
+use datafusion::logical_expr::{Between, Expr, Like, Operator};
+
+use super::Binder;
+use super::operators::{balanced, is_list};
+use super::stage::Stage;
+use super::translate::operator_types;
+use super::typed::{Typed, agree_on_exactness};
+use super::types::type_name;
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{self, ExprKind, IsTest};
+
+impl Binder<'_> {
+    pub(super) fn is(
+        &self,
+        operand: &ast::Expr,
+        test: IsTest,
+        negated: bool,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let operand = self.expr(operand, stage)?;
+        let operand = match test {
+            IsTest::Null => Box::new(operand.expr),
+            IsTest::True | IsTest::False => Box::new(operand.condition("IS TRUE or IS FALSE")?),
+        };
+        let expr = match (test, negated) {
+            (IsTest::Null, false) => Expr::IsNull(operand),
+            (IsTest::Null, true) => Expr::IsNotNull(operand),
+            (IsTest::True, false) => Expr::IsTrue(operand),
+            (IsTest::True, true) => Expr::IsNotTrue(operand),
+            (IsTest::False, false) => Expr::IsFalse(operand),
+            (IsTest::False, true) => Expr::IsNotFalse(operand),
+        };
+        Ok(Typed {
+            nullable: false,
+            ..Typed::bool(expr, span)
+        })
+    }
+
+    pub(super) fn between(
+        &self,
+        operand: &ast::Expr,
+        bounds: [&ast::Expr; 2],
+        negated: bool,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let mut values = [
+            self.expr(operand, stage)?,
+            self.expr(bounds[0], stage)?,
+            self.expr(bounds[1], stage)?,
+        ];
+        agree_on_exactness(&mut values);
+        for bound in &values[1..] {
+            check_comparable("BETWEEN", &values[0], bound, span)?;
+        }
+        let [operand, low, high] = values;
+        let between = Between::new(
+            Box::new(operand.expr),
+            negated,
+            Box::new(low.expr),
+            Box::new(high.expr),
+        );
+        Ok(Typed::bool(Expr::Between(between), span))
+    }
+
+    pub(super) fn like(&self, expr: &ast::Expr, stage: &mut Stage) -> Result<Typed> {
+        let ExprKind::Like {
+            operand,
+            pattern,
+            escape,
+            ignore_case,
+            negated,
+        } = expr.kind.as_ref()
+        else {
+            return Err(Error::bug("LIKE is not LIKE"));
+        };
+        let operand = self.expr(operand, stage)?;
+        let pattern = self.expr(pattern, stage)?;
+        let is_text = |typed: &Typed| typed.data_type.is_string() || typed.is_null();
+        let dictionary = |typed: &Typed| type_name(&typed.data_type) == "STRING";
+        if ![&operand, &pattern]
+            .into_iter()
+            .all(|typed| is_text(typed) || dictionary(typed))
+        {
+            return Err(operator_types("LIKE", &[&operand, &pattern], expr.span)
+                .hint("LIKE compares text: CAST(x AS STRING)"));
+        }
+        let pattern = match escape {
+            None => pattern,
+            Some(escape) => with_backslashes(pattern, escape)?,
+        };
+        let text = arrow::datatypes::DataType::Utf8;
+        let [operand, pattern] = [operand, pattern].map(|typed| {
+            if typed.is_null() {
+                typed.cast(&text)
+            } else {
+                typed
+            }
+        });
+        let like = Like::new(
+            *negated,
+            Box::new(operand.expr),
+            Box::new(pattern.expr),
+            None,
+            *ignore_case,
+        );
+        Ok(Typed::bool(Expr::Like(like), expr.span))
+    }
+
+    pub(super) fn in_list(
+        &self,
+        operand: &ast::Expr,
+        list: &[ast::Expr],
+        negated: bool,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let mut values = Vec::with_capacity(list.len() + 1);
+        values.push(self.expr(operand, stage)?);
+        for item in list {
+            values.push(self.expr(item, stage)?);
+        }
+        agree_on_exactness(&mut values);
+        let operand = values.remove(0);
+        for item in &values {
+            check_comparable("IN", &operand, item, item.span)?;
+        }
+        let items: Vec<Expr> = values.into_iter().map(|item| item.expr).collect();
+        let in_list = InList::new(Box::new(operand.expr), items, negated);
+        Ok(Typed::bool(Expr::InList(in_list), span))
+    }
+
+    /// `x IN UNNEST(array)`: NULL where a match is unknown, as IN over a list.
+    pub(super) fn in_array(
+        &self,
+        operand: &ast::Expr,
+        array: &ast::Expr,
+        negated: bool,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let operand = self.expr(operand, stage)?;
+        let array = self.expr(array, stage)?;
+        if array.is_null() {
+            // NULL counts as an empty array, which contains nothing.
+            let nothing = Typed::literal(false.into(), span);
+            return Ok(maybe_not(nothing, negated));
+        }
+        if !is_list(&array.data_type) {
+            return Err(Error::input(
+                "TM0403",
+                format!("IN UNNEST needs an ARRAY, this is {}", array.type_name()),
+                array.span,
+            ));
+        }
+        let has = self.apply_named("array_has", vec![array, operand], span)?;
+        let has = self.apply_named(
+            "coalesce",
+            vec![has, Typed::literal(false.into(), span)],
+            span,
+        )?;
+        Ok(maybe_not(has, negated))
+    }
+}
+
+pub(super) fn maybe_not(condition: Typed, negated: bool) -> Typed {
+    if !negated {
+        return condition;
+    }
+    Typed {
+        expr: Expr::Not(Box::new(condition.expr)),
+        constant: None,
+        ..condition
+    }
+}
+
+pub(super) fn check_comparable(word: &str, left: &Typed, right: &Typed, span: Span) -> Result<()> {
+    if left.is_null() || right.is_null() {
+        return Ok(());
+    }
+    match comparison_coercion(&left.data_type, &right.data_type) {
+        Some(_) => Ok(()),
+        None => Err(operator_types(word, &[left, right], span)),
+    }
+}
+
+/// All conditions together.
+pub(super) fn conjunction(conditions: Vec<Expr>) -> Option<Expr> {
+    balanced(Operator::And, conditions)
+}
+
+/// The pattern with `\\` in the place of the written escape character, the only one that DataFusion knows.
+fn with_backslashes(pattern: Typed, escape: &ast::StringLiteral) -> Result<Typed> {
+    let escape_character = single_character(escape)?;
+    let Some(text) = pattern.text() else {
+        return Err(Error::not_implemented(
+            "ESCAPE with a pattern that is not a literal",
+            escape.span,
+        ));
+    };
+    let mut rewritten = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let (character, escaped) = if character == escape_character {
+            match characters.next() {
+                Some(next) => (next, true),
+                None => {
+                    return Err(Error::input(
+                        "TM0404",
+                        "the pattern ends in its escape character",
+                        pattern.span,
+                    ));
+                }
+            }
+        } else {
+            (character, false)
+        };
+        if character == '\\' || (escaped && matches!(character, '%' | '_')) {
+            rewritten.push('\\');
+        }
+        rewritten.push(character);
+    }
+    Ok(Typed::literal(rewritten.as_str().into(), pattern.span))
+}
+
+fn single_character(escape: &ast::StringLiteral) -> Result<char> {
+    let mut characters = escape.value.chars();
+    match (characters.next(), characters.next()) {
+        (Some(only), None) => Ok(only),
+        _ => Err(Error::input(
+            "TM0404",
+            "ESCAPE needs exactly one character",
+            escape.span,
+        )),
+    }
+}

@@ -1,0 +1,119 @@
+//! Queries: WITH, a source, then pipe operators one after the other.
+
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use std::sync::Arc;
+
+use datafusion::common::DFSchema;
+
+use super::Binder;
+use super::list::values_plan;
+use super::relation::Relation;
+use super::scope::Scope;
+use super::stage::{Env, Stage};
+use super::window::window_nodes;
+use crate::error::Result;
+use crate::lang::ast::{self, NamedWindow, PipeOp, QueryBody, SetExpr};
+
+impl Binder<'_> {
+    pub(super) fn query(&self, query: &ast::Query, env: &Env) -> Result<Relation> {
+        let mut env = env.clone();
+        if let Some(with) = &query.with {
+            env = self.with(with, &env)?;
+        }
+        let mut relation = self.body(&query.body, &env)?;
+        for pipe in &query.pipes {
+            if let PipeOp::With(with) = &pipe.op {
+                env = self.with(with, &env)?;
+            } else {
+                relation = self.pipe(relation, pipe, &env)?;
+            }
+        }
+        Ok(relation)
+    }
+
+    fn body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
+        match body {
+            QueryBody::From(items) => self.from(items, env),
+            QueryBody::Standard {
+                set: SetExpr::Select(select),
+                order_by,
+                limit,
+            } => {
+                let mut relation = self.select(select, order_by, env)?;
+                if let Some(limit) = limit {
+                    self.limit(&mut relation, limit)?;
+                }
+                Ok(relation)
+            }
+            QueryBody::Standard {
+                set,
+                order_by,
+                limit,
+            } => {
+                let mut relation = self.set_expr(set, env)?;
+                if !order_by.is_empty() {
+                    self.order_by(&mut relation, order_by, env)?;
+                }
+                if let Some(limit) = limit {
+                    self.limit(&mut relation, limit)?;
+                }
+                Ok(relation)
+            }
+        }
+    }
+
+    pub(super) fn set_expr(&self, set: &SetExpr, env: &Env) -> Result<Relation> {
+        match set {
+            SetExpr::Select(select) => self.select(select, &[], env),
+            SetExpr::Values { rows, span } => values_plan(self, rows, *span, env),
+            SetExpr::Table(path) => self.table(path, env),
+            SetExpr::Query { query, alias } => {
+                let mut relation = self.query(query, env)?;
+                if let Some(alias) = alias {
+                    relation.scope = relation.scope.under(&alias.text);
+                }
+                Ok(relation)
+            }
+            SetExpr::Operation {
+                operator,
+                inputs,
+                span,
+            } => {
+                let mut relations = Vec::with_capacity(inputs.len());
+                for input in inputs {
+                    relations.push(self.set_expr(input, env)?);
+                }
+                self.set_operation(operator, relations, *span)
+            }
+        }
+    }
+
+    /// Binds with window functions allowed and computes those that were found.
+    pub(super) fn with_windows<T>(
+        &self,
+        relation: &mut Relation,
+        env: &Env,
+        clause: &str,
+        named: &[NamedWindow],
+        bind: impl FnOnce(&mut Stage) -> Result<T>,
+    ) -> Result<T> {
+        let scope = relation.scope.clone();
+        let mut stage = Stage::plain(&scope, env, clause).with_windows(named);
+        let bound = bind(&mut stage)?;
+        let windows = stage.take_windows();
+        if !windows.is_empty() {
+            relation.forget_order();
+            relation.plan = window_nodes(std::mem::take(&mut relation.plan), windows)?;
+        }
+        Ok(bound)
+    }
+}
+
+/// One row without columns: what a SELECT without FROM reads.
+pub(super) fn one_row() -> Relation {
+    let plan = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: true,
+        schema: Arc::new(DFSchema::empty()),
+    });
+    Relation::new(plan, Scope::default())
+}

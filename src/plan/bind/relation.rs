@@ -1,0 +1,227 @@
+//! A plan and the names over it, and the few ways to change both together.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::common::Column;
+use datafusion::logical_expr::expr::Sort as SortKey;
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Sort};
+
+use super::scope::{Scope, ScopeColumn};
+use super::typed::Typed;
+use super::{Binder, shared};
+use crate::error::Result;
+
+/// A table under construction. The plan may have more columns than the scope names: they cost nothing, the optimizer drops them.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    pub(super) plan: LogicalPlan,
+    pub(super) scope: Scope,
+    /// An order that was asked for and that nothing has needed yet. Who can be seen to depend on it applies it.
+    pub(super) order: Vec<SortKey>,
+    /// The order that the rows of the plan have.
+    pub(super) sorted: Vec<SortKey>,
+}
+
+/// A column to add.
+pub(super) struct NewColumn {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) text: Arc<str>,
+    pub(super) value: Typed,
+}
+
+/// A plan with exactly the columns of its query, each once.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    pub(super) plan: LogicalPlan,
+    pub(super) columns: Vec<ScopeColumn>,
+    pub(super) sorted: Vec<SortKey>,
+}
+
+impl Relation {
+    pub(super) fn new(plan: LogicalPlan, scope: Scope) -> Self {
+        Relation {
+            plan,
+            scope,
+            order: Vec::new(),
+            sorted: Vec::new(),
+        }
+    }
+
+    pub(super) fn filter(&mut self, predicate: Expr) -> Result<()> {
+        let input = shared(std::mem::take(&mut self.plan));
+        self.plan = LogicalPlan::Filter(Filter::try_new(predicate, input)?);
+        Ok(())
+    }
+
+    /// Sorts, where an order was asked for.
+    pub(super) fn apply_order(&mut self) {
+        if self.order.is_empty() {
+            return;
+        }
+        let expr = std::mem::take(&mut self.order);
+        self.sorted = expr.clone();
+        self.plan = LogicalPlan::Sort(Sort {
+            expr,
+            input: shared(std::mem::take(&mut self.plan)),
+            fetch: None,
+        });
+    }
+
+    /// The operator that follows gives its rows in no order.
+    pub(super) fn forget_order(&mut self) {
+        self.order.clear();
+        self.sorted.clear();
+    }
+}
+
+impl Binder<'_> {
+    /// Adds columns to the plan; those that are columns already keep their ids. The scope is for the caller to change.
+    pub(super) fn add_columns(
+        &self,
+        relation: &mut Relation,
+        new: Vec<NewColumn>,
+    ) -> Result<Vec<ScopeColumn>> {
+        let mut computed = Vec::new();
+        let columns: Vec<ScopeColumn> = new
+            .into_iter()
+            .map(|new| {
+                let id = match &new.value.expr {
+                    Expr::Column(column) => Arc::from(column.name.as_str()),
+                    _ => {
+                        let id = self.fresh(new.name.as_deref().unwrap_or("expr"));
+                        computed.push((new.value.expr, Arc::clone(&id)));
+                        id
+                    }
+                };
+                ScopeColumn {
+                    name: new.name,
+                    id,
+                    data_type: new.value.data_type,
+                    nullable: new.value.nullable,
+                    text: new.text,
+                    constant: new.value.constant,
+                }
+            })
+            .collect();
+        if computed.is_empty() {
+            return Ok(columns);
+        }
+        relation.plan = compute(std::mem::take(&mut relation.plan), computed)?;
+        Ok(columns
+            .into_iter()
+            .map(|column| with_plan_type(column, &relation.plan))
+            .collect())
+    }
+
+    /// Adds one column that only the plan knows.
+    pub(super) fn add_hidden(
+        &self,
+        relation: &mut Relation,
+        name: &str,
+        value: Typed,
+    ) -> Result<ScopeColumn> {
+        let mut added = self.add_columns(
+            relation,
+            vec![NewColumn {
+                name: Some(name.into()),
+                text: name.into(),
+                value,
+            }],
+        )?;
+        added
+            .pop()
+            .ok_or_else(|| crate::error::Error::bug("a column was added and is not there"))
+    }
+
+    /// Takes the columns of the scope, in order, each under an id of its own; sorted if `ordered` and it was asked for.
+    pub(super) fn finish(&self, mut relation: Relation, ordered: bool) -> Result<Finished> {
+        if ordered {
+            relation.apply_order();
+        }
+        let mut seen = HashSet::new();
+        let mut exprs = Vec::with_capacity(relation.scope.columns.len());
+        let mut columns = Vec::with_capacity(relation.scope.columns.len());
+        for column in &relation.scope.columns {
+            let mut column = column.clone();
+            if seen.insert(Arc::clone(&column.id)) {
+                exprs.push(column.expr());
+            } else {
+                let id = self.fresh(column.display());
+                exprs.push(column.expr().alias(id.as_ref()));
+                column.id = id;
+            }
+            columns.push(column);
+        }
+        let same = relation.plan.schema().fields().len() == columns.len()
+            && (relation.plan.schema().fields().iter())
+                .zip(&columns)
+                .all(|(field, column)| field.name().as_str() == column.id.as_ref());
+        let plan = if same {
+            relation.plan
+        } else {
+            project(relation.plan, exprs)?
+        };
+        let columns = columns
+            .into_iter()
+            .map(|column| with_plan_type(column, &plan))
+            .collect();
+        Ok(Finished {
+            plan,
+            columns,
+            sorted: relation.sorted,
+        })
+    }
+
+    /// The columns of a finished plan under new ids: the same plan can stand in two places.
+    pub(super) fn renew(
+        &self,
+        plan: LogicalPlan,
+        columns: &[ScopeColumn],
+    ) -> Result<(LogicalPlan, Vec<ScopeColumn>)> {
+        let mut exprs = Vec::with_capacity(columns.len());
+        let mut renewed = Vec::with_capacity(columns.len());
+        for column in columns {
+            let id = self.fresh(column.display());
+            exprs.push(column.expr().alias(id.as_ref()));
+            renewed.push(ScopeColumn {
+                id,
+                ..column.clone()
+            });
+        }
+        Ok((project(plan, exprs)?, renewed))
+    }
+}
+
+/// A projection to exactly these expressions.
+pub(super) fn project(plan: LogicalPlan, exprs: Vec<Expr>) -> Result<LogicalPlan> {
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        exprs,
+        shared(plan),
+    )?))
+}
+
+/// A projection that keeps every column and adds some.
+pub(super) fn compute(plan: LogicalPlan, new: Vec<(Expr, Arc<str>)>) -> Result<LogicalPlan> {
+    let mut exprs = all_columns(&plan);
+    exprs.extend(new.into_iter().map(|(expr, id)| expr.alias(id.as_ref())));
+    project(plan, exprs)
+}
+
+/// Every column of a plan.
+pub(super) fn all_columns(plan: &LogicalPlan) -> Vec<Expr> {
+    let fields = plan.schema().fields();
+    fields
+        .iter()
+        .map(|field| Expr::Column(Column::new_unqualified(field.name())))
+        .collect()
+}
+
+/// The type that the plan gives the column is the one it has.
+pub(super) fn with_plan_type(mut column: ScopeColumn, plan: &LogicalPlan) -> ScopeColumn {
+    if let Ok(field) = plan.schema().field_with_unqualified_name(&column.id) {
+        column.data_type = field.data_type().clone();
+        column.nullable = field.is_nullable();
+    }
+    column
+}

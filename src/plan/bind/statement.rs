@@ -1,0 +1,169 @@
+//! Statements: queries, EXPLAIN and what puts a name into the session.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::ScalarValue;
+
+use super::relation::{Finished, Relation};
+use super::scope::ScopeColumn;
+use super::stage::Env;
+use super::types::data_type;
+use super::{Binder, Bound};
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{
+    CreateExternalTable, ExprKind, OptionSetting, Path, Query, Statement, StatementKind,
+};
+use crate::plan::{BoundQuery, OutputColumn};
+
+impl Binder<'_> {
+    pub(super) fn statement(&self, statement: &Statement) -> Result<Bound> {
+        match &statement.kind {
+            StatementKind::Query(query) => Ok(Bound::Query(self.outermost(query)?)),
+            StatementKind::Explain(explain) => Ok(Bound::Explain {
+                analyze: explain.analyze,
+                statement: Box::new(self.statement(&explain.statement)?),
+            }),
+            StatementKind::CreateTable(create) => Ok(Bound::CreateTable {
+                name: session_name(&create.name)?,
+                or_replace: create.or_replace,
+                if_not_exists: create.if_not_exists,
+                query: self.stored(&create.query)?,
+            }),
+            StatementKind::CreateView(create) => {
+                let name = session_name(&create.name)?;
+                // The plan will stand in those of other statements: its ids must not be theirs.
+                let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+                *self.realm.borrow_mut() = format!("{}_", word.to_ascii_lowercase());
+                Ok(Bound::CreateView {
+                    name,
+                    or_replace: create.or_replace,
+                    if_not_exists: create.if_not_exists,
+                    query: self.stored(&create.query)?,
+                })
+            }
+            StatementKind::CreateExternalTable(create) => self.external_table(create),
+        }
+    }
+
+    fn outermost(&self, query: &Query) -> Result<BoundQuery> {
+        let relation = self.query(query, &Env::default())?;
+        self.output(relation)
+    }
+
+    fn output(&self, relation: Relation) -> Result<BoundQuery> {
+        let Finished { plan, columns, .. } = self.finish(relation, true)?;
+        let columns = columns
+            .iter()
+            .map(|column| OutputColumn {
+                name: column.display().to_string(),
+                anonymous: column.name.is_none(),
+            })
+            .collect();
+        Ok(BoundQuery { plan, columns })
+    }
+
+    /// A query whose rows are kept under the names of its columns.
+    fn stored(&self, query: &Query) -> Result<BoundQuery> {
+        let relation = self.query(query, &Env::default())?;
+        check_names(&relation.scope.columns, query.span)?;
+        self.output(relation)
+    }
+
+    fn external_table(&self, create: &CreateExternalTable) -> Result<Bound> {
+        let name = session_name(&create.name)?;
+        let mut options = Vec::new();
+        let mut path = None;
+        let mut format = create
+            .stored_as
+            .as_ref()
+            .map(|word| word.text.to_ascii_lowercase());
+        for option in &create.options {
+            let value = self.option(option)?;
+            let text = value.try_as_str().flatten().map(str::to_string);
+            match (option.name.text.to_ascii_lowercase().as_str(), text) {
+                ("path" | "location", Some(text)) => path = Some(text),
+                ("format", Some(text)) => format = Some(text.to_ascii_lowercase()),
+                (other, _) => options.push((other.to_string(), value)),
+            }
+        }
+        let location = create.location.as_ref();
+        let Some(path) = location.map(|location| location.value.clone()).or(path) else {
+            return Err(Error::input(
+                "TM0301",
+                "CREATE EXTERNAL TABLE needs LOCATION",
+                create.name.span,
+            )
+            .hint("write LOCATION 'data.csv'"));
+        };
+        let provider = self
+            .files
+            .open(&path, format.as_deref(), &options, declared(create)?)
+            .map_err(|error| error.at(location.map_or(create.name.span, |place| place.span)))?;
+        Ok(Bound::CreateExternalTable {
+            name,
+            or_replace: create.or_replace,
+            if_not_exists: create.if_not_exists,
+            provider,
+        })
+    }
+
+    /// An option's value: a literal, or a bare word as text.
+    fn option(&self, option: &OptionSetting) -> Result<ScalarValue> {
+        if let ExprKind::Path(path) = option.value.kind.as_ref()
+            && let [word] = path.parts.as_slice()
+        {
+            return Ok(ScalarValue::from(word.text.as_str()));
+        }
+        self.constant_value(&option.value, "an option")
+    }
+}
+
+fn declared(create: &CreateExternalTable) -> Result<Option<SchemaRef>> {
+    if create.columns.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = Vec::with_capacity(create.columns.len());
+    for column in &create.columns {
+        let written = data_type(&column.data_type)?;
+        fields.push(Field::new(&column.name.text, written, !column.not_null));
+    }
+    Ok(Some(Arc::new(Schema::new(fields))))
+}
+
+/// Tables of a session have plain names.
+fn session_name(path: &Path) -> Result<String> {
+    match path.parts.as_slice() {
+        [name] => Ok(name.text.clone()),
+        _ => Err(Error::not_implemented("a name with dots", path.span)
+            .hint("tables of a session have one name, without a schema")),
+    }
+}
+
+/// TM0305: what stores rows needs a name for every column, each once.
+fn check_names(columns: &[ScopeColumn], span: Span) -> Result<()> {
+    let mut offenders: Vec<String> = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        let repeated = column
+            .name
+            .as_ref()
+            .is_some_and(|name| columns[..index].iter().any(|other| other.is_called(name)));
+        if column.name.is_none() {
+            offenders.push(format!("`{}` has no name", column.text));
+        } else if repeated {
+            offenders.push(format!("`{}` stands twice", column.display()));
+        }
+    }
+    if offenders.is_empty() {
+        return Ok(());
+    }
+    Err(Error::input(
+        "TM0305",
+        format!(
+            "stored columns need names, each once: {}",
+            offenders.join(", ")
+        ),
+        span,
+    )
+    .hint("name columns with AS or RENAME"))
+}

@@ -1,0 +1,63 @@
+//! Statements other than queries, and warnings.
+
+use super::{Bound, bound, catalog};
+use crate::plan::Parameters;
+
+fn bind(text: &str) -> crate::error::Result<super::Binding> {
+    bound(text, &catalog(), &Parameters::default())
+}
+
+#[test]
+fn stored_columns_need_names() {
+    let error = bind("CREATE TABLE z AS SELECT 1, 2 AS a, 3 AS a").unwrap_err();
+    assert_eq!(error.code(), "TM0305");
+    assert!(
+        error
+            .message()
+            .contains("`1` has no name, `a` stands twice")
+    );
+    assert!(bind("CREATE VIEW z AS SELECT 1").is_err());
+    let Bound::CreateTable { name, query, .. } = bind("CREATE OR REPLACE TABLE z AS SELECT 1 AS a")
+        .unwrap()
+        .bound
+    else {
+        panic!("not a table");
+    };
+    assert_eq!(name, "z");
+    assert_eq!(query.columns[0].name, "a");
+}
+
+#[test]
+fn explain_and_external_tables() {
+    let explain = bind("EXPLAIN ANALYZE FROM u").unwrap().bound;
+    assert!(matches!(explain, Bound::Explain { analyze: true, .. }));
+    let table =
+        bind("CREATE EXTERNAL TABLE z STORED AS CSV LOCATION 'orders.csv' OPTIONS (header = TRUE)");
+    assert!(matches!(
+        table.unwrap().bound,
+        Bound::CreateExternalTable { .. }
+    ));
+    let missing = bind("CREATE EXTERNAL TABLE z STORED AS CSV LOCATION 'no.csv'").unwrap_err();
+    assert_eq!(missing.code(), "TM0701");
+}
+
+#[test]
+fn warnings_do_not_stop() {
+    let binding = bind("FROM u |> EXTEND 1 AS W").unwrap();
+    assert_eq!(binding.warnings[0].code(), "TW03");
+}
+
+#[test]
+fn no_id_is_shown() {
+    for text in [
+        "FROM t |> SELECT k + 1",
+        "FROM t |> WHERE k",
+        "FROM t |> AGGREGATE SUM(k)",
+        "FROM t |> SELECT ABS(k)",
+        "SELECT [1] AS a UNION ALL SELECT 2",
+    ] {
+        if let Err(error) = bind(text) {
+            assert!(!error.to_string().contains('#'), "{error}");
+        }
+    }
+}

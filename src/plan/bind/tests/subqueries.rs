@@ -1,0 +1,141 @@
+//! Queries inside expressions.
+
+use super::{fails, rows};
+
+#[test]
+fn scalar_subqueries() {
+    assert_eq!(rows("SELECT (SELECT MAX(w) FROM u)"), "40");
+    assert_eq!(rows("SELECT (SELECT w FROM u WHERE w = 10)"), "10");
+    assert_eq!(rows("SELECT (SELECT w FROM u WHERE w = 11)"), "NULL");
+    assert_eq!(fails("SELECT (SELECT w FROM u)"), "TM0503 at nowhere");
+    assert_eq!(
+        rows("SELECT (FROM u |> ORDER BY w DESC |> LIMIT 1 |> SELECT w)"),
+        "40"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v = (SELECT MAX(v) FROM t) |> SELECT k"),
+        "a"
+    );
+    assert_eq!(
+        rows("SELECT (SELECT AS STRUCT k, w FROM u WHERE w = 20)"),
+        "{k: c, w: 20}"
+    );
+    assert_eq!(
+        fails("SELECT (SELECT k, w FROM u)").split(' ').next(),
+        Some("TM0302")
+    );
+}
+
+#[test]
+fn correlated_scalar_subqueries() {
+    assert_eq!(
+        rows("FROM t |> SELECT v, (SELECT SUM(w) FROM u WHERE u.k = t.k) AS s"),
+        "1 50 | 2 NULL | 3 50 | NULL NULL"
+    );
+    assert_eq!(
+        rows("FROM t |> SELECT v, (SELECT COUNT(*) FROM u WHERE u.k = t.k) AS s"),
+        "1 2 | 2 0 | 3 2 | NULL 0"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v > (SELECT MIN(b.v) FROM t AS b WHERE b.k = t.k) |> SELECT v"),
+        "3"
+    );
+    assert_eq!(
+        fails("FROM t |> SELECT (SELECT w FROM u WHERE u.k = t.k)"),
+        "TM0503 at nowhere"
+    );
+    assert_eq!(
+        rows("FROM t |> SELECT (SELECT w FROM u WHERE u.k = t.k AND w < 40)"),
+        "10 | 10 | NULL | NULL"
+    );
+}
+
+#[test]
+fn exists_anywhere() {
+    assert_eq!(
+        rows("FROM t |> WHERE EXISTS (FROM u |> WHERE u.k = t.k) |> SELECT v"),
+        "1 | 3"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE NOT EXISTS (FROM u |> WHERE u.k = t.k) |> SELECT v"),
+        "2 | NULL"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v = 2 OR EXISTS (FROM u |> WHERE u.k = t.k) |> SELECT v"),
+        "1 | 2 | 3"
+    );
+    assert_eq!(
+        rows("FROM t |> SELECT v, EXISTS (FROM u |> WHERE u.k = t.k)"),
+        "1 true | 2 false | 3 true | NULL false"
+    );
+    assert_eq!(rows("SELECT EXISTS (FROM empty)"), "false");
+}
+
+#[test]
+fn in_knows_null() {
+    assert_eq!(
+        rows("FROM t |> WHERE k IN (FROM u |> SELECT k) |> SELECT v"),
+        "1 | 3"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE k NOT IN (FROM u |> SELECT k) |> SELECT v"),
+        ""
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE k NOT IN (FROM u |> WHERE k IS NOT NULL |> SELECT k) |> SELECT v"),
+        "2"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE k NOT IN (FROM empty |> SELECT k) |> AGGREGATE COUNT(*)"),
+        "4"
+    );
+    assert_eq!(
+        rows("FROM t |> SELECT v, k IN (FROM u |> SELECT k)"),
+        "1 true | 2 NULL | 3 true | NULL NULL"
+    );
+    assert_eq!(
+        rows("FROM t |> SELECT v, k NOT IN (FROM u |> WHERE w < 25 |> SELECT k)"),
+        "1 false | 2 true | 3 false | NULL NULL"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v = 2 OR k IN (FROM u |> SELECT k) |> SELECT v"),
+        "1 | 2 | 3"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v NOT IN (FROM u |> WHERE u.k = t.k |> SELECT w / 10) |> SELECT v"),
+        "2 | 3 | NULL"
+    );
+}
+
+#[test]
+fn quantified_comparisons() {
+    assert_eq!(
+        rows("SELECT 25 > ANY (FROM u |> SELECT w), 25 > ALL (FROM u |> SELECT w)"),
+        "true false"
+    );
+    assert_eq!(
+        rows("SELECT 5 < ALL (FROM u |> SELECT w), 5 < ALL (FROM empty |> SELECT v)"),
+        "true true"
+    );
+    assert_eq!(
+        rows("SELECT 10 = ANY (FROM u |> SELECT w), 11 <> ALL (FROM u |> SELECT w)"),
+        "true true"
+    );
+    assert_eq!(
+        rows("SELECT 2 > ALL (FROM t |> SELECT v), 4 > ALL (FROM t |> SELECT v)"),
+        "false NULL"
+    );
+}
+
+#[test]
+fn arrays_of_queries() {
+    assert_eq!(
+        rows("SELECT ARRAY(FROM u |> ORDER BY w DESC |> SELECT w)"),
+        "[40, 30, 20, 10]"
+    );
+    assert_eq!(
+        rows("SELECT ARRAY(SELECT w FROM u ORDER BY w LIMIT 2)"),
+        "[10, 20]"
+    );
+    assert_eq!(rows("SELECT ARRAY(FROM empty |> SELECT v)"), "[]");
+}
