@@ -7,3 +7,6 @@ pub(crate) mod sort;
 pub(crate) mod unnest;
 pub(crate) mod values;
 pub(crate) mod window;
+
+#[cfg(test)]
+mod row_tests;
