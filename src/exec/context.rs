@@ -97,6 +97,18 @@ impl RunContext {
         }
     }
 
+    /// The same for a query inside this one, which can be cancelled without it.
+    pub(crate) fn inner(&self) -> Arc<RunContext> {
+        Arc::new(RunContext {
+            batch_rows: self.batch_rows,
+            threads: self.threads,
+            pool: Arc::clone(&self.pool),
+            cancel: CancelToken::default(),
+            task: Arc::clone(&self.task),
+            runtime: Arc::clone(&self.runtime),
+        })
+    }
+
     /// A query of its own on a pool of its own, without a memory limit.
     #[cfg(test)]
     pub(crate) fn for_tests(threads: usize, batch_rows: usize) -> Arc<Self> {

@@ -21,9 +21,16 @@ pub(crate) struct Execution {
     sinks: Vec<SinkState>,
     sinks_left: AtomicUsize,
     first_error: OnceLock<Error>,
-    /// Dropped when the last sink is finished or the first error is known: `ended` then disconnects.
-    going: Mutex<Option<crossbeam_channel::Sender<()>>>,
+    /// Taken away when the last sink is finished or the first error is known.
+    going: Mutex<Option<Going>>,
     ended: crossbeam_channel::Receiver<()>,
+}
+
+/// Who waits for the end: threads for `ended` to disconnect, tasks for their wakers.
+#[derive(Debug)]
+struct Going {
+    _ended: crossbeam_channel::Sender<()>,
+    wakers: Vec<Waker>,
 }
 
 struct PipelineState {
@@ -89,7 +96,10 @@ pub(crate) fn run(graph: PipelineGraph, context: &Arc<RunContext>) -> Arc<Execut
         pipelines,
         sinks,
         first_error: OnceLock::new(),
-        going: Mutex::new(Some(going)),
+        going: Mutex::new(Some(Going {
+            _ended: going,
+            wakers: Vec::new(),
+        })),
         ended,
     });
     for position in 0..execution.pipelines.len() {
@@ -129,13 +139,25 @@ impl Execution {
         self.error().cloned().map_or(Ok(()), Err)
     }
 
+    /// Whether the query is over, and how; if not, wakes the task when it is.
+    pub(super) fn poll_ended(&self, waker: &Context<'_>) -> Poll<Result<()>> {
+        let mut going = self.going.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(going) = going.as_mut() {
+            going.wakers.push(waker.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.error().cloned().map_or(Ok(()), Err))
+    }
+
     fn end(&self) {
-        drop(
-            self.going
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        let going = self
+            .going
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(going) = going {
+            going.wakers.into_iter().for_each(Waker::wake);
+        }
     }
 
     fn fail(&self, error: Error) {

@@ -37,6 +37,8 @@ pub(super) struct Worker {
     source_ended: bool,
     /// How many operators have been told that their input is over.
     finished: usize,
+    /// All of them have, and nothing more came out of any.
+    drained: bool,
     sink_done: bool,
     metrics: Arc<PipelineMetrics>,
 }
@@ -56,6 +58,7 @@ impl Worker {
             in_hand: None,
             source_ended: false,
             finished: 0,
+            drained: false,
             sink_done: false,
             metrics,
         }
@@ -86,10 +89,7 @@ impl Worker {
     }
 
     fn is_over(&self) -> bool {
-        self.sink_done
-            || (self.source_ended
-                && self.finished == self.operators.len()
-                && self.in_hand.is_none())
+        self.sink_done || self.drained
     }
 
     /// Moves one batch one operator on.
@@ -124,6 +124,8 @@ impl Worker {
             if self.finished < self.operators.len() {
                 self.operators[self.finished].finish()?;
                 self.finished += 1;
+            } else {
+                self.drained = true;
             }
             return Poll::Ready(Ok(()));
         }

@@ -7,6 +7,7 @@ pub(crate) mod filter;
 pub(crate) mod limit;
 pub(crate) mod memory;
 pub(crate) mod project;
+pub(crate) mod recursive;
 pub(crate) mod sort;
 pub(crate) mod sort_keys;
 pub(crate) mod join;

@@ -10,6 +10,7 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{LimitEffect, Operator, PartitionEvaluator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::window::{
     PlainAggregateWindowExpr, SlidingAggregateWindowExpr, StandardWindowExpr,
     StandardWindowFunctionExpr, WindowExpr,
@@ -17,7 +18,7 @@ use datafusion::physical_expr::window::{
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::expr::checked;
@@ -41,12 +42,13 @@ pub(crate) fn lower_window(
         return Ok(input);
     };
     // DataFusion puts windows into one node only if they agree in both kinds of keys.
-    let ordering = ordering(first.partition_by(), first.order_by());
+    let promised = promised_order(plan, &schema);
+    let ordering = ordering(first.partition_by(), first.order_by(), &promised);
     let keys = |ordering: &Option<LexOrdering>| match ordering {
         None => Ok(None),
         Some(ordering) => SortKeys::new(ordering, &schema).map(Some),
     };
-    let partition_keys = keys(&self::ordering(first.partition_by(), &[]))?;
+    let partition_keys = keys(&self::ordering(first.partition_by(), &[], &[]))?;
     let sort_keys = keys(&ordering)?;
     let names: Vec<&str> = exprs.iter().map(|expr| expr.name()).collect();
     let functions = names.join(", ");
@@ -94,24 +96,41 @@ fn window_parts(
     Err(Error::bug("a node taken for a window is none"))
 }
 
-/// Partition keys in their own order, then the order keys that are not among them.
+/// What rows are sorted by: partition keys, then order keys, then what else DataFusion promises of the node's rows. Directions
+/// and sequence of partition keys are free, so they follow the promise: an ORDER BY above may have been left out for it.
 fn ordering(
     partition_by: &[Arc<dyn PhysicalExpr>],
     order_by: &[PhysicalSortExpr],
+    promised: &[PhysicalSortExpr],
 ) -> Option<LexOrdering> {
-    let direction = |expr: &Arc<dyn PhysicalExpr>| {
-        order_by
-            .iter()
-            .find(|key| key.expr.eq(expr))
-            .cloned()
-            .unwrap_or_else(|| PhysicalSortExpr::new_default(Arc::clone(expr)))
-    };
+    let is_partition_key =
+        |key: &&PhysicalSortExpr| partition_by.iter().any(|own| own.eq(&key.expr));
+    let first = promised.iter().take_while(is_partition_key).cloned();
+    let others = partition_by
+        .iter()
+        .map(|expr| PhysicalSortExpr::new_default(Arc::clone(expr)));
+    // A key that comes twice counts where it comes first.
     LexOrdering::new(
-        partition_by
-            .iter()
-            .map(direction)
-            .chain(order_by.iter().cloned()),
+        first
+            .chain(others)
+            .chain(order_by.iter().cloned())
+            .chain(promised.iter().cloned()),
     )
+}
+
+/// The order that DataFusion promises of a node's rows, as far as it is one of its input's columns.
+fn promised_order(plan: &Arc<dyn ExecutionPlan>, input: &SchemaRef) -> Vec<PhysicalSortExpr> {
+    let of_input = |key: &&PhysicalSortExpr| {
+        collect_columns(&key.expr)
+            .iter()
+            .all(|column| column.index() < input.fields().len())
+    };
+    plan.output_ordering()
+        .into_iter()
+        .flatten()
+        .filter(of_input)
+        .cloned()
+        .collect()
 }
 
 /// DataFusion's node over rows in memory that are sorted by `ordering`.
