@@ -131,6 +131,7 @@ pub(super) fn inside(
         TokenKind::Word if word("NATURAL") => "NATURAL JOIN",
         TokenKind::Word if word("TABLESAMPLE") => "TABLESAMPLE",
         TokenKind::Word if word("ASOF") && is(next, "JOIN") => "ASOF JOIN",
+        TokenKind::Word if word("JOIN") && is(previous, "ASOF") => "ASOF JOIN",
         TokenKind::Word if word("MATCH_RECOGNIZE") && symbol(next, "(") => "MATCH_RECOGNIZE",
         TokenKind::Word if word("PIVOT") && symbol(next, "(") => "PIVOT",
         TokenKind::Word if word("UNPIVOT") => "UNPIVOT",
@@ -152,7 +153,9 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         .iter()
         .position(|token| token.is_word(source.text, "TABLE"))?;
     let create = words.first()?.is_word(source.text, "CREATE");
-    let plain = !words.get(table - 1)?.is_word(source.text, "EXTERNAL");
+    let plain = !words
+        .get(table.checked_sub(1)?)?
+        .is_word(source.text, "EXTERNAL");
     let layout = [
         "PARTITION",
         "CLUSTER",

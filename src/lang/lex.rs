@@ -303,9 +303,12 @@ impl<'t> Lexer<'t> {
         let length = (1..=rest.len().min(4))
             .find(|end| std::str::from_utf8(&rest[..*end]).is_ok())
             .unwrap_or(1);
-        self.at += length;
-        let span = Span::new(start, self.at);
-        let text = std::str::from_utf8(&rest[..length]).unwrap_or("?");
+        let span = Span::new(start, start + length);
+        // A run of the same character is one mistake.
+        let stray = &rest[..length];
+        let run = rest.chunks(length).take_while(|chunk| *chunk == stray);
+        self.at += length * run.count();
+        let text = std::str::from_utf8(stray).unwrap_or("?");
         match text.chars().next() {
             Some('\0') => Error::input("TM0103", "a NUL byte stands in the text", span)
                 .hint("is this a text file in UTF-8?"),

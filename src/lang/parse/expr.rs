@@ -4,7 +4,7 @@ use super::operators::new;
 use super::{Node, Reader, Rule, has, mismatch, only, parts, too_wide};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    Expr, ExprKind, Ident, IsTest, Literal, Parameter, Query, QueryBody, SetExpr, TypeName, UnaryOp,
+    Expr, ExprKind, Ident, IsTest, Literal, Parameter, Query, SetExpr, TypeName, UnaryOp,
 };
 use crate::lang::literal::Decoded;
 use crate::lang::scan::MAX_ITEMS;

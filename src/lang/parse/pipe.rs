@@ -98,7 +98,8 @@ impl<'t> Reader<'_, 't> {
         for item in parts(node) {
             let mut inner = parts(item);
             let name = self.ident(&inner.next().ok_or_else(mismatch)?);
-            let value = self.expr(inner.next().ok_or_else(mismatch)?)?;
+            let value = inner.find(|part| part.as_rule() == Rule::expr);
+            let value = self.expr(value.ok_or_else(mismatch)?)?;
             assignments.push((name, value));
         }
         bounded(assignments.len(), "a SET list holds", span)?;

@@ -1,0 +1,198 @@
+//! The tokens around a place in a statement, and what may stand there.
+
+use super::words;
+use crate::error::Span;
+use crate::lang::lex::{Lexer, Token, TokenKind};
+use crate::lang::parse::Source;
+
+/// What surrounds the place: the tokens before and after, and the query it stands in.
+pub(super) struct Place {
+    pub before: Vec<Token>,
+    pub here: Option<Token>,
+    pub next: Option<Token>,
+    /// One for each bracket around the place, the outermost first.
+    pub levels: Vec<Level>,
+    pub statement: Span,
+}
+
+/// What was seen so far inside one bracket.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Level {
+    /// FROM, SELECT, WITH …: the first word that begins a query.
+    pub head: Option<Token>,
+    /// The word after the last `|>`.
+    pub operator: Option<Token>,
+}
+
+impl Place {
+    pub fn find(source: &Source, statement: Span, at: usize) -> Place {
+        let mut place = Place {
+            before: Vec::new(),
+            here: None,
+            next: None,
+            levels: vec![Level::default()],
+            statement,
+        };
+        let lexer = Lexer::new(
+            source.text,
+            statement.start,
+            source.double_quotes_are_strings,
+        );
+        for token in lexer.map_while(Result::ok) {
+            if token.span.start >= statement.end {
+                break;
+            }
+            if place.here.is_some() {
+                place.next = Some(token);
+                break;
+            }
+            if token.span.end > at {
+                place.here = Some(token);
+                continue;
+            }
+            place.enter(source, token);
+            place.before.push(token);
+        }
+        place
+    }
+
+    fn enter(&mut self, source: &Source, token: Token) {
+        let after_pipe = self.last().is_some_and(|last| last.kind == TokenKind::Pipe);
+        match token.kind {
+            TokenKind::Open => self.levels.push(Level::default()),
+            TokenKind::Close if self.levels.len() > 1 => {
+                self.levels.pop();
+            }
+            TokenKind::Word => {
+                if let Some(level) = self.levels.last_mut() {
+                    if after_pipe {
+                        level.operator = Some(token);
+                    }
+                    let heads = ["FROM", "SELECT", "VALUES", "TABLE"];
+                    if level.head.is_none()
+                        && heads.iter().any(|word| token.is_word(source.text, word))
+                    {
+                        level.head = Some(token);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn last(&self) -> Option<&Token> {
+        self.before.last()
+    }
+
+    pub fn last_is(&self, source: &Source, word: &str) -> bool {
+        self.last()
+            .is_some_and(|last| last.is_word(source.text, word))
+    }
+
+    pub fn level(&self) -> Level {
+        self.levels.last().copied().unwrap_or_default()
+    }
+
+    pub fn is_operator_word(&self, token: &Token) -> bool {
+        self.level()
+            .operator
+            .is_some_and(|operator| operator.span == token.span)
+    }
+
+    /// Whether the operator around the place is `word`.
+    pub fn operator_is(&self, source: &Source, word: &str) -> bool {
+        let operator = self.level().operator;
+        operator.is_some_and(|operator| operator.is_word(source.text, word))
+    }
+
+    /// Whether the place is still in the FROM of its query.
+    pub fn level_is_from(&self, source: &Source) -> bool {
+        let level = self.level();
+        level.operator.is_none()
+            && level
+                .head
+                .is_some_and(|head| head.is_word(source.text, "FROM"))
+    }
+
+    /// What may follow, by class.
+    pub fn expected(&self, source: &Source) -> &'static str {
+        let Some(last) = self.last() else {
+            return "a query";
+        };
+        let text = last.text(source.text);
+        match last.kind {
+            TokenKind::Pipe => "a pipe operator",
+            TokenKind::Symbol if text == "." => "a name",
+            TokenKind::Symbol if text == "*" => "`,` or the next step",
+            TokenKind::Symbol if text == "::" => "a type",
+            TokenKind::Symbol | TokenKind::Open if self.level_is_from(source) => "a table",
+            TokenKind::Symbol => "an expression",
+            TokenKind::Open => "an expression or a query",
+            TokenKind::Word => self.after_word(source, last),
+            _ => self.after_operand(source),
+        }
+    }
+
+    fn after_word(&self, source: &Source, last: &Token) -> &'static str {
+        let word = last.text(source.text).to_ascii_uppercase();
+        let created = self.created(source);
+        match word.as_str() {
+            "FROM" | "JOIN" => "a table",
+            "AS" if created => "a query",
+            "AS" | "RENAME" | "DROP" | "SET" | "VIEW" => "a name",
+            "TABLE" => "a name",
+            "ORDER" | "GROUP" | "PARTITION" => "BY",
+            "USING" | "OVER" | "IN" | "EXISTS" => "`(`",
+            "STORED" => "AS",
+            "CREATE" | "REPLACE" | "TEMP" | "TEMPORARY" if created => {
+                "TABLE, VIEW or EXTERNAL TABLE"
+            }
+            "UNION" | "INTERSECT" | "EXCEPT" | "EXPLAIN" => "a query",
+            "NULL" | "TRUE" | "FALSE" | "END" => self.after_operand(source),
+            _ if words::is_reserved(source, last) || self.is_operator_word(last) => "an expression",
+            _ if created => "AS and a query",
+            _ => self.after_operand(source),
+        }
+    }
+
+    /// What may follow a whole expression.
+    fn after_operand(&self, source: &Source) -> &'static str {
+        let cases = |word| {
+            self.before
+                .iter()
+                .filter(move |token| token.is_word(source.text, word))
+        };
+        if self.operator_is(source, "RENAME") {
+            return "AS and a new name";
+        }
+        if self.operator_is(source, "SET")
+            && self.last().is_some_and(|last| {
+                let before = self.before.iter().rev().nth(1);
+                last.kind == TokenKind::Word
+                    && before.is_some_and(|before| {
+                        self.is_operator_word(before) || before.text(source.text) == ","
+                    })
+            })
+        {
+            return "`=`";
+        }
+        if cases("CASE").count() > cases("END").count() {
+            "an operator or the rest of the CASE"
+        } else if self.levels.len() > 1 {
+            "an operator, `,` or the closing bracket"
+        } else {
+            "an operator, `,` or the next `|>`"
+        }
+    }
+
+    /// Whether the place is in the head of a CREATE.
+    fn created(&self, source: &Source) -> bool {
+        let mut words = self.before.iter();
+        let first = words.next();
+        first.is_some_and(|first| first.is_word(source.text, "CREATE"))
+            && self
+                .level()
+                .head
+                .is_none_or(|head| head.is_word(source.text, "TABLE"))
+    }
+}
