@@ -6,6 +6,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod input;
+pub(crate) mod ndjson;
 mod text;
 
 use std::fmt::Debug;

@@ -289,6 +289,12 @@ fn damaged_files() {
     );
     assert_eq!(error("").code(), "TM0715");
     assert_eq!(error("a,b\r1,2\r3,4\r").code(), "TM0709");
+    assert_eq!(
+        read("a,\"b\rc\"", CsvOptions::default(), None)
+            .unwrap()
+            .num_rows(),
+        0
+    );
     let missing = CsvFile::open(Path::new("no/such.csv"), CsvOptions::default(), None).unwrap_err();
     assert_eq!(missing.code(), "TM0703");
     let latin = file(b"a,b\n1,x\n2,caf\xe9\n");
