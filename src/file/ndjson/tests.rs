@@ -82,7 +82,7 @@ fn place(error: &Error) -> (&'static str, Option<u64>, Option<&str>) {
     (error.code(), place.line, place.column.as_deref())
 }
 
-/// `rows` objects with a key more in the last: longer than what is looked at first only if the columns are given.
+/// As many objects, on lines of their own.
 fn numbered(rows: usize) -> String {
     let mut text = String::new();
     for row in 0..rows {
