@@ -11,6 +11,7 @@ pub(crate) mod input;
 pub(crate) mod ipc;
 pub(crate) mod parquet;
 pub(crate) mod table;
+pub(crate) mod ndjson;
 mod text;
 pub(crate) mod types;
 

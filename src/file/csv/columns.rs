@@ -55,7 +55,7 @@ impl Table {
             text: &bytes[mark..],
             at_end: (bytes.len() as u64) < HEAD,
         };
-        check_line_ends(&input, head)?;
+        check_line_ends(&input, head, options.quote)?;
         let mut table = Table {
             input,
             dialect: detect::dialect(head, options),
@@ -280,10 +280,12 @@ fn place_of(names: &[String], name: &str) -> Option<usize> {
         })
 }
 
-/// Lines that end in a carriage return alone would be one long record.
-fn check_line_ends(input: &Input, head: Head<'_>) -> Result<()> {
+/// Lines that end in a carriage return alone would be one long record. Inside quotes it is text.
+fn check_line_ends(input: &Input, head: Head<'_>, quote: Option<u8>) -> Result<()> {
     let text = head.text.trim_ascii_end();
-    if memchr::memchr(b'\n', head.text).is_none() && memchr::memchr(b'\r', text).is_some() {
+    let quoted_from = quote.and_then(|quote| memchr::memchr(quote, text));
+    let unquoted = &text[..quoted_from.unwrap_or(text.len())];
+    if memchr::memchr(b'\n', head.text).is_none() && memchr::memchr(b'\r', unquoted).is_some() {
         return Err(input
             .error("TM0709", "lines end in a carriage return alone")
             .hint("convert the file first: tr '\\r' '\\n' < old.csv > new.csv"));

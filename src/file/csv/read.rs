@@ -1,20 +1,16 @@
-//! The batches of one unit: split, decode what the filter needs, filter, decode the rest.
+//! The batches of one unit: records split, columns decoded, faults told with their lines.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{filter, prep_null_mask_filter};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, RecordBatch};
 
 use super::Table;
 use super::split::{Fault, Field, Records, Stop, Window};
 use crate::error::{Error, Result};
+use crate::file::ReadRequest;
 use crate::file::text::column::{self, Cells, Refusal};
-use crate::file::text::{MAX_RECORD, PIECE, TextBuffer, cut, type_name};
-use crate::file::{ReadRequest, RowFilter};
-
-/// A batch is not held back for more rows when its text is this long.
-const LONG_BATCH: usize = 16 * PIECE;
+use crate::file::text::filtered::{self, Undecoded};
+use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut, type_name};
 
 /// Records of a part of the file, window by window.
 pub(super) struct RecordReader {
@@ -161,19 +157,13 @@ impl Cells for CsvCells<'_> {
     }
 }
 
-/// The columns of a request, found once for all batches.
-struct Layout {
-    /// For each column of the table, its place among the fields kept.
-    slots: Vec<Option<usize>>,
-    schema: SchemaRef,
-}
-
 /// The batches of one unit.
 pub(super) struct Batches {
     table: Arc<Table>,
     reader: RecordReader,
     request: ReadRequest,
-    layout: Layout,
+    /// For each column of the table, its place among the fields kept.
+    slots: Vec<Option<usize>>,
     failed: bool,
 }
 
@@ -198,18 +188,11 @@ impl Batches {
             .iter()
             .map(|column| slot_of(column.field))
             .collect();
-        let schema = table
-            .schema
-            .project(&request.projection)
-            .map_err(|error| Error::bug(error.to_string()))?;
         Ok(Batches {
             table: table.clone(),
             reader: RecordReader::open(table, start, end, wanted)?,
             request: request.clone(),
-            layout: Layout {
-                slots,
-                schema: Arc::new(schema),
-            },
+            slots,
             failed: false,
         })
     }
@@ -217,15 +200,12 @@ impl Batches {
     /// The next batch that is not empty.
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         while let Some(chunk) = self.reader.advance(self.request.batch_rows.max(1))? {
-            let decoder = Decoder {
+            let rows = Rows {
                 table: &self.table,
-                layout: &self.layout,
+                slots: &self.slots,
                 chunk,
             };
-            let batch = match &self.request.filter {
-                None => decoder.all(&self.request.projection)?,
-                Some(filter) => decoder.filtered(&self.request.projection, filter.as_ref())?,
-            };
+            let batch = filtered::decode(&rows, &self.table.schema, &self.request)?;
             if batch.num_rows() > 0 {
                 return Ok(Some(batch));
             }
@@ -247,65 +227,20 @@ impl Iterator for Batches {
     }
 }
 
-/// Makes columns of one chunk.
-struct Decoder<'a> {
+/// The rows of one chunk.
+struct Rows<'a> {
     table: &'a Table,
-    layout: &'a Layout,
+    slots: &'a [Option<usize>],
     chunk: Chunk<'a>,
 }
 
-impl Decoder<'_> {
-    fn all(&self, projection: &[usize]) -> Result<RecordBatch> {
-        let columns = projection
-            .iter()
-            .map(|&column| self.column(column, None))
-            .collect::<Result<_>>()?;
-        batch(&self.layout.schema, columns, self.chunk.rows)
-    }
-
-    /// The rows that pass. If they are few, only their fields are decoded.
-    fn filtered(&self, projection: &[usize], row_filter: &dyn RowFilter) -> Result<RecordBatch> {
-        let tested = row_filter.columns();
-        let schema = self
-            .table
-            .schema
-            .project(tested)
-            .map_err(|error| Error::bug(error.to_string()))?;
-        let test_columns = tested
-            .iter()
-            .map(|&column| self.column(column, None))
-            .collect::<Result<Vec<_>>>()?;
-        let test_batch = batch(&Arc::new(schema), test_columns.clone(), self.chunk.rows)?;
-        let keep = row_filter.keep(&test_batch)?;
-        let keep = if keep.null_count() > 0 {
-            prep_null_mask_filter(&keep)
-        } else {
-            keep
-        };
-        let kept = keep.true_count();
-        let few = kept * 2 < self.chunk.rows;
-        let rows = few.then(|| chosen(&keep));
-        let columns = projection
-            .iter()
-            .map(|&column| {
-                let decoded = match tested.iter().position(|&tested| tested == column) {
-                    Some(at) => test_columns[at].clone(),
-                    None => match &rows {
-                        Some(rows) => return self.column(column, Some(rows)),
-                        None => self.column(column, None)?,
-                    },
-                };
-                if kept == self.chunk.rows {
-                    return Ok(decoded);
-                }
-                filter(&decoded, &keep).map_err(|error| Error::bug(error.to_string()))
-            })
-            .collect::<Result<_>>()?;
-        batch(&self.layout.schema, columns, kept)
+impl Undecoded for Rows<'_> {
+    fn rows(&self) -> usize {
+        self.chunk.rows
     }
 
     fn column(&self, column: usize, rows: Option<&[u32]>) -> Result<ArrayRef> {
-        let slot = self.layout.slots[column]
+        let slot = self.slots[column]
             .ok_or_else(|| Error::bug("a column is decoded that was not split"))?;
         let cells = self.chunk.cells(self.table, slot, rows);
         column::build(&self.table.columns[column].target, &cells).map_err(|refusal| match refusal {
@@ -318,16 +253,6 @@ impl Decoder<'_> {
             Refusal::Other(error) => error,
         })
     }
-}
-
-fn chosen(keep: &BooleanArray) -> Vec<u32> {
-    keep.values().set_indices_u32().collect()
-}
-
-fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
-        .map_err(|error| Error::bug(error.to_string()))
 }
 
 impl Table {

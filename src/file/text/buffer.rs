@@ -6,7 +6,10 @@ use crate::error::Result;
 use crate::file::input::Input;
 
 /// Bytes read at once.
-pub(in crate::file) const PIECE: usize = 256 * 1024;
+const PIECE: usize = 256 * 1024;
+
+/// A batch is not held back for more rows when its text is this long.
+pub(in crate::file) const LONG_BATCH: usize = 16 * PIECE;
 
 /// The longest record: a longer one is a quote that was never closed rather than data.
 pub(in crate::file) const MAX_RECORD: usize = 256 * 1024 * 1024;

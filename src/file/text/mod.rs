@@ -1,15 +1,16 @@
 //! What CSV and NDJSON have in common: bytes that arrive in pieces, and text that becomes typed columns.
 //!
-//! [`TextBuffer`] reads ahead, [`guess::Guess`] finds the type a column's texts have in common, [`parse`] reads one value and
-//! [`column::build`] a whole column.
+//! [`TextBuffer`] reads ahead, [`guess::Guess`] finds the type a column's texts have in common, [`parse`] reads one value,
+//! [`column::build`] a whole column and [`filtered::decode`] a batch of those rows that pass a filter.
 
 mod buffer;
 pub(super) mod column;
+pub(super) mod filtered;
 pub(super) mod guess;
 pub(super) mod parse;
 mod type_name;
 
-pub(super) use buffer::{MAX_RECORD, PIECE, TextBuffer};
+pub(super) use buffer::{LONG_BATCH, MAX_RECORD, TextBuffer};
 pub(super) use type_name::type_name;
 
 /// The beginning of a value, short enough for a message.

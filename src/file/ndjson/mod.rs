@@ -1,0 +1,249 @@
+//! NDJSON: an object on every line. Also objects over several lines, and a file that is one array of objects.
+//!
+//! Objects are walked over without being built ([`walk`]); only the values of the columns asked for become arrays ([`column`]).
+//! A missing key and `null` are both NULL. Columns are found from the whole file up to 64 MiB, from its first 16 MiB where it is
+//! larger ([`shape`]): a key that appears only behind is an error, never a silent loss. Where the user names the columns, keys
+//! not named are skipped. A value of another kind than the sample had is an error with its line, too; kinds that are mixed in the
+//! sample make a column of text that keeps every value as it is written.
+
+mod column;
+mod read;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::error::Result;
+use crate::file::input::Input;
+use crate::file::text::column::Target;
+use crate::file::{BatchIterator, DataFile, ReadRequest, Unit};
+
+use column::ObjectFault;
+use read::ObjectReader;
+use shape::Keys;
+use walk::{Fault, Walk};
+
+/// Bytes at the beginning that tell how objects are laid out.
+const HEAD: u64 = 1024 * 1024;
+
+/// Larger files are not sampled to their end.
+const SAMPLED_WHOLE: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the sample of a larger file.
+const SAMPLE: u64 = 16 * 1024 * 1024;
+
+/// Fewest and most bytes of a unit.
+const UNIT: (u64, u64) = (1024 * 1024, 8 * 1024 * 1024);
+
+/// Units that each worker should get where the file is large enough.
+const UNITS_PER_THREAD: u64 = 4;
+
+/// How objects follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// One on every line.
+    Lines,
+    /// Over several lines.
+    Stream,
+    /// As elements of one array.
+    Array,
+}
+
+/// One file of JSON objects, plain or compressed.
+#[derive(Debug)]
+pub(crate) struct NdjsonFile {
+    table: Arc<Table>,
+    smallest_unit: u64,
+}
+
+#[derive(Debug)]
+struct Table {
+    input: Input,
+    layout: Layout,
+    schema: SchemaRef,
+    /// The columns were found, not given.
+    strict: bool,
+    /// Where the first object starts.
+    first: u64,
+}
+
+impl Table {
+    fn target(&self, column: usize) -> Target {
+        Target {
+            data_type: self.schema.field(column).data_type().clone(),
+            strict: self.strict,
+            lenient_blanks: false,
+        }
+    }
+}
+
+impl NdjsonFile {
+    /// Opens a file; without `columns` they are found from its objects.
+    pub(crate) fn open(path: &Path, columns: Option<SchemaRef>) -> Result<NdjsonFile> {
+        let input = Input::open(path)?;
+        let (layout, first) = layout(&input, columns.is_some())?;
+        let strict = columns.is_none();
+        let schema = match columns {
+            Some(columns) => columns,
+            None => find_columns(&input, layout, first)?,
+        };
+        Ok(NdjsonFile {
+            table: Arc::new(Table {
+                input,
+                layout,
+                schema,
+                strict,
+                first,
+            }),
+            smallest_unit: UNIT.0,
+        })
+    }
+}
+
+impl DataFile for NdjsonFile {
+    fn schema(&self) -> &SchemaRef {
+        &self.table.schema
+    }
+
+    fn units(&self, _request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+        let (first, length) = (self.table.first, self.table.input.length());
+        if !self.table.input.is_plain() || self.table.layout != Layout::Lines {
+            return Ok(vec![Unit {
+                start: first,
+                end: u64::MAX,
+                rows: None,
+            }]);
+        }
+        let wanted = (threads as u64 * UNITS_PER_THREAD).max(1);
+        let unit = (length / wanted).min(UNIT.1).max(self.smallest_unit);
+        let starts = (0..).map(|number| first + number * unit);
+        Ok(starts
+            .take_while(|&start| start < length)
+            .map(|start| Unit {
+                start,
+                end: (start + unit).min(length),
+                rows: None,
+            })
+            .collect())
+    }
+
+    fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
+        let start = if unit.start == self.table.first {
+            Some(unit.start)
+        } else {
+            self.table.input.first_line(unit.start, unit.end)?
+        };
+        match start {
+            None => Ok(Box::new(std::iter::empty())),
+            Some(start) => Ok(Box::new(read::Batches::open(
+                &self.table,
+                start,
+                unit.end,
+                request,
+            )?)),
+        }
+    }
+
+    fn row_count(&self) -> Option<u64> {
+        None
+    }
+
+    fn byte_count(&self) -> u64 {
+        self.table.input.length()
+    }
+}
+
+/// How the objects of a file are laid out, and where the first one starts.
+fn layout(input: &Input, may_be_empty: bool) -> Result<(Layout, u64)> {
+    let mut head = Vec::new();
+    input
+        .reader(0)?
+        .take(HEAD)
+        .read_to_end(&mut head)
+        .map_err(|error| input.io_error(&error))?;
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        return Err(input.not_utf8(0));
+    }
+    let mark = if head.starts_with("\u{feff}".as_bytes()) {
+        3
+    } else {
+        0
+    };
+    let mut walk = Walk {
+        text: &head,
+        at: mark,
+    };
+    match walk.peek() {
+        Ok(b'[') => Ok((Layout::Array, walk.at as u64 + 1)),
+        Ok(b'{') => {
+            let line_end = memchr::memchr(b'\n', &head[walk.at..]).map(|end| walk.at + end);
+            let mut line = Walk {
+                text: &head[..line_end.unwrap_or(head.len())],
+                at: walk.at,
+            };
+            let goes_on = line_end.is_some() && line.value(0) == Err(Fault::Unfinished);
+            let layout = if goes_on {
+                Layout::Stream
+            } else {
+                Layout::Lines
+            };
+            Ok((layout, mark as u64))
+        }
+        Ok(_) => Err(input
+            .error_at(
+                "TM0722",
+                "this is no file of JSON objects",
+                walk.at as u64,
+                None,
+            )
+            .hint("every line is one object, or the file is one array of objects")),
+        Err(_) if may_be_empty => Ok((Layout::Lines, mark as u64)),
+        Err(_) => Err(input
+            .error("TM0715", "the file is empty, so its columns are unknown")
+            .hint(format!(
+                "name them: read_json('{}', columns => STRUCT<id INT64, name STRING>)",
+                input.path().display()
+            ))),
+    }
+}
+
+fn find_columns(input: &Input, layout: Layout, first: u64) -> Result<SchemaRef> {
+    const ROWS: usize = 1024;
+    let sample = match input.is_plain() && input.length() > SAMPLED_WHOLE {
+        true => SAMPLE,
+        false => SAMPLED_WHOLE,
+    };
+    let mut keys = Keys::default();
+    let mut reader = ObjectReader::open(input, layout, first, u64::MAX)?;
+    let mut seen = 0;
+    while seen < sample {
+        let rows = reader.advance(ROWS, |walk| {
+            let start = walk.at;
+            let mut skip = *walk;
+            skip.object(0, |_, _| Ok::<(), Fault>(()))?;
+            let object = &walk.text[..skip.at];
+            let text =
+                std::str::from_utf8(&object[start..]).map_err(|error| ObjectFault::NotUtf8 {
+                    at: start + error.valid_up_to(),
+                })?;
+            let mut inner = Walk {
+                text: text.as_bytes(),
+                at: 0,
+            };
+            keys.observe(text, &mut inner)?;
+            walk.at = skip.at;
+            seen += (skip.at - start) as u64;
+            Ok(())
+        })?;
+        if rows == 0 {
+            break;
+        }
+    }
+    Ok(Arc::new(Schema::new(keys.fields())))
+}
