@@ -54,6 +54,7 @@ fn commands_of_the_readme_run() {
     let place = tempfile::tempdir().expect("a folder");
     std::os::unix::fs::symlink(root().join("examples"), place.path().join("examples"))
         .expect("a link");
+    std::fs::create_dir(place.path().join("target")).expect("a folder for what commands write");
     let commands = commands(&readme);
     assert!(!commands.is_empty(), "README.md has no block marked `sh`");
     for command in commands {
