@@ -39,7 +39,21 @@ impl Suspect {
     /// The file is damaged: `reason`.
     pub(crate) fn damaged(&self, reason: impl fmt::Display) -> Error {
         let reason = reason.to_string();
-        let reason = reason.lines().next().unwrap_or_default();
+        let reason = without_origin(reason.lines().next().unwrap_or_default());
+        if [
+            "not supported",
+            "unsupported",
+            "NYI",
+            "not yet implemented",
+            "isabled feature",
+        ]
+        .iter()
+        .any(|word| reason.contains(word))
+        {
+            return self
+                .error(format!("the file needs what is not supported: {reason}"))
+                .hint("write it with another compression or encoding");
+        }
         let part = if self.part.is_empty() {
             String::new()
         } else {
@@ -75,8 +89,26 @@ pub(crate) fn guard<T, E: fmt::Display>(
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(suspect.damaged(error)),
-        Err(panic) => Err(suspect.damaged(panic_text(panic.as_ref()))),
+        // What a decoder's panic says is about its code, not about the file.
+        Err(_) => Err(suspect.damaged("its contents contradict themselves")),
     }
+}
+
+/// The text without the decoder's name for its error.
+fn without_origin(text: &str) -> &str {
+    let origins = [
+        "Parquet argument error: ",
+        "Parquet error: ",
+        "External: ",
+        "Arrow: ",
+        "EOF: ",
+        "Ipc error: ",
+    ];
+    let mut rest = text;
+    while let Some(shorter) = origins.iter().find_map(|origin| rest.strip_prefix(origin)) {
+        rest = shorter;
+    }
+    rest
 }
 
 /// What a panic said.
@@ -85,5 +117,33 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
         .downcast_ref::<String>()
         .cloned()
         .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-        .unwrap_or_else(|| "its contents contradict themselves".to_string())
+        .unwrap_or_else(|| "it did not say why".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_and_panics_name_the_file() {
+        let suspect = Suspect::new(Path::new("x.parquet"), "TM0731").part("row group 2");
+        let said = |decode: fn() -> Result<(), &'static str>| guard(&suspect, decode).unwrap_err();
+        let error = said(|| Err("Parquet error: EOF: too short\nand more"));
+        assert_eq!(
+            error.message(),
+            "the file is damaged in row group 2: too short"
+        );
+        assert_eq!(error.place().unwrap().path, Path::new("x.parquet"));
+        assert!(
+            said(|| panic!("index 7 of 3"))
+                .message()
+                .ends_with("contradict themselves")
+        );
+        let other = said(|| Err("NYI: The codec type LZO is not supported yet"));
+        assert!(
+            other
+                .message()
+                .starts_with("the file needs what is not supported")
+        );
+    }
 }

@@ -11,9 +11,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
-};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::thrift;
 use crate::error::Result;
@@ -22,6 +20,9 @@ use crate::file::types::without_dictionaries;
 
 /// Footers of files that are opened again and again stay: this many.
 const CACHED: usize = 1024;
+
+/// Bytes that may lie between the parts of a page index.
+const SCATTERED: u64 = 16 << 20;
 
 /// A checked footer, with the columns as the engine has them.
 #[derive(Debug)]
@@ -90,10 +91,8 @@ impl Footer {
         }
         let suspect = suspect.part("its page index");
         let mut file = open(&suspect)?;
-        for group in self.metadata.metadata().row_groups() {
-            for chunk in group.columns() {
-                check_index(&mut file, self.bytes, chunk, &suspect)?;
-            }
+        if !check_indexes(&mut file, self.bytes, self.metadata.metadata(), &suspect)? {
+            return Ok(&self.metadata);
         }
         let read = guard(&suspect, || {
             let plain = ParquetMetaData::clone(self.metadata.metadata());
@@ -196,31 +195,55 @@ fn check_chunks(metadata: &ParquetMetaData, bytes: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The lists of a column chunk's page index lie inside it.
-fn check_index(
+/// Every list of the page index lies inside it. False where there is no index, or its parts lie so far apart that reading from
+/// the first to the last would be reading the file.
+fn check_indexes(
     file: &mut File,
     bytes: u64,
-    chunk: &ColumnChunkMetaData,
+    metadata: &ParquetMetaData,
     suspect: &Suspect,
-) -> Result<()> {
-    let places = [
-        (chunk.column_index_offset(), chunk.column_index_length()),
-        (chunk.offset_index_offset(), chunk.offset_index_length()),
-    ];
-    for (offset, length) in places {
-        let (Some(offset), Some(length)) = (offset, length) else {
-            continue;
-        };
-        let range = u64::try_from(offset).ok().zip(usize::try_from(length).ok());
-        let inside = range.filter(|(start, length)| start.saturating_add(*length as u64) <= bytes);
-        let Some((start, length)) = inside else {
-            return Err(suspect.damaged("it lies beyond the end of the file"));
-        };
-        let index = read_at(file, start, length, suspect)?;
-        thrift::walk(&index, &mut |_, _, _| {})
-            .map_err(|_| suspect.damaged("it cannot be read"))?;
+) -> Result<bool> {
+    let mut parts = Vec::new();
+    for chunk in metadata
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns())
+    {
+        let places = [
+            (chunk.column_index_offset(), chunk.column_index_length()),
+            (chunk.offset_index_offset(), chunk.offset_index_length()),
+        ];
+        for (offset, length) in places {
+            let (Some(offset), Some(length)) = (offset, length) else {
+                continue;
+            };
+            let part = u64::try_from(offset).ok().zip(u64::try_from(length).ok());
+            let part = part.filter(|(start, length)| start.saturating_add(*length) <= bytes);
+            parts.push(part.ok_or_else(|| suspect.damaged("it lies beyond the end of the file"))?);
+        }
     }
-    Ok(())
+    let start = parts
+        .iter()
+        .map(|(start, _)| *start)
+        .min()
+        .unwrap_or_default();
+    let end = parts
+        .iter()
+        .map(|(start, length)| start + length)
+        .max()
+        .unwrap_or_default();
+    let sum: u64 = parts.iter().map(|(_, length)| *length).sum();
+    if parts.is_empty() || end - start > sum.saturating_add(SCATTERED) {
+        return Ok(false);
+    }
+    let index = read_at(file, start, (end - start) as usize, suspect)?;
+    for (at, length) in parts {
+        let at = (at - start) as usize;
+        let part = index.get(at..at + length as usize);
+        part.and_then(|part| thrift::walk(part, &mut |_, _, _| {}).ok())
+            .ok_or_else(|| suspect.damaged("it cannot be read"))?;
+    }
+    Ok(true)
 }
 
 /// Names what the reader does not support, rather than calling the file damaged.
