@@ -22,6 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::scan::{Predicate, TableScanExec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::DataFile;
+use crate::file::ndjson::NdjsonFile;
 use crate::file::csv::{CsvFile, CsvOptions, OptionValue};
 use crate::file::format::{FORMATS, Format};
 use crate::file::ipc::IpcFile;
@@ -95,10 +96,7 @@ fn open_file(
             .hint("leave it out: such a file says itself how it is to be read"));
     }
     Ok(match format {
-        Format::Ndjson => {
-            let message = format!("files of format {format} cannot be read yet");
-            return Err(Error::new(ErrorKind::Input, "TM0900", message));
-        }
+        Format::Ndjson => Arc::new(NdjsonFile::open(path, columns.cloned())?),
         Format::Parquet => Arc::new(ParquetFile::open(path)?),
         Format::Arrow | Format::Csv | Format::Tsv => Arc::new(IpcFile::open(path)?),
     })

@@ -6,6 +6,8 @@ mod join;
 mod limit;
 mod project;
 mod recursive;
+#[cfg(test)]
+mod row_tests;
 mod scan;
 mod sort;
 mod unnest;
@@ -125,7 +127,7 @@ fn lower_order_and_shape(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
 
 fn lower_leaf(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
     if let Some(query) = plan.downcast_ref::<RecursiveQueryExec>() {
-        return recursive::lower_recursive(query, graph);
+        return recursive::lower_recursive(query, lower_node, graph);
     }
     if plan.downcast_ref::<PlaceholderRowExec>().is_some()
         || plan.downcast_ref::<EmptyExec>().is_some()
