@@ -318,6 +318,10 @@ impl<'t> Lexer<'t> {
                 span,
             )
             .hint("put names with such letters in backticks or double quotes"),
+            Some(':') => Error::input("TM0103", "`:` has no meaning here", span)
+                .hint("a parameter is written @name, a cast value::TYPE"),
+            Some('$') => Error::input("TM0103", "`$` has no meaning here", span)
+                .hint("a parameter is written @name or ?"),
             Some(c) if c.is_control() => Error::input(
                 "TM0103",
                 format!("control character U+{:04X}", u32::from(c)),

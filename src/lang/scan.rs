@@ -10,6 +10,10 @@ use crate::error::{Error, ErrorKind, Span};
 pub(super) const MAX_DEPTH: usize = 128;
 /// Items of a list written by hand, and operands of one AND or OR.
 pub(super) const MAX_ITEMS: usize = 10_000;
+/// Operators and brackets beside each other without a comma, AND or clause between: the parser allows a quarter of it.
+const MAX_LINKS: usize = 4000;
+/// Pipe operators, joins or branches of a query: the parser allows half of it.
+const MAX_STEPS: usize = 2000;
 /// Statements of a script.
 const MAX_STATEMENTS: usize = 10_000;
 
@@ -92,6 +96,9 @@ struct Frame {
     angles: usize,
     commas: usize,
     connectives: usize,
+    links: usize,
+    joins: usize,
+    steps: usize,
     after_in: bool,
     values: bool,
     only_literals: bool,
@@ -141,8 +148,10 @@ impl Statement {
             TokenKind::Close => self.close(token, text),
             TokenKind::Word => self.word(source, token),
             TokenKind::Pipe => {
-                let frame = self.frame();
-                (frame.commas, frame.connectives, frame.values) = (0, 0, false);
+                self.clause();
+                self.frame().values = false;
+                self.frame().joins = 0;
+                self.step(token);
                 self.end_angles();
             }
             TokenKind::Symbol => self.symbol(source, token, text),
@@ -174,6 +183,7 @@ impl Statement {
             .previous
             .is_some_and(|previous| previous.is_word(source, "IN"));
         self.frame().only_literals = false;
+        self.link(token);
         self.depth += 1;
         self.frames.push(Frame {
             open: token.span,
@@ -222,6 +232,7 @@ impl Statement {
             self.depth -= 1;
         } else if is("AND") || is("OR") {
             self.end_angles();
+            self.frame().links = 0;
             self.frame().connectives += 1;
             // BETWEEN has an AND of its own, so the parser counts exactly and this only keeps the size sane.
             if self.frame().connectives > 2 * MAX_ITEMS + 1 {
@@ -229,17 +240,56 @@ impl Statement {
             }
         } else if is("VALUES") {
             self.frame().values = true;
-        } else if is("SELECT") || is("FROM") || is("WHERE") || is("WHEN") {
-            (self.frame().commas, self.frame().connectives) = (0, 0);
+        } else if is("UNION") || is("SELECT") {
+            self.clause();
+            self.frame().joins = 0;
+            if is("UNION") {
+                self.step(token);
+            }
+        } else if is("JOIN") {
+            self.clause();
+            self.frame().joins += 1;
+            if self.frame().joins > MAX_STEPS {
+                self.fail(limit("FROM joins at most 1000 tables", token.span));
+            }
+        } else if ["FROM", "WHERE", "WHEN", "THEN", "ELSE", "ON"]
+            .iter()
+            .any(|name| is(name))
+        {
+            self.clause();
+        }
+    }
+
+    /// A new clause begins: what is counted up to a comma or a clause begins anew.
+    fn clause(&mut self) {
+        let frame = self.frame();
+        (frame.commas, frame.connectives, frame.links) = (0, 0, 0);
+    }
+
+    fn step(&mut self, token: Token) {
+        self.frame().steps += 1;
+        if self.frame().steps > MAX_STEPS {
+            let message = "a query has at most 1000 pipe operators, and as many branches";
+            self.fail(limit(message, token.span));
+        }
+    }
+
+    fn link(&mut self, token: Token) {
+        self.frame().links += 1;
+        if self.frame().links > MAX_LINKS {
+            let message = "a chain of operators has more than 1000 operands";
+            let error = Error::new(ErrorKind::Limit, "TM0109", message).at(token.span);
+            self.fail(error.hint("only AND and OR may be longer; use a list or a table"));
         }
     }
 
     fn symbol(&mut self, source: &str, token: Token, text: &str) {
+        self.link(token);
         match text {
             "," => {
                 let frame = self.frame();
                 frame.commas += 1;
-                frame.connectives = 0;
+                (frame.connectives, frame.links) = (0, 0);
                 let exempt = frame.values || (frame.after_in && frame.only_literals);
                 if frame.commas > MAX_ITEMS && !exempt {
                     let error = limit("a list holds at most 10000 items", token.span);

@@ -119,7 +119,7 @@ fn hostile(size: usize) -> Vec<(String, &'static str)> {
         (fill("", "\0"), "TM0103"),
         (fill("", "''"), "TM0102"),
         (fill("SELECT ", "/* "), "TM0101"),
-        (fill("SELECT ", "a."), "TM0102"),
+        (fill("SELECT ", "a."), "TM0109"),
         (list("SELECT ", "a.", "a"), "TM0109"),
         (list("SELECT f()", ".a", ""), "TM0109"),
         (list("SELECT a", "[1]", ""), "TM0109"),
@@ -168,6 +168,41 @@ fn hostile_texts_end_soon() {
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
     });
+}
+
+#[test]
+fn the_deepest_nesting_parses() {
+    let small = std::thread::Builder::new().stack_size(16 << 20);
+    let test = || {
+        let sum = " + 1".repeat(900);
+        for (open, middle, close, count) in [
+            ("(", "1", ")", 127),
+            ("(SELECT ", "1", ")", 127),
+            ("f(x -> ", "1", ")", 63),
+            ("CASE WHEN a THEN ", "1", " END", 127),
+            ("ARRAY(FROM t |> WHERE x IN (SELECT ", "1", "))", 63),
+            ("[STRUCT(", "1", " AS a)]", 63),
+            ("(SELECT SUM(x) OVER (PARTITION BY ", "1", ") FROM t)", 42),
+            (
+                "EXISTS (FROM (((SELECT 1 AS a) UNION ALL (SELECT ",
+                "1",
+                ")) AS q))",
+                31,
+            ),
+            ("- (", sum.as_str(), ")", 1),
+        ] {
+            let middle = format!("1{}", middle.trim_start_matches('1'));
+            let text = format!(
+                "SELECT {}{middle}{}",
+                open.repeat(count),
+                close.repeat(count)
+            );
+            if let Err(errors) = parse(&text) {
+                panic!("{open}: {} {:?}", errors[0], errors[0].span());
+            }
+        }
+    };
+    small.spawn(test).unwrap().join().unwrap();
 }
 
 #[test]
@@ -279,4 +314,134 @@ fn random_tokens_never_panic() {
             }
         }
     });
+}
+
+/// The one expression of `SELECT text`, in a short notation.
+fn shape(text: &str) -> String {
+    let script = parse(&format!("SELECT {text}")).unwrap();
+    let ast::StatementKind::Query(query) = &script.statements[0].kind else {
+        panic!("{text} is no query");
+    };
+    let ast::QueryBody::Standard { set, .. } = &query.body else {
+        panic!("{text} is no SELECT");
+    };
+    let ast::SetExpr::Select(select) = set else {
+        panic!("{text} is no SELECT");
+    };
+    match &select.items[0] {
+        ast::SelectItem::Expr { expr, .. } => notation(expr),
+        star => format!("{star:?}"),
+    }
+}
+
+fn notation(expr: &ast::Expr) -> String {
+    use ast::{ExprKind, Literal};
+    let all = |exprs: &[ast::Expr]| exprs.iter().map(notation).collect::<Vec<_>>().join(" ");
+    match expr.kind.as_ref() {
+        ExprKind::Literal(Literal::Integer(text)) => text.clone(),
+        ExprKind::Path(path) => {
+            let parts: Vec<_> = path.parts.iter().map(|part| part.text.as_str()).collect();
+            parts.join(".")
+        }
+        ExprKind::Unary { op, operand } => format!("({op:?} {})", notation(operand)),
+        ExprKind::Binary { op, left, right } => {
+            format!("({op:?} {} {})", notation(left), notation(right))
+        }
+        ExprKind::And(terms) => format!("(And {})", all(terms)),
+        ExprKind::Or(terms) => format!("(Or {})", all(terms)),
+        ExprKind::Between {
+            operand, low, high, ..
+        } => format!(
+            "(Between {} {} {})",
+            notation(operand),
+            notation(low),
+            notation(high)
+        ),
+        ExprKind::Is { operand, .. } => format!("(Is {})", notation(operand)),
+        ExprKind::InQuery { operand, .. } => format!("(InQuery {})", notation(operand)),
+        ExprKind::InList { operand, list, .. } => {
+            format!("(InList {}: {})", notation(operand), all(list))
+        }
+        ExprKind::Field { base, name } => format!("{}.{}", notation(base), name.text),
+        ExprKind::Subscript { base, index } => format!("{}[{}]", notation(base), notation(index)),
+        ExprKind::Cast { operand, .. } => format!("(Cast {})", notation(operand)),
+        ExprKind::Call(call) => format!("{}(…)", call.function.parts[0].text),
+        ExprKind::Subquery(_) => "(Query)".to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn operators_bind_as_specified() {
+    for (text, expected) in [
+        ("a + b * c - d", "(Subtract (Add a (Multiply b c)) d)"),
+        ("a || b || c", "(Concat (Concat a b) c)"),
+        ("-a::INT64", "(Minus (Cast a))"),
+        ("- a * b", "(Multiply (Minus a) b)"),
+        (
+            "a << 1 + 2 & 3 | 4 ^ 5",
+            "(BitOr (BitAnd (ShiftLeft a (Add 1 2)) 3) (BitXor 4 5))",
+        ),
+        (
+            "a = 1 AND b = 2 AND c OR d",
+            "(Or (And (Equal a 1) (Equal b 2) c) d)",
+        ),
+        ("NOT a = b AND c", "(And (Not (Equal a b)) c)"),
+        ("NOT NOT a", "(Not (Not a))"),
+        (
+            "a BETWEEN 1 + 1 AND 3 AND b",
+            "(And (Between a (Add 1 1) 3) b)",
+        ),
+        ("a + 1 IS NULL OR b", "(Or (Is (Add a 1)) b)"),
+        ("(a + b) * c", "(Multiply (Add a b) c)"),
+        ("a[1].b.c", "a[1].b.c"),
+        ("f(x).y[2]", "f(…).y[2]"),
+        ("x IN (-1, 2)", "(InList x: (Minus 1) 2)"),
+        ("x IN ((SELECT 1))", "(InQuery x)"),
+        ("((SELECT 1) + 1)", "(Add (Query) 1)"),
+        ("((SELECT 1) UNION ALL (SELECT 2))", "(Query)"),
+        ("a | b", "(BitOr a b)"),
+    ] {
+        assert_eq!(shape(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn places_are_bytes_of_the_whole_script() {
+    let text = "FROM a; /* é */ FROM t |> ORDER BY x /* c */ |> LEFT JOIN u USING (k) -- end\n;";
+    let script = parse(text).unwrap();
+    let statement = &script.statements[1];
+    let at = |span: Span| &text[span.start..span.end];
+    let ast::StatementKind::Query(query) = &statement.kind else {
+        panic!("no query");
+    };
+    assert!(at(statement.span).ends_with("USING (k)"));
+    let pipes: Vec<_> = query
+        .pipes
+        .iter()
+        .map(|pipe| (at(pipe.span), at(pipe.keyword)))
+        .collect();
+    assert_eq!(
+        pipes,
+        [
+            ("|> ORDER BY x", "ORDER BY"),
+            ("|> LEFT JOIN u USING (k)", "LEFT JOIN"),
+        ]
+    );
+}
+
+#[test]
+fn double_quotes_hold_names_or_texts() {
+    let options = Options {
+        double_quotes_are_strings: true,
+    };
+    let as_text = parse_with("SELECT \"a\\n\"", options).unwrap();
+    let by_line = parse("#!double_quotes=string\nSELECT \"a\\n\"").unwrap();
+    assert!(format!("{as_text:?}").contains("String(\"a\\n\")"));
+    assert!(format!("{by_line:?}").contains("String(\"a\\n\")"));
+    let as_name = parse("SELECT \"a\\n\"").unwrap();
+    assert!(format!("{as_name:?}").contains("quoted: true"));
+    let file = parse("FROM \"x.csv\", `y.csv`").unwrap();
+    let file = format!("{file:?}");
+    assert!(file.contains("File(") && file.contains("Table("));
 }

@@ -163,7 +163,8 @@ impl Place {
         let (message, label) = self
             .mistaken_join(source, here)
             .or_else(|| self.mistaken_query(source, here))
-            .or_else(|| self.mistaken_name(source, here))?;
+            .or_else(|| self.mistaken_name(source, here))
+            .or_else(|| self.mistaken_expression(source, here))?;
         Some(Error::input("TM0102", message, here.span).label(label))
     }
 
@@ -218,6 +219,40 @@ impl Place {
         if here.kind == TokenKind::Text && self.last_is(source, "AS") {
             let message = "a name cannot be a text";
             return Some((message, "write it plain, in \"…\" or in backticks"));
+        }
+        None
+    }
+
+    /// What other dialects write so.
+    fn mistaken_expression(
+        &self,
+        source: &Source,
+        here: &Token,
+    ) -> Option<(&'static str, &'static str)> {
+        let text = here.text(source.text);
+        let is = |word: &str| here.is_word(source.text, word);
+        let last = |written: &str| {
+            self.last()
+                .is_some_and(|last| last.text(source.text) == written)
+        };
+        let limited = |token: &Token| token.is_word(source.text, "LIMIT");
+        if text == "&" && last("&") {
+            return Some(("`&&` is spelled AND", "write AND"));
+        }
+        if is("NULL") && self.last_is(source, "NOT") {
+            return Some(("NOT NULL is no comparison", "write IS NOT NULL"));
+        }
+        if text == "," && self.before.iter().rev().nth(1).is_some_and(limited) {
+            return Some(("LIMIT takes one number", "write LIMIT count OFFSET start"));
+        }
+        if here.kind == TokenKind::Number && self.last_is(source, "TOP") {
+            return Some(("TOP is spelled LIMIT", "write LIMIT n at the end"));
+        }
+        if is("FROM") && self.levels.len() > 1 && self.level().head.is_none() {
+            return Some((
+                "FROM separates no arguments here",
+                "write commas between the arguments",
+            ));
         }
         None
     }

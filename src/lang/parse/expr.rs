@@ -356,10 +356,10 @@ fn in_exprs(operand: Expr, negated: bool, mut list: Vec<Expr>) -> ExprKind {
 
 /// One expression in parentheses is itself, with the place of its parentheses; two or more are a STRUCT.
 fn tuple(mut exprs: Vec<Expr>, span: Span) -> Expr {
-    if exprs.len() == 1 {
-        if let Some(expr) = exprs.pop() {
-            return Expr { span, ..expr };
-        }
+    if exprs.len() == 1
+        && let Some(expr) = exprs.pop()
+    {
+        return Expr { span, ..expr };
     }
     let fields = exprs.into_iter().map(|expr| (expr, None)).collect();
     let types = Vec::new();

@@ -12,17 +12,17 @@ use crate::lang::scan::MAX_ITEMS;
 const MAX_JOINS: usize = 1000;
 
 impl<'t> Reader<'_, 't> {
-    pub(super) fn from_clause(&mut self, node: Node<'t>) -> Result<Vec<FromItem>> {
+    pub(super) fn tables(&mut self, node: Node<'t>) -> Result<Vec<FromItem>> {
         let span = self.span(&node);
         let items: Vec<_> = parts(node)
-            .map(|item| self.from_item(item))
+            .map(|item| self.joined_tables(item))
             .collect::<Result<_>>()?;
         let tables: usize = items.iter().map(|item| 1 + item.joins.len()).sum();
         bounded(tables, span)?;
         Ok(items)
     }
 
-    fn from_item(&mut self, node: Node<'t>) -> Result<FromItem> {
+    fn joined_tables(&mut self, node: Node<'t>) -> Result<FromItem> {
         let span = self.span(&node);
         let mut inner = parts(node);
         let table = self.table_factor(inner.next().ok_or_else(mismatch)?)?;
@@ -90,7 +90,7 @@ impl<'t> Reader<'_, 't> {
             },
             Rule::unnest => Ok(TableKind::Unnest(self.expr(only(node)?)?)),
             Rule::lateral => self.lateral(node),
-            Rule::from_paren => self.from_paren(node),
+            Rule::from_paren => self.parenthesised(node),
             Rule::stream_table => {
                 let what = "STREAM, a table read as its feed of changes,";
                 Err(Error::not_implemented(what, self.span(&node)))
@@ -103,13 +103,13 @@ impl<'t> Reader<'_, 't> {
     fn table_or_file(&self, node: Node<'t>) -> Result<TableKind> {
         let in_double_quotes = self.written(&node).starts_with('"');
         let mut path = self.path(node)?;
-        if let ([name], true) = (path.parts.as_mut_slice(), in_double_quotes) {
-            if name.text.contains(['.', '/', '\\', '*']) {
-                return Ok(TableKind::File(StringLiteral {
-                    value: std::mem::take(&mut name.text),
-                    span: path.span,
-                }));
-            }
+        if let ([name], true) = (path.parts.as_mut_slice(), in_double_quotes)
+            && name.text.contains(['.', '/', '\\', '*'])
+        {
+            return Ok(TableKind::File(StringLiteral {
+                value: std::mem::take(&mut name.text),
+                span: path.span,
+            }));
         }
         Ok(TableKind::Table(path))
     }
@@ -151,7 +151,7 @@ impl<'t> Reader<'_, 't> {
     }
 
     /// A query, or tables joined inside the parentheses.
-    fn from_paren(&mut self, node: Node<'t>) -> Result<TableKind> {
+    fn parenthesised(&mut self, node: Node<'t>) -> Result<TableKind> {
         let span = self.span(&node);
         let mut item = None;
         for part in parts(node) {
@@ -160,7 +160,7 @@ impl<'t> Reader<'_, 't> {
                     let query = Box::new(self.query(part)?);
                     return Ok(subquery(query));
                 }
-                Rule::from_item => item = Some(self.from_item(part)?),
+                Rule::from_item => item = Some(self.joined_tables(part)?),
                 Rule::query_tail if part.clone().into_inner().next().is_some() => {
                     let Some(first) = item.take().and_then(as_set_expr) else {
                         return Err(self.unexpected(&part));

@@ -27,7 +27,7 @@ impl<'t> Reader<'_, 't> {
         for part in parts(node) {
             match part.as_rule() {
                 Rule::with => with = Some(self.with(part)?),
-                Rule::from_clause => from = Some(self.from_clause(part)?),
+                Rule::from_clause => from = Some(self.tables(part)?),
                 Rule::set_expr => set = Some(self.set_expr(part)?),
                 _ => self.tail_part(&mut tail, part)?,
             }

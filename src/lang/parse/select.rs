@@ -26,7 +26,7 @@ impl<'t> Reader<'_, 't> {
             match part.as_rule() {
                 Rule::select_head => (select.distinct, select.shape) = select_head(&part),
                 Rule::select_item => select.items.push(self.select_item(part)?),
-                Rule::from_clause => select.from = self.from_clause(part)?,
+                Rule::from_clause => select.from = self.tables(part)?,
                 Rule::where_clause => select.filter = Some(self.expr(only(part)?)?),
                 Rule::group_by => select.group_by = Some(self.group_by(part)?),
                 Rule::having => select.having = Some(self.expr(only(part)?)?),
