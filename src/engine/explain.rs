@@ -54,7 +54,7 @@ impl Engine {
 pub(super) fn rows(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<Rows> {
     let text = text_of(engine, query, analyze)?;
     let schema = Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]));
-    let lines = StringArray::from_iter_values(text.lines());
+    let lines = StringArray::from(text.lines().collect::<Vec<_>>());
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lines)])?;
     Ok(Rows::ready(schema, vec![batch]))
 }

@@ -107,10 +107,42 @@ fn from_text(text: &str) -> Error {
     }
     if lower.contains("cast error") || lower.contains("cannot cast") || lower.contains("can't cast")
     {
-        return Error::run("TM0501", strip_origin(&text))
+        return Error::run("TM0501", in_our_types(&strip_origin(&text)))
             .hint("TRY_CAST gives NULL where the value does not fit");
     }
-    Error::run("TM0508", strip_origin(&text))
+    Error::run("TM0508", in_our_types(&strip_origin(&text)))
+}
+
+/// Arrow's type names in a message, as the language spells them. Longer names come first.
+const TYPE_WORDS: [(&str, &str); 22] = [
+    ("Timestamp(Second, None)", "DATETIME"),
+    ("Timestamp(Millisecond, None)", "DATETIME"),
+    ("Timestamp(Microsecond, None)", "DATETIME"),
+    ("Timestamp(Nanosecond, None)", "DATETIME"),
+    ("LargeUtf8", "STRING"),
+    ("Utf8View", "STRING"),
+    ("Utf8", "STRING"),
+    ("BinaryView", "BYTES"),
+    ("Binary", "BYTES"),
+    ("Decimal128", "DECIMAL"),
+    ("Decimal256", "DECIMAL"),
+    ("UInt16", "UINT16"),
+    ("UInt32", "UINT32"),
+    ("UInt64", "UINT64"),
+    ("UInt8", "UINT8"),
+    ("Int16", "INT16"),
+    ("Int32", "INT32"),
+    ("Int64", "INT64"),
+    ("Int8", "TINYINT"),
+    ("Float64", "FLOAT64"),
+    ("Float32", "FLOAT32"),
+    ("Date32", "DATE"),
+];
+
+fn in_our_types(message: &str) -> String {
+    TYPE_WORDS
+        .iter()
+        .fold(message.to_string(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 /// Takes away who raised it ("Arrow error: ", "Execution error: " …): the user did not ask.

@@ -141,10 +141,18 @@ enum WriteError {
     Output(io::Error),
 }
 
-fn write_rows(rows: Rows, target: &mut Target, format: Format, style: &Style) -> Result<(), WriteError> {
+fn write_rows(
+    mut rows: Rows,
+    target: &mut Target,
+    format: Format,
+    style: &Style,
+) -> Result<(), WriteError> {
     let schema = rows.schema().clone();
-    let mut writer = format::writer(format, &schema, style, target.writer()).map_err(WriteError::Output)?;
-    for batch in rows {
+    // A query that fails at once leaves not even a header behind.
+    let first = rows.next().transpose().map_err(WriteError::Query)?;
+    let mut writer =
+        format::writer(format, &schema, style, target.writer()).map_err(WriteError::Output)?;
+    for batch in first.map(Ok).into_iter().chain(rows) {
         let batch = batch.map_err(WriteError::Query)?;
         writer.batch(&batch).map_err(WriteError::Output)?;
     }
