@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 
 use super::nested::inferred_name;
+use super::project::declared_name;
 use super::relation::{NewColumn, Relation, all_columns, project, with_plan_type};
 use super::scope::ScopeColumn;
 use super::stage::{Env, Extracted, Stage};
@@ -202,8 +203,11 @@ impl Binder<'_> {
         let mut stage = Stage::plain(&scope, env, "GROUP BY");
         let value = self.expr(source, &mut stage)?;
         let written = value.expr.clone();
-        let name = alias.or_else(|| inferred_name(expr));
-        let name: Option<Arc<str>> = name.map(|name| name.text.as_str().into());
+        let name: Option<Arc<str>> = match (alias, inferred_name(expr)) {
+            (Some(alias), _) => Some(alias.text.as_str().into()),
+            (None, Some(written_name)) => Some(declared_name(written_name, &written, &scope)),
+            (None, None) => None,
+        };
         let same = |key: &GroupKey| key.expr == written && key.column.name == name;
         if let Some(index) = grouping.keys.iter().position(same) {
             return Ok(index);

@@ -19,6 +19,7 @@ mod group;
 mod join;
 mod list;
 mod literal;
+mod membership;
 mod names;
 mod nested;
 mod operators;
@@ -126,11 +127,20 @@ pub(crate) fn bind(
         realm: RefCell::default(),
         warnings: RefCell::default(),
     };
-    let bound = binder.statement(statement)?;
+    let bound = binder.statement(statement).map_err(planned)?;
     Ok(Binding {
         bound,
         warnings: binder.warnings.into_inner(),
     })
+}
+
+/// An error without a place came from DataFusion while a node was made, for a reason that should have been found before.
+fn planned(error: Error) -> Error {
+    match (error.code(), error.span()) {
+        ("TM0508", None) => Error::bug("this query could not be planned")
+            .hint("write it in smaller steps, and report it"),
+        _ => error,
+    }
 }
 
 /// What is the same for the whole statement.

@@ -96,8 +96,11 @@ impl Binder<'_> {
             return self.apply(int_divide(), vec![left, right], "/", span);
         }
         let coercer = BinaryTypeCoercer::new(&left.data_type, &operator, &right.data_type);
-        let Ok(data_type) = coercer.get_result_type() else {
-            return Err(operator_types(&symbol(operator), &[&left, &right], span));
+        let mixed =
+            is_comparison(operator) && mixes_time_and_number(&left.data_type, &right.data_type);
+        let data_type = match coercer.get_result_type() {
+            Ok(data_type) if !mixed => data_type,
+            _ => return Err(operator_types(&symbol(operator), &[&left, &right], span)),
         };
         let never_null = matches!(
             operator,
@@ -225,7 +228,11 @@ pub(super) fn unify(values: &mut [Typed], what: &str, span: Span) -> Result<Data
     if types.iter().all(|data_type| data_type == first) {
         return Ok(first.clone());
     }
-    type_union_resolution(&types).ok_or_else(|| {
+    let mixed = types
+        .iter()
+        .any(|other| mixes_time_and_number(first, other));
+    let common = type_union_resolution(&types).filter(|_| !mixed);
+    common.ok_or_else(|| {
         let mut names: Vec<String> = types.iter().map(type_name).collect();
         names.dedup();
         Error::input(
@@ -297,6 +304,13 @@ fn column_equals_literal(condition: &Expr) -> Option<(&Column, &ScalarValue)> {
         (Expr::Column(column), Operator::Eq, Expr::Literal(value, None)) => Some((column, value)),
         _ => None,
     }
+}
+
+/// A day or a moment beside a number: DataFusion would take the number for days or ticks since 1970.
+pub(super) fn mixes_time_and_number(left: &DataType, right: &DataType) -> bool {
+    let number = |data_type: &DataType| data_type.is_numeric() || is_decimal(data_type);
+    let time = |data_type: &DataType| data_type.is_temporal();
+    (number(left) && time(right)) || (time(left) && number(right))
 }
 
 pub(super) fn is_list(data_type: &DataType) -> bool {
@@ -372,6 +386,20 @@ fn bit_not(operand: Typed, span: Span) -> Result<Typed> {
         nullable,
         ..Typed::new(expr, data_type, span)
     })
+}
+
+fn is_comparison(operator: Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
 }
 
 pub(super) fn operator(op: BinaryOp) -> Operator {

@@ -5,7 +5,7 @@ use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Between, Expr, Like, Operator};
 
 use super::Binder;
-use super::operators::{balanced, is_list};
+use super::operators::{balanced, is_list, mixes_time_and_number};
 use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness};
@@ -183,9 +183,10 @@ pub(super) fn check_comparable(word: &str, left: &Typed, right: &Typed, span: Sp
     if left.is_null() || right.is_null() {
         return Ok(());
     }
+    let mixed = mixes_time_and_number(&left.data_type, &right.data_type);
     match comparison_coercion(&left.data_type, &right.data_type) {
-        Some(_) => Ok(()),
-        None => Err(operator_types(word, &[left, right], span)),
+        Some(_) if !mixed => Ok(()),
+        _ => Err(operator_types(word, &[left, right], span)),
     }
 }
 

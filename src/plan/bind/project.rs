@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::{Distinct, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 
 use super::nested::inferred_name;
 use super::relation::{NewColumn, Relation};
@@ -57,9 +57,13 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<NewColumn> {
         let value = self.expr(expr, stage)?;
-        let name = alias.or_else(|| inferred_name(expr));
+        let name = match (alias, inferred_name(expr)) {
+            (Some(alias), _) => Some(alias.text.as_str().into()),
+            (None, Some(written)) => Some(declared_name(written, &value.expr, stage.scope)),
+            (None, None) => None,
+        };
         Ok(NewColumn {
-            name: name.map(|name| Arc::from(name.text.as_str())),
+            name,
             text: self.source(expr.span).into(),
             value,
         })
@@ -167,6 +171,26 @@ impl Binder<'_> {
         relation.scope = Scope::new(columns).after(&relation.scope, keyword);
         Ok(())
     }
+}
+
+/// The name as it was declared: a reference may have been written in other letters.
+pub(super) fn declared_name(written: &Ident, value: &Expr, scope: &Scope) -> Arc<str> {
+    let declared = match value {
+        Expr::Column(column) => {
+            let ranges = scope.ranges.iter();
+            let ranged = ranges.flat_map(|range| range.columns.iter().chain(&range.pseudo));
+            let mut columns = scope.columns.iter().chain(&scope.pseudo).chain(ranged);
+            columns
+                .find(|own| *own.id == column.name && own.is_called(&written.text))
+                .and_then(|own| own.name.clone())
+        }
+        Expr::ScalarFunction(call) if call.func.name() == "get_field" => match call.args.last() {
+            Some(Expr::Literal(name, _)) => name.try_as_str().flatten().map(Arc::from),
+            _ => None,
+        },
+        _ => None,
+    };
+    declared.unwrap_or_else(|| written.text.as_str().into())
 }
 
 /// Columns that are there already, as items of a list.

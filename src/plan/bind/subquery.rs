@@ -1,6 +1,4 @@
-//! Queries inside expressions: as a value, EXISTS, IN, ARRAY and compared with ANY or ALL.
-//!
-//! A predicate of a filter becomes a join. Elsewhere (in a SELECT list, under OR) it is computed from counts, which know NULL.
+//! Queries inside expressions: as a value, EXISTS and ARRAY.
 
 use std::sync::Arc;
 
@@ -33,7 +31,7 @@ impl Binder<'_> {
     }
 
     /// A query of one column; `SELECT AS STRUCT` makes one of many.
-    fn inner_column(
+    pub(super) fn inner_column(
         &self,
         query: &ast::Query,
         ordered: bool,
@@ -68,7 +66,12 @@ impl Binder<'_> {
     }
 
     /// The plan as a part of an expression at `span`; columns of this query that it reads are noted.
-    fn subquery(&self, plan: LogicalPlan, span: Span, stage: &mut Stage) -> Result<Subquery> {
+    pub(super) fn subquery(
+        &self,
+        plan: LogicalPlan,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Subquery> {
         let outer_ref_columns = plan.all_out_ref_exprs();
         for reference in &outer_ref_columns {
             let Expr::OuterReferenceColumn(_, column) = reference else {
@@ -107,9 +110,11 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let (finished, column) =
-            self.inner_column(query, false, "a subquery used as a value", stage)?;
-        let plan = if gives_one_row(&finished.plan) {
+        let what = "a subquery used as a value";
+        let (finished, column) = self.inner_column(query, false, what, stage)?;
+        let plan = if let Some(plan) = self.first_of_correlated(&finished, &column)? {
+            plan
+        } else if gives_one_row(&finished.plan) {
             finished.plan
         } else {
             self.aggregated(finished.plan, "value", single_value(), &column, Vec::new())?
@@ -117,7 +122,42 @@ impl Binder<'_> {
         self.scalar(plan, column.data_type, span, stage)
     }
 
-    fn scalar(
+    /// `… ORDER BY k LIMIT 1` of a correlated query as an aggregate: a limit cannot be computed for all outer rows at once.
+    fn first_of_correlated(
+        &self,
+        finished: &Finished,
+        column: &ScopeColumn,
+    ) -> Result<Option<LogicalPlan>> {
+        let top = match &finished.plan {
+            LogicalPlan::Projection(projection)
+                if projection
+                    .expr
+                    .iter()
+                    .all(|expr| matches!(expr, Expr::Column(_))) =>
+            {
+                projection.input.as_ref()
+            }
+            plan => plan,
+        };
+        let LogicalPlan::Limit(limit) = top else {
+            return Ok(None);
+        };
+        let one = Expr::Literal(ScalarValue::from(1i64), None);
+        let is_one = limit.fetch.as_deref() == Some(&one) && skips_nothing(limit.skip.as_deref());
+        if !is_one || finished.plan.all_out_ref_exprs().is_empty() {
+            return Ok(None);
+        }
+        let (input, order) = match limit.input.as_ref() {
+            LogicalPlan::Sort(sort) => (sort.input.as_ref(), sort.expr.clone()),
+            input => (input, Vec::new()),
+        };
+        let first = self.catalog.functions().aggregate("first_value");
+        let first = first.ok_or_else(|| Error::bug("first_value is missing"))?;
+        let plan = self.aggregated(input.clone(), "first", first, column, order)?;
+        Ok(Some(plan))
+    }
+
+    pub(super) fn scalar(
         &self,
         plan: LogicalPlan,
         data_type: DataType,
@@ -129,7 +169,7 @@ impl Binder<'_> {
     }
 
     /// An Aggregate without groups, of one function over one column.
-    fn aggregated(
+    pub(super) fn aggregated(
         &self,
         plan: LogicalPlan,
         name: &str,
@@ -144,23 +184,13 @@ impl Binder<'_> {
         Ok(LogicalPlan::Aggregate(aggregate))
     }
 
-    /// The smallest or largest value of a query's column.
-    fn summary(
+    /// Whether a query has rows, as a comparison of their number.
+    pub(super) fn has_rows(
         &self,
-        function: &str,
-        plan: &LogicalPlan,
-        column: &ScopeColumn,
+        plan: LogicalPlan,
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let udaf = self.catalog.functions().aggregate(function);
-        let udaf = udaf.ok_or_else(|| Error::bug(format!("{function} is missing")))?;
-        let plan = self.aggregated(plan.clone(), function, udaf, column, Vec::new())?;
-        self.scalar(plan, column.data_type.clone(), span, stage)
-    }
-
-    /// Whether a query has rows, as a comparison of their number.
-    fn has_rows(&self, plan: LogicalPlan, span: Span, stage: &mut Stage) -> Result<Typed> {
         let udaf = self.catalog.functions().aggregate("count");
         let udaf = udaf.ok_or_else(|| Error::bug("count is missing"))?;
         let one = Expr::Literal(ScalarValue::from(1i64), None);
@@ -192,151 +222,6 @@ impl Binder<'_> {
             nullable: false,
             ..Typed::bool(Expr::Exists(Exists::new(subquery, negated)), span)
         })
-    }
-
-    /// `x IN (query)` as a conjunct of a filter.
-    pub(super) fn in_query(
-        &self,
-        operand: &ast::Expr,
-        query: &ast::Query,
-        negated: bool,
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        let operand = self.expr(operand, stage)?;
-        let (finished, column) = self.inner_column(query, false, "a query after IN", stage)?;
-        check_comparable("IN", &operand, &Typed::column(&column, query.span), span)?;
-        let subquery = self.subquery(finished.plan, span, stage)?;
-        if negated && !subquery.outer_ref_columns.is_empty() {
-            // The join that knows NULL cannot be correlated.
-            return self.in_by_counting(operand, &subquery.subquery, &column, negated, span, stage);
-        }
-        let in_subquery = InSubquery::new(Box::new(operand.expr), subquery, negated);
-        Ok(Typed::bool(Expr::InSubquery(in_subquery), span))
-    }
-
-    /// `x IN (query)` anywhere else.
-    pub(super) fn in_query_value(
-        &self,
-        operand: &ast::Expr,
-        query: &ast::Query,
-        negated: bool,
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        let operand = self.expr(operand, stage)?;
-        let (finished, column) = self.inner_column(query, false, "a query after IN", stage)?;
-        check_comparable("IN", &operand, &Typed::column(&column, query.span), span)?;
-        self.in_by_counting(operand, &finished.plan, &column, negated, span, stage)
-    }
-
-    /// TRUE with a match; else FALSE without rows; else NULL if either side has a NULL; else FALSE.
-    fn in_by_counting(
-        &self,
-        operand: Typed,
-        plan: &LogicalPlan,
-        column: &ScopeColumn,
-        negated: bool,
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        let value = Typed::column(column, span);
-        let outer = as_outer(operand.expr.clone(), stage)?;
-        let outer = Typed {
-            expr: outer,
-            ..operand.clone()
-        };
-        let equal = self.operate(value, Operator::Eq, outer, span)?;
-        let mut matching = Relation::new(plan.clone(), super::scope::Scope::default());
-        matching.filter(equal.expr)?;
-        let mut nulls = Relation::new(plan.clone(), super::scope::Scope::default());
-        nulls.filter(Expr::IsNull(Box::new(column.expr())))?;
-        let matched = self.has_rows(matching.plan, span, stage)?;
-        let any = self.has_rows(plan.clone(), span, stage)?;
-        let has_null = self.has_rows(nulls.plan, span, stage)?;
-        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
-        let case = Case {
-            expr: None,
-            when_then_expr: vec![
-                (Box::new(matched.expr), Box::new(boolean(Some(true)))),
-                (
-                    Box::new(Expr::Not(Box::new(any.expr))),
-                    Box::new(boolean(Some(false))),
-                ),
-                (
-                    Box::new(Expr::IsNull(Box::new(operand.expr))),
-                    Box::new(boolean(None)),
-                ),
-                (Box::new(has_null.expr), Box::new(boolean(None))),
-            ],
-            else_expr: Some(Box::new(boolean(Some(false)))),
-        };
-        Ok(maybe_not(Typed::bool(Expr::Case(case), span), negated))
-    }
-
-    /// `x > ANY (query)`: the smallest and the largest value decide.
-    pub(super) fn quantified(
-        &self,
-        operand: &ast::Expr,
-        op: BinaryOp,
-        all: bool,
-        query: &ast::Query,
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        match (op, all) {
-            (BinaryOp::Equal, false) => {
-                return self.in_query_value(operand, query, false, span, stage);
-            }
-            (BinaryOp::NotEqual, true) => {
-                return self.in_query_value(operand, query, true, span, stage);
-            }
-            _ => {}
-        }
-        let operand = self.expr(operand, stage)?;
-        let word = if all { "ALL" } else { "ANY" };
-        let (finished, column) =
-            self.inner_column(query, false, "a query after ANY or ALL", stage)?;
-        check_comparable(word, &operand, &Typed::column(&column, query.span), span)?;
-        let plan = &finished.plan;
-        let low = self.summary("min", plan, &column, span, stage)?;
-        let high = self.summary("max", plan, &column, span, stage)?;
-        let any = self.has_rows(plan.clone(), span, stage)?;
-        let mut nulls = Relation::new(plan.clone(), super::scope::Scope::default());
-        nulls.filter(Expr::IsNull(Box::new(column.expr())))?;
-        let has_null = self.has_rows(nulls.plan, span, stage)?;
-        let compare = |this: &Self, bound: &Typed| {
-            this.operate(operand.clone(), operator(op), bound.clone(), span)
-        };
-        let holds = match (op, all) {
-            (BinaryOp::Equal | BinaryOp::NotEqual, _) => {
-                let (low, high) = (compare(self, &low)?, compare(self, &high)?);
-                let joined = if all { Operator::And } else { Operator::Or };
-                self.operate(low, joined, high, span)?
-            }
-            (BinaryOp::Greater | BinaryOp::GreaterEqual, false)
-            | (BinaryOp::Less | BinaryOp::LessEqual, true) => compare(self, &low)?,
-            _ => compare(self, &high)?,
-        };
-        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
-        let decided = if all {
-            Expr::Not(Box::new(holds.expr.clone()))
-        } else {
-            holds.expr.clone()
-        };
-        let case = Case {
-            expr: None,
-            when_then_expr: vec![
-                (
-                    Box::new(Expr::Not(Box::new(any.expr))),
-                    Box::new(boolean(Some(all))),
-                ),
-                (Box::new(decided), Box::new(boolean(Some(!all)))),
-                (Box::new(has_null.expr), Box::new(boolean(None))),
-            ],
-            else_expr: Some(Box::new(holds.expr)),
-        };
-        Ok(Typed::bool(Expr::Case(case), span))
     }
 
     /// `ARRAY(query)`: its rows in its order, an empty array without rows.
@@ -373,27 +258,8 @@ impl Binder<'_> {
     }
 }
 
-/// Columns of the current query as seen from a subquery of it.
-fn as_outer(expr: Expr, stage: &Stage) -> Result<Expr> {
-    let columns = all_columns(stage);
-    Ok(expr
-        .transform(|part| match &part {
-            Expr::Column(column) => {
-                let own = columns.iter().find(|own| *own.id == column.name);
-                Ok(match own {
-                    Some(own) => {
-                        Transformed::yes(Expr::OuterReferenceColumn(own.field(), column.clone()))
-                    }
-                    None => Transformed::no(part),
-                })
-            }
-            _ => Ok(Transformed::no(part)),
-        })
-        .data()?)
-}
-
 /// Every column that an expression at this stage can have read.
-fn all_columns(stage: &Stage) -> Vec<ScopeColumn> {
+pub(super) fn all_columns(stage: &Stage) -> Vec<ScopeColumn> {
     let scope = stage.scope;
     let mut columns: Vec<ScopeColumn> = scope.columns.clone();
     columns.extend(scope.pseudo.iter().cloned());
@@ -426,6 +292,10 @@ fn last_shape(query: &ast::Query) -> SelectShape {
             _ => SelectShape::Plain,
         },
     }
+}
+
+fn skips_nothing(skip: Option<&Expr>) -> bool {
+    skip.is_none_or(|skip| matches!(skip, Expr::Literal(ScalarValue::Int64(Some(0)), _)))
 }
 
 /// Whether a plan can be seen to have at most one row.

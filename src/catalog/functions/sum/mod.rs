@@ -265,3 +265,62 @@ fn too_large(data_type: &str) -> DataFusionError {
         Error::run("TM0502", format!("the sum is too large for {data_type}")).hint(hint),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::BooleanArray;
+    use datafusion::logical_expr::EmitTo;
+
+    fn total() -> Total {
+        Total::new(&DataType::Int64)
+    }
+
+    #[test]
+    fn partial_sums_keep_what_does_not_fit() {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![Some(i64::MAX), Some(5), None]));
+        let mut partial = GroupedSum::<Int64Type>::new(total());
+        partial
+            .update_batch(&[Arc::clone(&values)], &[0, 0, 1], None, 2)
+            .unwrap();
+        let state = partial.state(EmitTo::All).unwrap();
+        let mut last = GroupedSum::<Int64Type>::new(total());
+        last.merge_batch(&state, &[0, 1], 2).unwrap();
+        let less: ArrayRef = Arc::new(Int64Array::from(vec![-6, 7]));
+        let filter = BooleanArray::from(vec![true, false]);
+        last.update_batch(&[less], &[0, 1], Some(&filter), 2)
+            .unwrap();
+        let sums = last.evaluate(EmitTo::All).unwrap();
+        let expected: ArrayRef = Arc::new(Int64Array::from(vec![Some(i64::MAX - 1), None]));
+        assert_eq!(&sums, &expected);
+    }
+
+    #[test]
+    fn distinct_sums_merge_and_forget() {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![Some(3), Some(3), Some(4), None]));
+        let mut partial = DistinctSum::<Int64Type>::new(total());
+        partial.update_batch(&[Arc::clone(&values)]).unwrap();
+        let state: Vec<ArrayRef> = partial
+            .state()
+            .unwrap()
+            .iter()
+            .map(|value| value.to_array().unwrap())
+            .collect();
+        let mut last = DistinctSum::<Int64Type>::new(total());
+        last.merge_batch(&state).unwrap();
+        last.update_batch(&[Arc::new(Int64Array::from(vec![4, 5]))])
+            .unwrap();
+        assert_eq!(last.evaluate().unwrap(), ScalarValue::Int64(Some(12)));
+        last.retract_batch(&[Arc::new(Int64Array::from(vec![5]))])
+            .unwrap();
+        assert_eq!(last.evaluate().unwrap(), ScalarValue::Int64(Some(7)));
+    }
+
+    #[test]
+    fn the_end_must_fit() {
+        let mut sum = PlainSum::<Int64Type>::new(total());
+        sum.update_batch(&[Arc::new(Int64Array::from(vec![i64::MAX, 1]))])
+            .unwrap();
+        assert!(sum.evaluate().is_err());
+    }
+}

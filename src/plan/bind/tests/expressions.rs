@@ -88,6 +88,10 @@ fn comparisons_and_logic() {
         wrong("TRUE < DATE '2024-01-01'").split(' ').next(),
         Some("TM0403")
     );
+    assert_eq!(
+        wrong("1 < DATE '2024-01-01'"),
+        "TM0403 at 1 < DATE '2024-01-01'"
+    );
     assert_eq!(wrong("[1] + 1"), "TM0403 at [1] + 1");
     assert_eq!(wrong("1 LIKE 'a'"), "TM0403 at 1 LIKE 'a'");
     let many: Vec<String> = (0..3000).map(|n| format!("v = {n}")).collect();

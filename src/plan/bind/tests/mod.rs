@@ -189,7 +189,16 @@ fn bound(text: &str, catalog: &Catalog, parameters: &Parameters) -> Result<Bindi
     bind(&script.statements[0], text, catalog, &OneFile, parameters)
 }
 
+/// On a big stack, as the engine does it: DataFusion makes a deep tree of a long AND.
 fn run_with(text: &str, parameters: &Parameters) -> Result<(Vec<String>, Vec<String>)> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(64 << 20);
+        let worker = builder.spawn_scoped(scope, || run_here(text, parameters));
+        worker.unwrap().join().unwrap()
+    })
+}
+
+fn run_here(text: &str, parameters: &Parameters) -> Result<(Vec<String>, Vec<String>)> {
     let catalog = catalog();
     let Bound::Query(query) = bound(text, &catalog, parameters)?.bound else {
         panic!("not a query: {text}");

@@ -4,7 +4,7 @@ use super::{columns, error, fails, ordered, rows};
 
 #[test]
 fn names_match_in_any_case_and_keep_their_spelling() {
-    assert_eq!(columns("FROM mixed |> SELECT camelcase"), "camelcase");
+    assert_eq!(columns("FROM mixed |> SELECT camelcase"), "CamelCase");
     assert_eq!(columns("FROM Mixed |> SELECT *"), "CamelCase,a,A");
     assert_eq!(rows("FROM mixed |> SELECT `A`, `a`"), "3 2");
     assert_eq!(fails("FROM Mixed |> SELECT a"), "TM0202 at a");

@@ -28,6 +28,12 @@ fn types_are_widened() {
     assert_eq!(rows("SELECT NULL AS a UNION ALL SELECT 2"), "2 | NULL");
     assert_eq!(columns("SELECT 1 AS a UNION ALL SELECT 2 AS b"), "a");
     assert_eq!(
+        fails("SELECT 1 UNION ALL (SELECT DATE '2024-01-01')")
+            .split(' ')
+            .next(),
+        Some("TM0403")
+    );
+    assert_eq!(
         fails("SELECT [1] AS a UNION ALL SELECT 2")
             .split(' ')
             .next(),

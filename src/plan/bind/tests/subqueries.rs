@@ -48,6 +48,12 @@ fn correlated_scalar_subqueries() {
         rows("FROM t |> SELECT (SELECT w FROM u WHERE u.k = t.k AND w < 40)"),
         "10 | 10 | NULL | NULL"
     );
+    assert_eq!(
+        rows(
+            "FROM t |> SELECT v, (FROM u |> WHERE u.k = t.k |> ORDER BY w DESC |> LIMIT 1 |> SELECT w) AS top"
+        ),
+        "1 40 | 2 NULL | 3 40 | NULL NULL"
+    );
 }
 
 #[test]
