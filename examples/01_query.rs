@@ -25,7 +25,11 @@ fn main() -> tidemill::Result<()> {
         (),
     )?;
     for region in rows.typed::<Region>() {
-        let Region { region, revenue, sales } = region?;
+        let Region {
+            region,
+            revenue,
+            sales,
+        } = region?;
         println!("{region:<8} {revenue:>10.2} in {sales} sales");
     }
     Ok(())

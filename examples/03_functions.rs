@@ -7,7 +7,10 @@ use tidemill::Engine;
 fn main() -> tidemill::Result<()> {
     let engine = Engine::in_memory()?;
     engine.register_fn("initials", |name: String| -> Option<String> {
-        let letters: String = name.split(' ').filter_map(|word| word.chars().next()).collect();
+        let letters: String = name
+            .split(' ')
+            .filter_map(|word| word.chars().next())
+            .collect();
         (!letters.is_empty()).then_some(letters)
     })?;
     engine.register_aggregate(
@@ -30,11 +33,19 @@ fn main() -> tidemill::Result<()> {
         "CREATE TABLE people AS FROM (VALUES ('Ada Lovelace'), ('Grace Hopper'), ('Barbara Liskov')) AS t (name)",
         (),
     )?;
-    for row in engine.query("FROM people |> SELECT initials(name) AS initials |> ORDER BY initials", ())?.typed() {
+    for row in engine
+        .query(
+            "FROM people |> SELECT initials(name) AS initials |> ORDER BY initials",
+            (),
+        )?
+        .typed()
+    {
         let (initials,): (String,) = row?;
         println!("{initials}");
     }
-    let (longest,): (String,) = engine.query("FROM people |> AGGREGATE longest(name)", ())?.one()?;
+    let (longest,): (String,) = engine
+        .query("FROM people |> AGGREGATE longest(name)", ())?
+        .one()?;
     println!("longest: {longest}");
     Ok(())
 }

@@ -10,11 +10,20 @@ const TEXT: [&str; 3] = ["the tide goes out", "the mill turns", "the tide comes 
 fn main() -> Result<()> {
     let engine = Engine::in_memory()?;
     let lines: ArrayRef = std::sync::Arc::new(StringArray::from_iter_values(TEXT));
-    engine.register_batches("lines", vec![RecordBatch::try_from_iter([("line", lines)])?])?;
+    engine.register_batches(
+        "lines",
+        vec![RecordBatch::try_from_iter([("line", lines)])?],
+    )?;
 
     let mut counts = engine.table("lines")?.map_reduce(
         |batch, out| {
-            for word in batch.column(0).as_string::<i32>().iter().flatten().flat_map(str::split_whitespace) {
+            for word in batch
+                .column(0)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .flat_map(str::split_whitespace)
+            {
                 out.emit(word.to_string(), 1_u64);
             }
             Ok(())

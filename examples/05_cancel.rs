@@ -5,8 +5,14 @@
 use tidemill::{Engine, ErrorKind};
 
 fn main() -> tidemill::Result<()> {
-    let engine = Engine::builder().threads(2).memory_limit(256 << 20).in_memory()?;
-    engine.execute("CREATE TABLE n AS FROM UNNEST(GENERATE_SERIES(1, 100000)) AS n", ())?;
+    let engine = Engine::builder()
+        .threads(2)
+        .memory_limit(256 << 20)
+        .in_memory()?;
+    engine.execute(
+        "CREATE TABLE n AS FROM UNNEST(GENERATE_SERIES(1, 100000)) AS n",
+        (),
+    )?;
     let endless = "FROM n AS a |> CROSS JOIN n AS b |> SELECT a.n * b.n AS product";
 
     // Ten billion rows, of which one batch is wanted.
@@ -19,7 +25,10 @@ fn main() -> tidemill::Result<()> {
     let handle = rows.handle();
     let stopper = std::thread::spawn(move || handle.cancel());
     let end = rows.filter_map(Result::err).next();
-    println!("cancelled: {}", end.is_some_and(|error| error.kind() == ErrorKind::Cancelled));
+    println!(
+        "cancelled: {}",
+        end.is_some_and(|error| error.kind() == ErrorKind::Cancelled)
+    );
     let _ = stopper.join();
     Ok(())
 }

@@ -22,8 +22,8 @@ mod plan;
 pub use arrow;
 pub use datafusion;
 
-pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};
 pub use engine::{
-    Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Outcome, ParamMap, Params, Prepared,
-    QueryHandle, Rows, ScalarFn, Statement, Summary, Table, Value,
+    Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Outcome,
+    ParamMap, Params, Prepared, QueryHandle, Rows, ScalarFn, Statement, Summary, Table, Value,
 };
+pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};

@@ -72,10 +72,22 @@ impl Builder {
             None => std::thread::available_parallelism().map_or(1, usize::from),
             Some(threads) => in_range("threads", threads, 1, THREADS_MAX)?,
         };
-        let batch_rows = in_range("batch_rows", self.batch_rows.unwrap_or(BATCH_ROWS), 1, 1 << 20)?;
-        let memory_limit = self.memory_limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let batch_rows = in_range(
+            "batch_rows",
+            self.batch_rows.unwrap_or(BATCH_ROWS),
+            1,
+            1 << 20,
+        )?;
+        let memory_limit = self
+            .memory_limit
+            .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         let double_quotes_are_strings = self.double_quotes_are_strings;
-        Engine::with_settings(Settings { threads, memory_limit, batch_rows, double_quotes_are_strings })
+        Engine::with_settings(Settings {
+            threads,
+            memory_limit,
+            batch_rows,
+            double_quotes_are_strings,
+        })
     }
 }
 
@@ -83,5 +95,9 @@ fn in_range(name: &str, value: usize, low: usize, high: usize) -> Result<usize> 
     if (low..=high).contains(&value) {
         return Ok(value);
     }
-    Err(Error::new(ErrorKind::Input, "TM0603", format!("{name} must be from {low} to {high}, not {value}")))
+    Err(Error::new(
+        ErrorKind::Input,
+        "TM0603",
+        format!("{name} must be from {low} to {high}, not {value}"),
+    ))
 }

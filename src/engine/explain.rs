@@ -39,13 +39,27 @@ impl Engine {
     pub fn explain(&self, text: &str, what: Explain) -> Result<String> {
         let mut statements = self.statements(text).map_err(first)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
-            return Err(Error::new(ErrorKind::Input, "TM0103", "exactly one statement can be explained"));
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0103",
+                "exactly one statement can be explained",
+            ));
         };
-        let bound =
-            query::on_planner_stack(|| query::bind(self, &statement.parsed, &statement.text, &plan::Parameters::default()))?;
+        let bound = query::on_planner_stack(|| {
+            query::bind(
+                self,
+                &statement.parsed,
+                &statement.text,
+                &plan::Parameters::default(),
+            )
+        })?;
         match bound.bound {
             plan::bind::Bound::Query(query) => text_of(self, &query, what == Explain::Analyze),
-            _ => Err(Error::new(ErrorKind::Input, "TM0315", "EXPLAIN takes a query")),
+            _ => Err(Error::new(
+                ErrorKind::Input,
+                "TM0315",
+                "EXPLAIN takes a query",
+            )),
         }
     }
 }
@@ -91,27 +105,60 @@ fn write_pipeline(
     metrics: Option<&PipelineMetrics>,
 ) -> fmt::Result {
     write!(text, "pipeline {}", position + 1)?;
-    let waits: Vec<String> = pipeline.after.iter().filter_map(|after| awaited(graph, *after)).collect();
+    let waits: Vec<String> = pipeline
+        .after
+        .iter()
+        .filter_map(|after| awaited(graph, *after))
+        .collect();
     if !waits.is_empty() {
         write!(text, " after {}", waits.join(", "))?;
     }
     if let Some(metrics) = metrics {
         let units = metrics.units.load(std::sync::atomic::Ordering::Relaxed);
-        write!(text, "  ({units} {})", if units == 1 { "morsel" } else { "morsels" })?;
+        write!(
+            text,
+            "  ({units} {})",
+            if units == 1 { "morsel" } else { "morsels" }
+        )?;
     }
     writeln!(text)?;
-    write_step(text, "  ", &pipeline.source.describe(), metrics.map(|metrics| &metrics.source))?;
+    write_step(
+        text,
+        "  ",
+        &pipeline.source.describe(),
+        metrics.map(|metrics| &metrics.source),
+    )?;
     for (place, operator) in pipeline.operators.iter().enumerate() {
-        write_step(text, "  > ", &operator.describe(), metrics.map(|metrics| &metrics.operators[place]))?;
+        write_step(
+            text,
+            "  > ",
+            &operator.describe(),
+            metrics.map(|metrics| &metrics.operators[place]),
+        )?;
     }
-    write_step(text, "  > ", &graph.sinks[pipeline.sink.0].describe(), metrics.map(|metrics| &metrics.sink))
+    write_step(
+        text,
+        "  > ",
+        &graph.sinks[pipeline.sink.0].describe(),
+        metrics.map(|metrics| &metrics.sink),
+    )
 }
 
-fn write_step(text: &mut String, lead: &str, what: &str, metrics: Option<&StepMetrics>) -> fmt::Result {
+fn write_step(
+    text: &mut String,
+    lead: &str,
+    what: &str,
+    metrics: Option<&StepMetrics>,
+) -> fmt::Result {
     write!(text, "{lead}{what}")?;
     if let Some(metrics) = metrics {
         let milliseconds = metrics.time().as_secs_f64() * 1e3;
-        write!(text, "  [{} rows in {} batches, {milliseconds:.1} ms]", metrics.rows(), metrics.batches())?;
+        write!(
+            text,
+            "  [{} rows in {} batches, {milliseconds:.1} ms]",
+            metrics.rows(),
+            metrics.batches()
+        )?;
     }
     writeln!(text)
 }
@@ -135,7 +182,10 @@ fn without_ids(text: &str) -> String {
     let mut rest = text;
     while let Some(mark) = rest.find(['#', '@']) {
         out.push_str(&rest[..mark]);
-        let digits = rest[mark + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let digits = rest[mark + 1..]
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
         if digits == 0 {
             out.push_str(&rest[mark..=mark]);
         }

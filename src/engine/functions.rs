@@ -13,8 +13,8 @@ use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,9 +110,24 @@ macro_rules! function_type {
     };
 }
 
-function_type!(i64, DataType::Int64, |column, row| column.as_primitive::<Int64Type>().value(row), Int64Array);
-function_type!(f64, DataType::Float64, |column, row| column.as_primitive::<Float64Type>().value(row), Float64Array);
-function_type!(bool, DataType::Boolean, |column, row| column.as_boolean().value(row), BooleanArray);
+function_type!(
+    i64,
+    DataType::Int64,
+    |column, row| column.as_primitive::<Int64Type>().value(row),
+    Int64Array
+);
+function_type!(
+    f64,
+    DataType::Float64,
+    |column, row| column.as_primitive::<Float64Type>().value(row),
+    Float64Array
+);
+function_type!(
+    bool,
+    DataType::Boolean,
+    |column, row| column.as_boolean().value(row),
+    BooleanArray
+);
 function_type!(
     String,
     DataType::Utf8View,
@@ -199,11 +214,22 @@ impl Engine {
     ///
     /// # Errors
     /// TM0606 for a name that no call could have.
-    pub fn register_fn<Args: 'static, F: ScalarFn<Args>>(&self, name: &str, function: F) -> Result<()> {
+    pub fn register_fn<Args: 'static, F: ScalarFn<Args>>(
+        &self,
+        name: &str,
+        function: F,
+    ) -> Result<()> {
         check_name(name)?;
         let signature = Signature::exact(F::argument_types(), Volatility::Volatile);
-        let function = ClosureFunction { name: name.to_string(), signature, function, args: PhantomData };
-        self.catalog().functions().register_scalar(Arc::new(ScalarUDF::new_from_impl(function)));
+        let function = ClosureFunction {
+            name: name.to_string(),
+            signature,
+            function,
+            args: PhantomData,
+        };
+        self.catalog()
+            .functions()
+            .register_scalar(Arc::new(ScalarUDF::new_from_impl(function)));
         Ok(())
     }
 
@@ -252,24 +278,35 @@ impl Engine {
             signature: Signature::exact(vec![A::data_type()], Volatility::Immutable),
             closures: Arc::new(closures),
         };
-        self.catalog().functions().register_aggregate(Arc::new(AggregateUDF::new_from_impl(function)));
+        self.catalog()
+            .functions()
+            .register_aggregate(Arc::new(AggregateUDF::new_from_impl(function)));
         Ok(())
     }
 }
 
 fn check_name(name: &str) -> Result<()> {
     let mut letters = name.chars();
-    let starts = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    let starts = letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
     if starts && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Input, "TM0606", format!("`{name}` cannot be a function's name"))
-        .hint("use letters, digits and _, not starting with a digit"))
+    Err(Error::new(
+        ErrorKind::Input,
+        "TM0606",
+        format!("`{name}` cannot be a function's name"),
+    )
+    .hint("use letters, digits and _, not starting with a digit"))
 }
 
 /// An error of a program's own function, on its way through DataFusion.
 fn failed(name: &str, reason: &str) -> DataFusionError {
-    DataFusionError::External(Box::new(Error::run("TM0509", format!("function {name} failed: {reason}"))))
+    DataFusionError::External(Box::new(Error::run(
+        "TM0509",
+        format!("function {name} failed: {reason}"),
+    )))
 }
 
 struct ClosureFunction<Args, F> {
@@ -315,9 +352,15 @@ impl<Args: 'static, F: ScalarFn<Args>> ScalarUDFImpl for ClosureFunction<Args, F
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
         let rows = args.number_rows;
-        let columns =
-            args.args.iter().map(|value| value.to_array(rows)).collect::<DataFusionResult<Vec<_>>>()?;
-        let result = self.function.call(&columns, rows).map_err(|reason| failed(&self.name, &reason))?;
+        let columns = args
+            .args
+            .iter()
+            .map(|value| value.to_array(rows))
+            .collect::<DataFusionResult<Vec<_>>>()?;
+        let result = self
+            .function
+            .call(&columns, rows)
+            .map_err(|reason| failed(&self.name, &reason))?;
         Ok(ColumnarValue::Array(result))
     }
 }
@@ -375,12 +418,23 @@ where
 
     fn accumulator(&self, _args: AccumulatorArgs) -> DataFusionResult<Box<dyn Accumulator>> {
         let state = (self.closures.init)();
-        Ok(Box::new(ClosureAccumulator { name: self.name.clone(), state, closures: Arc::clone(&self.closures) }))
+        Ok(Box::new(ClosureAccumulator {
+            name: self.name.clone(),
+            state,
+            closures: Arc::clone(&self.closures),
+        }))
     }
 
-    fn state_fields(&self, args: StateFieldsArgs) -> DataFusionResult<Vec<arrow::datatypes::FieldRef>> {
+    fn state_fields(
+        &self,
+        args: StateFieldsArgs,
+    ) -> DataFusionResult<Vec<arrow::datatypes::FieldRef>> {
         let name = format!("{}[state]", args.name);
-        Ok(vec![Arc::new(arrow::datatypes::Field::new(name, DataType::Binary, false))])
+        Ok(vec![Arc::new(arrow::datatypes::Field::new(
+            name,
+            DataType::Binary,
+            false,
+        ))])
     }
 }
 
@@ -414,20 +468,24 @@ where
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DataFusionResult<()> {
         for bytes in states[0].as_binary::<i32>().iter().flatten() {
-            let other = postcard::from_bytes(bytes).map_err(|error| failed(&self.name, &error.to_string()))?;
+            let other = postcard::from_bytes(bytes)
+                .map_err(|error| failed(&self.name, &error.to_string()))?;
             (self.closures.merge)(&mut self.state, other);
         }
         Ok(())
     }
 
     fn state(&mut self) -> DataFusionResult<Vec<ScalarValue>> {
-        let bytes = postcard::to_extend(&self.state, Vec::new()).map_err(|error| failed(&self.name, &error.to_string()))?;
+        let bytes = postcard::to_extend(&self.state, Vec::new())
+            .map_err(|error| failed(&self.name, &error.to_string()))?;
         Ok(vec![ScalarValue::Binary(Some(bytes))])
     }
 
     fn evaluate(&mut self) -> DataFusionResult<ScalarValue> {
         let value = (self.closures.finish)(self.state.clone());
-        let value = value.into_option().map_err(|reason| failed(&self.name, &reason))?;
+        let value = value
+            .into_option()
+            .map_err(|reason| failed(&self.name, &reason))?;
         ScalarValue::try_from_array(&R::array(vec![value]), 0)
     }
 

@@ -57,9 +57,16 @@ impl Engine {
     /// TM0203 if there is none.
     pub fn table(&self, name: &str) -> Result<Table> {
         if self.catalog().find(name)?.is_none() {
-            return Err(Error::new(ErrorKind::Input, "TM0203", format!("there is no table `{name}`")));
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0203",
+                format!("there is no table `{name}`"),
+            ));
         }
-        Ok(Table { engine: self.clone(), name: name.to_string() })
+        Ok(Table {
+            engine: self.clone(),
+            name: name.to_string(),
+        })
     }
 }
 
@@ -113,17 +120,42 @@ impl Table {
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
         exec::run(graph, &context).wait()?;
-        Ok(std::mem::take(&mut *job.answers.lock().unwrap_or_else(PoisonError::into_inner)))
+        Ok(std::mem::take(
+            &mut *job.answers.lock().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 
     fn bound(&self) -> Result<plan::BoundQuery> {
         let place = Span::default();
-        let ident = ast::Ident { text: self.name.clone(), quoted: true, span: place };
-        let kind = ast::TableKind::Table(ast::Path { parts: vec![ident], span: place });
-        let table = ast::TableFactor { kind, alias: None, with_offset: None, span: place };
-        let body = ast::QueryBody::From(vec![ast::FromItem { table, joins: Vec::new() }]);
-        let query = ast::Query { with: None, body, pipes: Vec::new(), span: place };
-        let statement = ast::Statement { kind: ast::StatementKind::Query(query), span: place };
+        let ident = ast::Ident {
+            text: self.name.clone(),
+            quoted: true,
+            span: place,
+        };
+        let kind = ast::TableKind::Table(ast::Path {
+            parts: vec![ident],
+            span: place,
+        });
+        let table = ast::TableFactor {
+            kind,
+            alias: None,
+            with_offset: None,
+            span: place,
+        };
+        let body = ast::QueryBody::From(vec![ast::FromItem {
+            table,
+            joins: Vec::new(),
+        }]);
+        let query = ast::Query {
+            with: None,
+            body,
+            pipes: Vec::new(),
+            span: place,
+        };
+        let statement = ast::Statement {
+            kind: ast::StatementKind::Query(query),
+            span: place,
+        };
         match query::bind(&self.engine, &statement, "", &plan::Parameters::default())?.bound {
             plan::bind::Bound::Query(query) => Ok(query),
             _ => Err(Error::bug("a query was bound to something else")),
@@ -173,22 +205,34 @@ where
 
     fn push(&self, pairs: &mut Self::Local, batch: RecordBatch) -> Result<Flow> {
         let named = RecordBatch::try_new(Arc::clone(&self.0.schema), batch.columns().to_vec())?;
-        (self.0.map)(&named, &mut Emit { pairs, combine: self.0.combine.as_ref() })?;
+        (self.0.map)(
+            &named,
+            &mut Emit {
+                pairs,
+                combine: self.0.combine.as_ref(),
+            },
+        )?;
         Ok(Flow::More)
     }
 
     fn finish(&self, locals: Vec<Self::Local>, context: &Arc<RunContext>) -> Result<()> {
         let count = context.partitions();
-        let mut partitions: Vec<Vec<Pairs<K, V>>> = std::iter::repeat_with(Vec::new).take(count).collect();
+        let mut partitions: Vec<Vec<Pairs<K, V>>> =
+            std::iter::repeat_with(Vec::new).take(count).collect();
         let hasher = FixedState::with_seed(PARTITION_SEED);
         for local in locals {
             let mut split: Vec<Pairs<K, V>> =
-                std::iter::repeat_with(|| HashMap::with_hasher(FixedState::default())).take(count).collect();
+                std::iter::repeat_with(|| HashMap::with_hasher(FixedState::default()))
+                    .take(count)
+                    .collect();
             for (key, value) in local {
                 let partition = std::hash::BuildHasher::hash_one(&hasher, &key) as usize % count;
                 split[partition].insert(key, value);
             }
-            partitions.iter_mut().zip(split).for_each(|(partition, pairs)| partition.push(pairs));
+            partitions
+                .iter_mut()
+                .zip(split)
+                .for_each(|(partition, pairs)| partition.push(pairs));
         }
         self.0
             .partitions
@@ -224,13 +268,33 @@ where
     }
 
     fn open(&self, unit: usize, _context: &Arc<RunContext>) -> Result<BatchStream> {
-        let partitions = self.0.partitions.get().ok_or_else(|| Error::bug("reduce before map"))?;
-        let maps = std::mem::take(&mut *partitions[unit].lock().unwrap_or_else(PoisonError::into_inner));
+        let partitions = self
+            .0
+            .partitions
+            .get()
+            .ok_or_else(|| Error::bug("reduce before map"))?;
+        let maps = std::mem::take(
+            &mut *partitions[unit]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         let mut merged: Pairs<K, V> = HashMap::with_hasher(FixedState::default());
-        let mut emit = Emit { pairs: &mut merged, combine: self.0.combine.as_ref() };
-        maps.into_iter().flatten().for_each(|(key, value)| emit.emit(key, value));
-        let answers: Vec<R> = merged.into_iter().map(|(key, value)| (self.0.reduce)(key, value)).collect();
-        self.0.answers.lock().unwrap_or_else(PoisonError::into_inner).extend(answers);
+        let mut emit = Emit {
+            pairs: &mut merged,
+            combine: self.0.combine.as_ref(),
+        };
+        maps.into_iter()
+            .flatten()
+            .for_each(|(key, value)| emit.emit(key, value));
+        let answers: Vec<R> = merged
+            .into_iter()
+            .map(|(key, value)| (self.0.reduce)(key, value))
+            .collect();
+        self.0
+            .answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(answers);
         Ok(stream_of(std::iter::empty()))
     }
 
@@ -271,5 +335,11 @@ where
 {
     let sink = graph.add_sink(Arc::new(Nowhere));
     let source = Arc::new(ReduceSource(Arc::clone(job)));
-    graph.add_pipeline(Pipeline { source, operators: Vec::new(), sink, after: vec![mapped], ordered: false });
+    graph.add_pipeline(Pipeline {
+        source,
+        operators: Vec::new(),
+        sink,
+        after: vec![mapped],
+        ordered: false,
+    });
 }

@@ -92,7 +92,10 @@ impl Engine {
         let catalog = Catalog::new()?;
         let state = session_state(
             catalog.functions(),
-            PlanSettings { batch_rows: settings.batch_rows, memory_limit: settings.memory_limit },
+            PlanSettings {
+                batch_rows: settings.batch_rows,
+                memory_limit: settings.memory_limit,
+            },
         )?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
@@ -100,7 +103,13 @@ impl Engine {
             // Expressions are trees that are walked; a worker's stack is as deep as the planner allows them to be.
             .stack_size(config::WORKER_STACK_BYTES)
             .build()
-            .map_err(|error| Error::new(ErrorKind::Io, "TM0701", format!("no threads could be started: {error}")))?;
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Io,
+                    "TM0701",
+                    format!("no threads could be started: {error}"),
+                )
+            })?;
         Ok(Engine(Arc::new(Shared {
             catalog,
             state,
@@ -118,11 +127,15 @@ impl Engine {
     pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
         let options = self.lang_options();
         let shared: Arc<str> = Arc::from(text);
-        let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options))).map_err(|error| vec![error])??;
+        let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options)))
+            .map_err(|error| vec![error])??;
         Ok(script
             .statements
             .into_iter()
-            .map(|parsed| Statement { parsed, text: Arc::clone(&shared) })
+            .map(|parsed| Statement {
+                parsed,
+                text: Arc::clone(&shared),
+            })
             .collect())
     }
 
@@ -137,7 +150,12 @@ impl Engine {
     /// # Errors
     /// Whatever is wrong with the statement or, for statements without rows, with its run.
     pub fn run(&self, statement: &Statement, params: &ParamMap) -> Result<Outcome> {
-        query::run_statement(self, &statement.parsed, &statement.text, params.parameters())
+        query::run_statement(
+            self,
+            &statement.parsed,
+            &statement.text,
+            params.parameters(),
+        )
     }
 
     /// Runs a text and gives the rows of its last statement; the statements before it run to their end first.
@@ -166,7 +184,11 @@ impl Engine {
         match last {
             Some(Outcome::Rows(rows)) => Ok(rows),
             Some(Outcome::Done(_)) => Ok(Rows::empty()),
-            None => Err(Error::new(ErrorKind::Input, "TM0103", "the text holds no statement")),
+            None => Err(Error::new(
+                ErrorKind::Input,
+                "TM0103",
+                "the text holds no statement",
+            )),
         }
     }
 
@@ -198,14 +220,24 @@ impl Engine {
 
     /// Stops every query that runs on this engine.
     pub fn cancel_all(&self) {
-        let running = std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let running = std::mem::take(
+            &mut *self
+                .0
+                .running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         running.iter().for_each(CancelToken::cancel);
     }
 
     /// A context for one query.
     fn context(&self) -> Arc<RunContext> {
         let cancel = CancelToken::default();
-        let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         running.retain(CancelToken::is_shared);
         running.push(cancel.clone());
         drop(running);
@@ -225,7 +257,10 @@ impl Engine {
 }
 
 fn first(errors: Vec<Error>) -> Error {
-    errors.into_iter().next().unwrap_or_else(|| Error::bug("a text failed without an error"))
+    errors
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Error::bug("a text failed without an error"))
 }
 
 /// Runs a query to its end for its effect and its row count.

@@ -13,7 +13,9 @@ impl Engine {
         let mut map = ParamMap::new();
         params.bind(&mut map);
         let mut statements = self.statements(text).map_err(first)?;
-        let last = statements.pop().ok_or_else(|| Error::new(ErrorKind::Input, "TM0103", "the text holds no statement"))?;
+        let last = statements
+            .pop()
+            .ok_or_else(|| Error::new(ErrorKind::Input, "TM0103", "the text holds no statement"))?;
         for statement in &statements {
             if let Outcome::Rows(rows) = self.run(statement, &map)? {
                 rows.collect_batches()?;
@@ -23,9 +25,15 @@ impl Engine {
     }
 
     fn oracle_statement(&self, statement: &Statement, map: &ParamMap) -> Result<Vec<RecordBatch>> {
-        let bound = query::on_planner_stack(|| query::bind(self, &statement.parsed, &statement.text, map.parameters()))?;
+        let bound = query::on_planner_stack(|| {
+            query::bind(self, &statement.parsed, &statement.text, map.parameters())
+        })?;
         let Bound::Query(bound) = bound.bound else {
-            return Err(Error::new(ErrorKind::Input, "TM0315", "the last statement must be a query"));
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0315",
+                "the last statement must be a query",
+            ));
         };
         let plan = query::optimize(self, &bound)?;
         let task = self.0.state.task_ctx();

@@ -23,7 +23,10 @@ impl Value {
     /// assert_eq!(Value::from_text("'42'"), Value::from("42"));
     /// ```
     pub fn from_text(text: &str) -> Value {
-        if let Some(inner) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        if let Some(inner) = text
+            .strip_prefix('\'')
+            .and_then(|rest| rest.strip_suffix('\''))
+        {
             return inner.replace("''", "'").into();
         }
         match text.to_ascii_lowercase().as_str() {
@@ -35,12 +38,14 @@ impl Value {
         if let Ok(number) = text.parse::<i64>() {
             return number.into();
         }
-        let numeric = text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.'));
+        let numeric = text
+            .starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.'));
         if let (true, Ok(number)) = (numeric, text.parse::<f64>()) {
             return number.into();
         }
         if text.len() == "2024-01-31".len()
-            && let Ok(date) = ScalarValue::try_from_string(text.to_string(), &arrow::datatypes::DataType::Date32)
+            && let Ok(date) =
+                ScalarValue::try_from_string(text.to_string(), &arrow::datatypes::DataType::Date32)
         {
             return Value(date);
         }
@@ -103,7 +108,9 @@ impl ParamMap {
 
     /// Sets `@name`, without the `@`. The last value of a name counts.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
-        self.0.named.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.0
+            .named
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.0.named.push((name.to_string(), value.into().0));
         self
     }

@@ -15,10 +15,18 @@ impl Prepared {
     pub(super) fn new(engine: &Engine, text: &str) -> Result<Self> {
         let mut statements = engine.statements(text).map_err(first)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
-            return Err(Error::new(ErrorKind::Input, "TM0103", "exactly one statement can be prepared"));
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0103",
+                "exactly one statement can be prepared",
+            ));
         };
         let parameters = crate::lang::parameter_names(statement.text(), engine.lang_options());
-        Ok(Prepared { engine: engine.clone(), statement, parameters })
+        Ok(Prepared {
+            engine: engine.clone(),
+            statement,
+            parameters,
+        })
     }
 
     /// The names of the parameters without `@`, in order of first sight; a `?` is named by its number, from 1.

@@ -26,7 +26,11 @@ pub(super) fn run_statement(
 }
 
 /// Syntax tree to logical plan.
-pub(super) fn bind(engine: &Engine, statement: &ast::Statement, text: &str, parameters: &Parameters,
+pub(super) fn bind(
+    engine: &Engine,
+    statement: &ast::Statement,
+    text: &str,
+    parameters: &Parameters,
 ) -> Result<Binding> {
     plan::bind::bind(statement, text, engine.catalog(), &FilesOnDisk, parameters)
 }
@@ -55,7 +59,12 @@ fn start(engine: &Engine, query: &BoundQuery) -> Result<(SchemaRef, Receiver, Ar
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
-        Bound::CreateTable { name, or_replace, if_not_exists, query } => {
+        Bound::CreateTable {
+            name,
+            or_replace,
+            if_not_exists,
+            query,
+        } => {
             if if_not_exists && engine.catalog().find(&name)?.is_some() {
                 return Ok(Outcome::Done(Summary::new(0)));
             }
@@ -64,32 +73,59 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
             let batches = rows.collect::<Result<Vec<_>>>()?;
             let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
             let table = MemTable::try_new(schema, vec![batches])?;
-            engine.catalog().insert(&name, Entry::Table(Arc::new(table)), or_replace)?;
+            engine
+                .catalog()
+                .insert(&name, Entry::Table(Arc::new(table)), or_replace)?;
             Ok(Outcome::Done(Summary::new(count)))
         }
-        Bound::CreateView { name, or_replace, if_not_exists, query } => {
+        Bound::CreateView {
+            name,
+            or_replace,
+            if_not_exists,
+            query,
+        } => {
             if if_not_exists && engine.catalog().find(&name)?.is_some() {
                 return Ok(Outcome::Done(Summary::new(0)));
             }
-            let names = query.columns.into_iter().map(|column| column.name).collect();
-            let view = View { plan: query.plan, names };
-            engine.catalog().insert(&name, Entry::View(Arc::new(view)), or_replace)?;
+            let names = query
+                .columns
+                .into_iter()
+                .map(|column| column.name)
+                .collect();
+            let view = View {
+                plan: query.plan,
+                names,
+            };
+            engine
+                .catalog()
+                .insert(&name, Entry::View(Arc::new(view)), or_replace)?;
             Ok(Outcome::Done(Summary::new(0)))
         }
-        Bound::CreateExternalTable { name, or_replace, if_not_exists, provider } => {
+        Bound::CreateExternalTable {
+            name,
+            or_replace,
+            if_not_exists,
+            provider,
+        } => {
             if if_not_exists && engine.catalog().find(&name)?.is_some() {
                 return Ok(Outcome::Done(Summary::new(0)));
             }
-            engine.catalog().insert(&name, Entry::Table(provider), or_replace)?;
+            engine
+                .catalog()
+                .insert(&name, Entry::Table(provider), or_replace)?;
             Ok(Outcome::Done(Summary::new(0)))
         }
         Bound::Explain { analyze, statement } => match *statement {
-            Bound::Query(query) | Bound::CreateTable { query, .. } | Bound::CreateView { query, .. } => {
+            Bound::Query(query)
+            | Bound::CreateTable { query, .. }
+            | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)
             }
-            Bound::CreateExternalTable { .. } | Bound::Explain { .. } => {
-                Err(Error::new(crate::error::ErrorKind::Input, "TM0315", "EXPLAIN takes a query"))
-            }
+            Bound::CreateExternalTable { .. } | Bound::Explain { .. } => Err(Error::new(
+                crate::error::ErrorKind::Input,
+                "TM0315",
+                "EXPLAIN takes a query",
+            )),
         },
     }
 }
@@ -100,9 +136,15 @@ pub(super) fn answer(engine: &Engine, query: &BoundQuery) -> Result<Rows> {
 }
 
 /// The rows of a bound query, and what makes them.
-pub(super) fn answer_with_execution(engine: &Engine, query: &BoundQuery) -> Result<(Rows, Arc<Execution>)> {
+pub(super) fn answer_with_execution(
+    engine: &Engine,
+    query: &BoundQuery,
+) -> Result<(Rows, Arc<Execution>)> {
     let (schema, receiver, execution) = start(engine, query)?;
-    Ok((Rows::new(schema, receiver, Arc::clone(&execution)), execution))
+    Ok((
+        Rows::new(schema, receiver, Arc::clone(&execution)),
+        execution,
+    ))
 }
 
 /// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.
@@ -113,9 +155,15 @@ pub(super) fn on_planner_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send)
             .stack_size(config::PLANNER_STACK_BYTES)
             .spawn_scoped(scope, work)
             .map_err(|error| {
-                Error::new(crate::error::ErrorKind::Io, "TM0701", format!("no thread could be started: {error}"))
+                Error::new(
+                    crate::error::ErrorKind::Io,
+                    "TM0701",
+                    format!("no thread could be started: {error}"),
+                )
             })?;
-        thread.join().unwrap_or_else(|_| Err(Error::bug("planning panicked")))
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(Error::bug("planning panicked")))
     })
 }
 

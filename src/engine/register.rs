@@ -36,7 +36,12 @@ pub struct FileSource {
 impl FileSource {
     /// A file by path, glob or directory; the format is found by its content, then its name.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        FileSource { path: path.as_ref().display().to_string(), format: None, options: Vec::new(), columns: None }
+        FileSource {
+            path: path.as_ref().display().to_string(),
+            format: None,
+            options: Vec::new(),
+            columns: None,
+        }
     }
 
     /// Says the format: `csv`, `json`, `parquet` or `arrow`.
@@ -47,7 +52,8 @@ impl FileSource {
 
     /// An option of the format, as in `read_csv('x.csv', header => TRUE)`.
     pub fn option(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.options.push((name.to_string(), value.into().into_scalar()));
+        self.options
+            .push((name.to_string(), value.into().into_scalar()));
         self
     }
 
@@ -77,18 +83,37 @@ impl Engine {
     /// TM0703 without a batch (its schema would be unknown), TM0306 if the batches' schemas differ.
     pub fn register_batches(&self, name: &str, batches: Vec<RecordBatch>) -> Result<()> {
         let schema = batches.first().map(RecordBatch::schema).ok_or_else(|| {
-            Error::new(ErrorKind::Input, "TM0305", "a table needs at least one batch to know its columns")
-                .hint("register an empty batch: RecordBatch::new_empty(schema)")
+            Error::new(
+                ErrorKind::Input,
+                "TM0305",
+                "a table needs at least one batch to know its columns",
+            )
+            .hint("register an empty batch: RecordBatch::new_empty(schema)")
         })?;
         let columns_of = |schema: &Schema| -> Vec<(String, arrow::datatypes::DataType)> {
-            schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+            schema
+                .fields()
+                .iter()
+                .map(|field| (field.name().clone(), field.data_type().clone()))
+                .collect()
         };
-        if batches.iter().any(|batch| columns_of(&batch.schema()) != columns_of(&schema)) {
-            return Err(Error::new(ErrorKind::Input, "TM0306", "the batches do not have the same columns"));
+        if batches
+            .iter()
+            .any(|batch| columns_of(&batch.schema()) != columns_of(&schema))
+        {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "TM0306",
+                "the batches do not have the same columns",
+            ));
         }
         // Batches may differ in whether NULL can occur: the table's answer must hold for all.
         let nullable = Schema::new(
-            schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>(),
+            schema
+                .fields()
+                .iter()
+                .map(|field| field.as_ref().clone().with_nullable(true))
+                .collect::<Vec<_>>(),
         );
         let nullable = Arc::new(nullable);
         let batches = batches
@@ -96,7 +121,8 @@ impl Engine {
             .map(|batch| Ok(batch.with_schema(Arc::clone(&nullable))?))
             .collect::<Result<Vec<_>>>()?;
         let table = MemTable::try_new(nullable, vec![batches])?;
-        self.catalog().insert(name, Entry::Table(Arc::new(table)), true)
+        self.catalog()
+            .insert(name, Entry::Table(Arc::new(table)), true)
     }
 
     /// Gives Rust values a name; columns are the type's fields.
@@ -113,11 +139,19 @@ impl Engine {
     ///
     /// # Errors
     /// TM0604 where the type cannot be a table.
-    pub fn register_rows<T: Serialize + DeserializeOwned>(&self, name: &str, rows: &[T]) -> Result<()> {
+    pub fn register_rows<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        rows: &[T],
+    ) -> Result<()> {
         let unfit = |error: serde_arrow::Error| {
             let text = error.to_string();
             let reason = text.lines().next().unwrap_or_default().to_string();
-            Error::new(ErrorKind::Input, "TM0604", format!("the rows cannot become a table: {reason}"))
+            Error::new(
+                ErrorKind::Input,
+                "TM0604",
+                format!("the rows cannot become a table: {reason}"),
+            )
         };
         let options = TracingOptions::default().allow_null_fields(true);
         let fields = Vec::<FieldRef>::from_type::<T>(options.clone())
@@ -132,7 +166,12 @@ impl Engine {
     /// # Errors
     /// As a query that names the path in FROM.
     pub fn register_file(&self, name: &str, file: FileSource) -> Result<()> {
-        let table = files::open(&file.path, file.format.as_deref(), &file.options, file.columns)?;
+        let table = files::open(
+            &file.path,
+            file.format.as_deref(),
+            &file.options,
+            file.columns,
+        )?;
         self.catalog().insert(name, Entry::Table(table), true)
     }
 

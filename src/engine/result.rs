@@ -74,12 +74,24 @@ pub struct Rows {
 impl Rows {
     pub(super) fn new(schema: SchemaRef, receiver: Receiver, execution: Arc<Execution>) -> Self {
         let cancel = receiver.cancel_token();
-        Rows { schema, running: Some((receiver, execution)), ready: Vec::new().into_iter(), cancel, warnings: Vec::new(), }
+        Rows {
+            schema,
+            running: Some((receiver, execution)),
+            ready: Vec::new().into_iter(),
+            cancel,
+            warnings: Vec::new(),
+        }
     }
 
     /// Rows that are there already.
     pub(super) fn ready(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Rows { schema, running: None, ready: batches.into_iter(), cancel: CancelToken::default(), warnings: Vec::new(), }
+        Rows {
+            schema,
+            running: None,
+            ready: batches.into_iter(),
+            cancel: CancelToken::default(),
+            warnings: Vec::new(),
+        }
     }
 
     pub(super) fn empty() -> Self {
@@ -126,10 +138,12 @@ impl Rows {
     /// # Errors
     /// Each item: whatever stops the query; TM0604 where a row does not fit the type.
     pub fn typed<T: DeserializeOwned>(self) -> impl Iterator<Item = Result<T>> {
-        self.flat_map(|batch| match batch.and_then(|batch| from_batch::<T>(&batch)) {
-            Ok(values) => values.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(error)],
-        })
+        self.flat_map(
+            |batch| match batch.and_then(|batch| from_batch::<T>(&batch)) {
+                Ok(values) => values.into_iter().map(Ok).collect::<Vec<_>>(),
+                Err(error) => vec![Err(error)],
+            },
+        )
     }
 
     /// The one row of a query that gives exactly one.
@@ -138,7 +152,11 @@ impl Rows {
     /// TM0605 for no row or more than one; otherwise as [`Rows::typed`].
     pub fn one<T: DeserializeOwned>(self) -> Result<T> {
         let wrong = |found: &str| {
-            Error::new(ErrorKind::Run, "TM0605", format!("one row was asked for and the query gave {found}"))
+            Error::new(
+                ErrorKind::Run,
+                "TM0605",
+                format!("one row was asked for and the query gave {found}"),
+            )
         };
         let mut rows = self.typed::<T>();
         let row = rows.next().ok_or_else(|| wrong("none"))??;
@@ -195,14 +213,27 @@ pub(super) fn named_schema(schema: &Schema, columns: &[OutputColumn]) -> SchemaR
 
 fn renamed(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        batch.columns().to_vec(),
+        &options,
+    )?)
 }
 
 fn from_batch<T: DeserializeOwned>(batch: &RecordBatch) -> Result<Vec<T>> {
     serde_arrow::from_record_batch(batch).map_err(|error| {
         let text = error.to_string();
-        let reason = text.lines().next().unwrap_or_default().trim_start_matches("Error: ").to_string();
-        Error::new(ErrorKind::Input, "TM0604", format!("a row does not fit the type asked for: {reason}"))
-            .hint("name the type's fields as the query's columns, and use Option for columns with NULL")
+        let reason = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("Error: ")
+            .to_string();
+        Error::new(
+            ErrorKind::Input,
+            "TM0604",
+            format!("a row does not fit the type asked for: {reason}"),
+        )
+        .hint("name the type's fields as the query's columns, and use Option for columns with NULL")
     })
 }

@@ -31,7 +31,11 @@ impl Engine {
     /// TM0903 with DataFusion's own words where the text does not parse or plan.
     pub fn sql(&self, text: &str) -> Result<Rows> {
         if text.len() > SQL_BYTES_MAX {
-            return Err(Error::new(ErrorKind::Limit, "TM0108", "SQL for DataFusion may have at most 1 MiB"));
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "TM0108",
+                "SQL for DataFusion may have at most 1 MiB",
+            ));
         }
         let query = query::on_planner_stack(|| {
             let runtime = self.0.runtime.get()?;
@@ -60,14 +64,20 @@ impl Engine {
         let catalog_name = options.catalog.default_catalog.clone();
         let schema_name = options.catalog.default_schema.clone();
         let state = datafusion::execution::SessionStateBuilder::new_from_existing(state)
-            .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
+            .with_catalog_list(Arc::new(
+                datafusion::catalog::MemoryCatalogProviderList::new(),
+            ))
             .with_scalar_functions(self.catalog().functions().all_scalar())
             .with_aggregate_functions(self.catalog().functions().all_aggregate())
             .with_window_functions(self.catalog().functions().all_window())
             .build();
         let catalog = Arc::new(datafusion::catalog::MemoryCatalogProvider::new());
-        datafusion::catalog::CatalogProvider::register_schema(catalog.as_ref(), &schema_name, Arc::new(schema))
-            .map_err(refused)?;
+        datafusion::catalog::CatalogProvider::register_schema(
+            catalog.as_ref(),
+            &schema_name,
+            Arc::new(schema),
+        )
+        .map_err(refused)?;
         state.catalog_list().register_catalog(catalog_name, catalog);
         let plan = state.create_logical_plan(text).await.map_err(refused)?;
         SQLOptions::new()
@@ -80,16 +90,29 @@ impl Engine {
             .schema()
             .fields()
             .iter()
-            .map(|field| OutputColumn { name: field.name().clone(), anonymous: false })
+            .map(|field| OutputColumn {
+                name: field.name().clone(),
+                anonymous: false,
+            })
             .collect();
         Ok(BoundQuery { plan, columns })
     }
 }
 
-fn view_table(plan: &LogicalPlan, names: &[String]) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
-    let renamed = plan.schema().columns().into_iter().zip(names).map(|(column, name)| {
-        datafusion::logical_expr::Expr::Column(column).alias(name)
-    });
-    let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?;
-    Ok(Arc::new(datafusion::catalog::view::ViewTable::new(plan, None)))
+fn view_table(
+    plan: &LogicalPlan,
+    names: &[String],
+) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
+    let renamed = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(names)
+        .map(|(column, name)| datafusion::logical_expr::Expr::Column(column).alias(name));
+    let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan.clone())
+        .project(renamed)?
+        .build()?;
+    Ok(Arc::new(datafusion::catalog::view::ViewTable::new(
+        plan, None,
+    )))
 }

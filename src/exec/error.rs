@@ -142,7 +142,9 @@ const TYPE_WORDS: [(&str, &str); 22] = [
 fn in_our_types(message: &str) -> String {
     TYPE_WORDS
         .iter()
-        .fold(message.to_string(), |text, (theirs, ours)| text.replace(theirs, ours))
+        .fold(message.to_string(), |text, (theirs, ours)| {
+            text.replace(theirs, ours)
+        })
 }
 
 /// Takes away who raised it ("Arrow error: ", "Execution error: " …): the user did not ask.

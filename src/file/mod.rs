@@ -9,9 +9,9 @@ pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
 pub(crate) mod ipc;
+pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod table;
-pub(crate) mod ndjson;
 mod text;
 pub(crate) mod types;
 

@@ -43,7 +43,9 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
     options.optimizer.repartition_windows = false;
     options.optimizer.repartition_sorts = false;
     // Scalar subqueries become joins: one way to run them, and `single_value` guards their row count.
-    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    options
+        .optimizer
+        .enable_physical_uncorrelated_scalar_subquery = false;
     // Run-time filters are shared state inside DataFusion's own operators; ours do not fill them.
     options.optimizer.enable_dynamic_filter_pushdown = false;
     options.optimizer.enable_join_dynamic_filter_pushdown = false;
@@ -92,12 +94,19 @@ fn explain_failure(plan: &LogicalPlan, error: datafusion::error::DataFusionError
     }
     let correlated = bind::correlated_columns(plan);
     if correlated.is_empty() {
-        return Error::new(ErrorKind::Input, "TM0902", format!("this query cannot be planned: {}", error.message()));
+        return Error::new(
+            ErrorKind::Input,
+            "TM0902",
+            format!("this query cannot be planned: {}", error.message()),
+        );
     }
     Error::new(
         ErrorKind::Input,
         "TM0901",
-        format!("a subquery that uses {} of the query around it cannot be turned into a join", correlated.join(", ")),
+        format!(
+            "a subquery that uses {} of the query around it cannot be turned into a join",
+            correlated.join(", ")
+        ),
     )
     .hint("write the subquery as a JOIN, or compare the outer column with = inside it")
 }

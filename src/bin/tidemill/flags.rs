@@ -25,7 +25,12 @@ pub(crate) struct Flags {
     pub(crate) query: Option<String>,
 
     /// Run this text; may be repeated, in order
-    #[arg(short, long = "command", value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long = "command",
+        value_name = "TEXT",
+        allow_hyphen_values = true
+    )]
     pub(crate) command: Vec<String>,
 
     /// Run the script in this file, - for standard input; may be repeated, after every -c
@@ -57,7 +62,12 @@ pub(crate) struct Flags {
     pub(crate) memory_limit: Option<u64>,
 
     /// How NULL is written in csv and tsv [default: an empty field; empty text is then written \"\"]
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) null: String,
 
     /// Say on standard error how long each statement took
@@ -121,7 +131,10 @@ pub(crate) enum DoubleQuotes {
 
 /// `512MiB`, `2GB`, `1000000`: powers of 1000 without an i, of 1024 with it.
 fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let digits = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
     let (number, unit) = text.split_at(digits);
     let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
@@ -133,9 +146,15 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
         "mib" => f64::from(1 << 20),
         "gib" => f64::from(1 << 30),
         "tib" => f64::from(1 << 30) * 1024.0,
-        other => return Err(format!("`{other}` is no unit of bytes; use KB, MB, GB, KiB, MiB or GiB")),
+        other => {
+            return Err(format!(
+                "`{other}` is no unit of bytes; use KB, MB, GB, KiB, MiB or GiB"
+            ));
+        }
     };
-    let number: f64 = number.parse().map_err(|_| "a size is a number with a unit, such as 2GB".to_string())?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "a size is a number with a unit, such as 2GB".to_string())?;
     let bytes = number * factor;
     if !(1.0..=1e18).contains(&bytes) {
         return Err("a size must be at least one byte and at most 1e18".to_string());

@@ -1,7 +1,15 @@
 //! The `tidemill` command: texts in, results out, errors on standard error.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test stops where it must not go on"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::expect_used,
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test stops where it must not go on"
+    )
+)]
 
 mod flags;
 mod format;

@@ -54,10 +54,11 @@ fn snippet<'a>(
         Some(label) => primary.label(label),
         None => primary,
     };
-    let others = error
-        .labels()
-        .iter()
-        .map(|label| AnnotationKind::Context.span(within(label.span, &text.text)).label(label.text.as_str()));
+    let others = error.labels().iter().map(|label| {
+        AnnotationKind::Context
+            .span(within(label.span, &text.text))
+            .label(label.text.as_str())
+    });
     Snippet::source(text.text.as_str())
         .path(text.name.as_str())
         .fold(true)
@@ -99,7 +100,11 @@ fn as_json(error: &Error, text: &Text) -> String {
             "column": place.column,
         });
     }
-    let notes: Vec<_> = error.notes().iter().map(|(kind, note)| json!({ *kind: note })).collect();
+    let notes: Vec<_> = error
+        .notes()
+        .iter()
+        .map(|(kind, note)| json!({ *kind: note }))
+        .collect();
     object["notes"] = json!(notes);
     object.to_string()
 }

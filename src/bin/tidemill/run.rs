@@ -60,18 +60,31 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
             Ok(statements) => parsed.push((text, statements)),
             Err(errors) => {
                 report(&errors, text, flags.error_format);
-                return Err(Stop::Said(errors.first().map_or(WRONG_USAGE, Error::exit_code)));
+                return Err(Stop::Said(
+                    errors.first().map_or(WRONG_USAGE, Error::exit_code),
+                ));
             }
         }
     }
     cancel_on_interrupt(&engine);
-    let mut session = Session { engine, flags, format, params, style: style(flags), results: 0, file: None };
+    let mut session = Session {
+        engine,
+        flags,
+        format,
+        params,
+        style: style(flags),
+        results: 0,
+        file: None,
+    };
     for (text, statements) in &parsed {
         for statement in statements {
             session.statement(statement, text)?;
         }
     }
-    session.file.map_or(Ok(()), Target::commit).map_err(Stop::Output)
+    session
+        .file
+        .map_or(Ok(()), Target::commit)
+        .map_err(Stop::Output)
 }
 
 struct Session<'a> {
@@ -91,15 +104,21 @@ impl Session<'_> {
         let started = Instant::now();
         let fail = |error: Error| {
             report(std::slice::from_ref(&error), text, self.flags.error_format);
-            Stop::Said(if interrupted() { INTERRUPTED } else { error.exit_code() })
+            Stop::Said(if interrupted() {
+                INTERRUPTED
+            } else {
+                error.exit_code()
+            })
         };
         match self.engine.run(statement, &self.params).map_err(fail)? {
             Outcome::Rows(rows) => {
                 let mut target = self.target()?;
-                write_rows(rows, &mut target, self.format, &self.style).map_err(|error| match error {
-                    WriteError::Query(error) => fail(error),
-                    WriteError::Output(error) => Stop::Output(error),
-                })?;
+                write_rows(rows, &mut target, self.format, &self.style).map_err(
+                    |error| match error {
+                        WriteError::Query(error) => fail(error),
+                        WriteError::Output(error) => Stop::Output(error),
+                    },
+                )?;
                 self.results += 1;
                 match target {
                     Target::Stdout(_) => target.commit()?,
@@ -125,7 +144,9 @@ impl Session<'_> {
             return Target::file(path).map_err(Stop::Output);
         }
         if self.format.is_binary() && self.results > 0 {
-            return Err(Stop::Usage("arrow and parquet output hold one result; the text gives more".to_string()));
+            return Err(Stop::Usage(
+                "arrow and parquet output hold one result; the text gives more".to_string(),
+            ));
         }
         let mut target = Target::stdout();
         if self.results > 0 && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown) {
@@ -160,7 +181,8 @@ fn write_rows(
 }
 
 fn engine(flags: &Flags) -> tidemill::Result<Engine> {
-    let mut builder = Engine::builder().double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String);
+    let mut builder =
+        Engine::builder().double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String);
     if let Some(threads) = flags.threads {
         builder = builder.threads(threads);
     }
@@ -176,16 +198,28 @@ fn texts(flags: &Flags) -> Result<Vec<Text>, Stop> {
     match flags.query.as_deref() {
         Some("-") => texts.push(standard_input()?),
         Some(path) if is_script(Path::new(path)) => texts.push(script(Path::new(path))?),
-        Some(query) => texts.push(Text { name: "query".to_string(), text: query.to_string() }),
+        Some(query) => texts.push(Text {
+            name: "query".to_string(),
+            text: query.to_string(),
+        }),
         None => {}
     }
-    texts.extend(flags.command.iter().map(|text| Text { name: "query".to_string(), text: text.clone() }));
+    texts.extend(flags.command.iter().map(|text| Text {
+        name: "query".to_string(),
+        text: text.clone(),
+    }));
     for path in &flags.file {
-        texts.push(if path.as_os_str() == "-" { standard_input()? } else { script(path)? });
+        texts.push(if path.as_os_str() == "-" {
+            standard_input()?
+        } else {
+            script(path)?
+        });
     }
     if texts.is_empty() {
         if io::stdin().is_terminal() {
-            return Err(Stop::Usage("nothing to run: give a query, a script or -; --help shows how".to_string()));
+            return Err(Stop::Usage(
+                "nothing to run: give a query, a script or -; --help shows how".to_string(),
+            ));
         }
         texts.push(standard_input()?);
     }
@@ -195,17 +229,32 @@ fn texts(flags: &Flags) -> Result<Vec<Text>, Stop> {
 /// A path with a script's ending. One that does not exist is then a missing file, not a strange query.
 fn is_script(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
-    matches!(ending, Some("tide" | "tidemill" | "sql")) && !path.as_os_str().to_string_lossy().contains(['\n', '|', '\''])
+    matches!(ending, Some("tide" | "tidemill" | "sql"))
+        && !path
+            .as_os_str()
+            .to_string_lossy()
+            .contains(['\n', '|', '\''])
 }
 
 fn script(path: &Path) -> Result<Text, Stop> {
     let missing = |reason: String| {
-        anstream::eprintln!("error[TM0703]: the script {} cannot be read: {reason}", path.display());
+        anstream::eprintln!(
+            "error[TM0703]: the script {} cannot be read: {reason}",
+            path.display()
+        );
         Stop::Said(DATA)
     };
     let bytes = std::fs::read(path).map_err(|error| missing(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| missing(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
-    Ok(Text { name: path.display().to_string(), text })
+    let text = String::from_utf8(bytes).map_err(|error| {
+        missing(format!(
+            "not UTF-8 at byte {}",
+            error.utf8_error().valid_up_to()
+        ))
+    })?;
+    Ok(Text {
+        name: path.display().to_string(),
+        text,
+    })
 }
 
 fn standard_input() -> Result<Text, Stop> {
@@ -214,16 +263,25 @@ fn standard_input() -> Result<Text, Stop> {
         anstream::eprintln!("error[TM0703]: standard input cannot be read as text: {error}");
         Stop::Said(DATA)
     })?;
-    Ok(Text { name: "standard input".to_string(), text })
+    Ok(Text {
+        name: "standard input".to_string(),
+        text,
+    })
 }
 
 fn output_format(flags: &Flags) -> Result<Format, Stop> {
     let of_file = flags.output.as_deref().and_then(Format::of_path);
     let to_terminal = flags.output.is_none() && stdout_is_terminal();
-    let fallback = if to_terminal { Format::Table } else { Format::Csv };
+    let fallback = if to_terminal {
+        Format::Table
+    } else {
+        Format::Csv
+    };
     let format = flags.format.or(of_file).unwrap_or(fallback);
     if format.is_binary() && to_terminal {
-        return Err(Stop::Usage("a terminal cannot show arrow or parquet; use --output FILE or a pipe".to_string()));
+        return Err(Stop::Usage(
+            "a terminal cannot show arrow or parquet; use --output FILE or a pipe".to_string(),
+        ));
     }
     Ok(format)
 }
@@ -232,7 +290,9 @@ fn params(flags: &Flags) -> Result<ParamMap, Stop> {
     let mut params = ParamMap::new();
     for param in &flags.param {
         let Some((name, value)) = param.split_once('=') else {
-            return Err(Stop::Usage(format!("--param takes NAME=VALUE, not `{param}`; values of ? are given by --arg VALUE")));
+            return Err(Stop::Usage(format!(
+                "--param takes NAME=VALUE, not `{param}`; values of ? are given by --arg VALUE"
+            )));
         };
         params.set_text(name.trim_start_matches('@'), value);
     }
@@ -245,7 +305,10 @@ fn params(flags: &Flags) -> Result<ParamMap, Stop> {
 fn style(flags: &Flags) -> Style {
     let width = (flags.output.is_none() && stdout_is_terminal())
         .then(|| terminal_size::terminal_size().map_or(80, |(width, _)| width.0));
-    Style { null: flags.null.clone(), width }
+    Style {
+        null: flags.null.clone(),
+        width,
+    }
 }
 
 static INTERRUPT: AtomicBool = AtomicBool::new(false);

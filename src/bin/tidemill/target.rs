@@ -10,7 +10,10 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 pub(crate) enum Target {
     Stdout(BufWriter<io::Stdout>),
-    File { file: BufWriter<NamedTempFile>, path: PathBuf },
+    File {
+        file: BufWriter<NamedTempFile>,
+        path: PathBuf,
+    },
 }
 
 impl Target {
@@ -24,8 +27,14 @@ impl Target {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let file = tempfile::Builder::new().prefix(".tidemill-").suffix(".part").tempfile_in(directory)?;
-        Ok(Target::File { file: BufWriter::with_capacity(BUFFER_BYTES, file), path: path.to_path_buf() })
+        let file = tempfile::Builder::new()
+            .prefix(".tidemill-")
+            .suffix(".part")
+            .tempfile_in(directory)?;
+        Ok(Target::File {
+            file: BufWriter::with_capacity(BUFFER_BYTES, file),
+            path: path.to_path_buf(),
+        })
     }
 
     pub(crate) fn writer(&mut self) -> &mut (dyn Write + Send) {
@@ -53,7 +62,8 @@ impl Target {
 #[cfg(unix)]
 fn set_usual_permissions(file: &NamedTempFile) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]

@@ -22,10 +22,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::scan::{Predicate, TableScanExec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::DataFile;
-use crate::file::ndjson::NdjsonFile;
 use crate::file::csv::{CsvFile, CsvOptions, OptionValue};
 use crate::file::format::{FORMATS, Format};
 use crate::file::ipc::IpcFile;
+use crate::file::ndjson::NdjsonFile;
 use crate::file::parquet::ParquetFile;
 use crate::file::table::ScanFile;
 

@@ -3,15 +3,15 @@
 pub(crate) mod aggregate;
 pub(crate) mod bridge;
 pub(crate) mod collect;
+pub(crate) mod files;
 pub(crate) mod filter;
+pub(crate) mod join;
 pub(crate) mod limit;
 pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod recursive;
 pub(crate) mod sort;
 pub(crate) mod sort_keys;
-pub(crate) mod join;
-pub(crate) mod files;
 pub(crate) mod top_k;
 pub(crate) mod unnest;
 pub(crate) mod window;

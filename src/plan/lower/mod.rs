@@ -17,6 +17,7 @@ mod window;
 use std::sync::Arc;
 
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -33,16 +34,18 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::scan::TableScanExec;
 use crate::error::{Error, Result};
+use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
-use crate::exec::AnySink;
 
 /// The pipelines of `plan`, ending in `sink`.
-pub(crate) fn lower(plan: &Arc<dyn ExecutionPlan>, sink: Arc<dyn AnySink>) -> Result<PipelineGraph> {
+pub(crate) fn lower(
+    plan: &Arc<dyn ExecutionPlan>,
+    sink: Arc<dyn AnySink>,
+) -> Result<PipelineGraph> {
     let mut graph = PipelineGraph::default();
     let stream = lower_node(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
@@ -50,14 +53,16 @@ pub(crate) fn lower(plan: &Arc<dyn ExecutionPlan>, sink: Arc<dyn AnySink>) -> Re
 }
 
 /// The stream of rows that `plan` stands for; the pipelines it needs before are added to `graph`.
-pub(crate) fn lower_node(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
+pub(crate) fn lower_node(
+    plan: &Arc<dyn ExecutionPlan>,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
     if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
         return scan::lower_scan(scan);
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let input = lower_node(filter.input(), graph)?;
-        let stream = filter::lower_filter(filter, input)?;
-        return limit::lower_limit(0, filter.fetch(), stream);
+        return filter::lower_filter(filter, input);
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let input = lower_node(projection.input(), graph)?;
@@ -85,7 +90,10 @@ pub(crate) fn lower_node(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
     lower_order_and_shape(plan, graph)
 }
 
-fn lower_order_and_shape(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
+fn lower_order_and_shape(
+    plan: &Arc<dyn ExecutionPlan>,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
     if let Some(sort) = plan.downcast_ref::<SortExec>() {
         let input = lower_node(sort.input(), graph)?;
         return sort::lower_sort(sort.expr(), sort.fetch(), &plan.schema(), input, graph);
@@ -102,16 +110,23 @@ fn lower_order_and_shape(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGrap
         let input = lower_node(limit.input(), graph)?;
         return limit::lower_limit(0, Some(limit.fetch()), input);
     }
-    if plan.downcast_ref::<WindowAggExec>().is_some() || plan.downcast_ref::<BoundedWindowAggExec>().is_some() {
-        let input = lower_node(only_child(plan)?, graph)?;
+    if plan.downcast_ref::<WindowAggExec>().is_some()
+        || plan.downcast_ref::<BoundedWindowAggExec>().is_some()
+    {
+        let input = lower_node(window::window_input(plan)?, graph)?;
         return window::lower_window(plan, input, graph);
     }
     if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
         let input = lower_node(unnest.input(), graph)?;
         return unnest::lower_unnest(unnest, input);
     }
-    if plan.downcast_ref::<UnionExec>().is_some() || plan.downcast_ref::<InterleaveExec>().is_some() {
-        let inputs = plan.children().into_iter().map(|child| lower_node(child, graph)).collect::<Result<_>>()?;
+    if plan.downcast_ref::<UnionExec>().is_some() || plan.downcast_ref::<InterleaveExec>().is_some()
+    {
+        let inputs = plan
+            .children()
+            .into_iter()
+            .map(|child| lower_node(child, graph))
+            .collect::<Result<_>>()?;
         return Ok(Stream::union(inputs));
     }
     if plan.downcast_ref::<CoalescePartitionsExec>().is_some()
@@ -137,9 +152,15 @@ fn lower_leaf(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Resul
             return Ok(stream);
         }
     }
-    Ok(Stream::from_source(Arc::new(BridgeSource::new(Arc::clone(plan))), Vec::new()))
+    Ok(Stream::from_source(
+        Arc::new(BridgeSource::new(Arc::clone(plan))),
+        Vec::new(),
+    ))
 }
 
 fn only_child(plan: &Arc<dyn ExecutionPlan>) -> Result<&Arc<dyn ExecutionPlan>> {
-    plan.children().into_iter().next().ok_or_else(|| Error::bug(format!("{} without an input", plan.name())))
+    plan.children()
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::bug(format!("{} without an input", plan.name())))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatchOptions, new_null_array};
+use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSource;
@@ -46,9 +47,14 @@ fn stream_of(batches: Vec<RecordBatch>) -> Stream {
     Stream::from_source(Arc::new(MemorySource::new(batches)), Vec::new())
 }
 
-/// A row of NULLs, for expressions that need no input.
+/// A row of NULLs, for expressions that need no input. The plan may promise columns without NULL: nothing reads them.
 fn one_row(plan: &Arc<dyn ExecutionPlan>) -> Result<RecordBatch> {
-    let schema = plan.schema();
+    let fields = plan.schema();
+    let fields = fields
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let columns = schema
         .fields()
         .iter()

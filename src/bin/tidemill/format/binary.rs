@@ -17,7 +17,9 @@ pub(super) struct Arrow<'a>(StreamWriter<&'a mut (dyn Write + Send)>);
 
 impl<'a> Arrow<'a> {
     pub(super) fn new(schema: &SchemaRef, out: &'a mut (dyn Write + Send)) -> io::Result<Self> {
-        StreamWriter::try_new(out, schema).map(Arrow).map_err(into_io)
+        StreamWriter::try_new(out, schema)
+            .map(Arrow)
+            .map_err(into_io)
     }
 }
 
@@ -36,9 +38,12 @@ pub(super) struct Parquet<'a>(ArrowWriter<&'a mut (dyn Write + Send)>);
 
 impl<'a> Parquet<'a> {
     pub(super) fn new(schema: &SchemaRef, out: &'a mut (dyn Write + Send)) -> io::Result<Self> {
-        let properties =
-            WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        ArrowWriter::try_new(out, SchemaRef::clone(schema), Some(properties)).map(Parquet).map_err(from_parquet)
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .build();
+        ArrowWriter::try_new(out, SchemaRef::clone(schema), Some(properties))
+            .map(Parquet)
+            .map_err(from_parquet)
     }
 }
 

@@ -24,11 +24,16 @@ enum Kind<'a> {
 impl<'a> Cells<'a> {
     pub(super) fn new(array: &'a ArrayRef) -> io::Result<Self> {
         let kind = match array.data_type() {
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Kind::Bytes,
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => Kind::Bytes,
             data_type if data_type.is_nested() => Kind::Nested(nested(array)?),
             _ => {
                 let options = FormatOptions::new().with_duration_format(DurationFormat::ISO8601);
-                Kind::Plain(ArrayFormatter::try_new(array.as_ref(), &options).map_err(io::Error::other)?)
+                Kind::Plain(
+                    ArrayFormatter::try_new(array.as_ref(), &options).map_err(io::Error::other)?,
+                )
             }
         };
         Ok(Cells { array, kind })
@@ -40,7 +45,9 @@ impl<'a> Cells<'a> {
             return Ok(false);
         }
         match &self.kind {
-            Kind::Plain(formatter) => write!(text, "{}", formatter.value(row)).map_err(io::Error::other)?,
+            Kind::Plain(formatter) => {
+                write!(text, "{}", formatter.value(row)).map_err(io::Error::other)?
+            }
             Kind::Nested(values) => text.push_str(&values[row]),
             Kind::Bytes => {
                 text.push_str("\\x");
@@ -65,14 +72,23 @@ fn bytes_of(array: &ArrayRef, row: usize) -> &[u8] {
 fn nested(array: &ArrayRef) -> io::Result<Vec<String>> {
     let field = Field::new("v", array.data_type().clone(), true);
     let schema = std::sync::Arc::new(Schema::new(vec![field]));
-    let batch = RecordBatch::try_new(schema, vec![ArrayRef::clone(array)]).map_err(io::Error::other)?;
+    let batch =
+        RecordBatch::try_new(schema, vec![ArrayRef::clone(array)]).map_err(io::Error::other)?;
     let mut text = Vec::new();
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut text);
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(&mut text);
     writer.write(&batch).map_err(io::Error::other)?;
     writer.finish().map_err(io::Error::other)?;
     let text = String::from_utf8(text).map_err(io::Error::other)?;
-    let value = |line: &str| line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}')).map(str::to_string);
-    text.lines().map(|line| value(line).ok_or_else(|| io::Error::other("a nested value has no text"))).collect()
+    let value = |line: &str| {
+        line.strip_prefix("{\"v\":")
+            .and_then(|rest| rest.strip_suffix('}'))
+            .map(str::to_string)
+    };
+    text.lines()
+        .map(|line| value(line).ok_or_else(|| io::Error::other("a nested value has no text")))
+        .collect()
 }
 
 /// The language's name of a type.
@@ -95,7 +111,10 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         | DataType::Decimal128(precision, scale)
         | DataType::Decimal256(precision, scale) => format!("DECIMAL({precision},{scale})"),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "STRING".into(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "BYTES".into(),
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => "BYTES".into(),
         DataType::Date32 | DataType::Date64 => "DATE".into(),
         DataType::Time32(_) | DataType::Time64(_) => "TIME".into(),
         DataType::Timestamp(_, Some(_)) => "TIMESTAMP".into(),
@@ -107,13 +126,19 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         | DataType::LargeListView(item)
         | DataType::FixedSizeList(item, _) => format!("ARRAY<{}>", type_name(item.data_type())),
         DataType::Struct(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|field| format!("{} {}", field.name(), type_name(field.data_type()))).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{} {}", field.name(), type_name(field.data_type())))
+                .collect();
             format!("STRUCT<{}>", fields.join(", "))
         }
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(pair) if pair.len() == 2 => {
-                format!("MAP<{}, {}>", type_name(pair[0].data_type()), type_name(pair[1].data_type()))
+                format!(
+                    "MAP<{}, {}>",
+                    type_name(pair[0].data_type()),
+                    type_name(pair[1].data_type())
+                )
             }
             _ => "MAP".into(),
         },

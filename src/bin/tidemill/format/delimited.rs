@@ -23,8 +23,13 @@ impl<'a> Delimited<'a> {
         style: &Style,
         out: &'a mut (dyn Write + Send),
     ) -> io::Result<Self> {
-        let mut writer =
-            Delimited { delimiter, null: style.null.clone(), out, line: String::new(), cell: String::new() };
+        let mut writer = Delimited {
+            delimiter,
+            null: style.null.clone(),
+            out,
+            line: String::new(),
+            cell: String::new(),
+        };
         if !schema.fields().is_empty() {
             for (position, field) in schema.fields().iter().enumerate() {
                 writer.cell.clone_from(field.name());
@@ -59,7 +64,10 @@ impl<'a> Delimited<'a> {
             || self.cell == self.null
             || self.cell.starts_with([' ', '\t'])
             || self.cell.ends_with([' ', '\t'])
-            || self.cell.bytes().any(|byte| byte == self.delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
+            || self
+                .cell
+                .bytes()
+                .any(|byte| byte == self.delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
     }
 
     fn end_line(&mut self) {
@@ -78,7 +86,11 @@ const LINES_BYTES: usize = 64 << 10;
 
 impl ResultWriter for Delimited<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
-        let columns = batch.columns().iter().map(Cells::new).collect::<io::Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Cells::new)
+            .collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             for (position, column) in columns.iter().enumerate() {
                 let valid = column.write(row, &mut self.cell)?;

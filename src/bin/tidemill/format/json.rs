@@ -19,13 +19,21 @@ pub(super) struct Json<'a, F: JsonFormat> {
 
 impl<'a> Json<'a, JsonArray> {
     pub(super) fn array(schema: &SchemaRef, out: &'a mut (dyn Write + Send)) -> Self {
-        Json { schema: distinct(schema), writer: builder().build(out), end: b"\n" }
+        Json {
+            schema: distinct(schema),
+            writer: builder().build(out),
+            end: b"\n",
+        }
     }
 }
 
 impl<'a> Json<'a, LineDelimited> {
     pub(super) fn lines(schema: &SchemaRef, out: &'a mut (dyn Write + Send)) -> Self {
-        Json { schema: distinct(schema), writer: builder().build(out), end: b"" }
+        Json {
+            schema: distinct(schema),
+            writer: builder().build(out),
+            end: b"",
+        }
     }
 }
 
@@ -53,9 +61,13 @@ fn distinct(schema: &SchemaRef) -> SchemaRef {
 impl<F: JsonFormat> ResultWriter for Json<'_, F> {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
-            .and_then(|batch| self.writer.write(&batch))
-            .map_err(into_io)
+        RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            batch.columns().to_vec(),
+            &options,
+        )
+        .and_then(|batch| self.writer.write(&batch))
+        .map_err(into_io)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

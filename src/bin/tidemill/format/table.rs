@@ -28,17 +28,29 @@ impl<'a> Table<'a> {
         let mut table = comfy_table::Table::new();
         table.load_preset(UTF8_FULL_CONDENSED);
         if let Some(width) = style.width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
         }
         table.set_header(schema.fields().iter().map(|field| {
-            Cell::new(format!("{}\n{}", field.name(), type_name(field.data_type())))
+            Cell::new(format!(
+                "{}\n{}",
+                field.name(),
+                type_name(field.data_type())
+            ))
         }));
         for (position, field) in schema.fields().iter().enumerate() {
-            if let (true, Some(column)) = (is_number(field.data_type()), table.column_mut(position)) {
+            if let (true, Some(column)) = (is_number(field.data_type()), table.column_mut(position))
+            {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        Table { out, table, columns: schema.fields().len(), rows: 0 }
+        Table {
+            out,
+            table,
+            columns: schema.fields().len(),
+            rows: 0,
+        }
     }
 }
 
@@ -60,12 +72,21 @@ fn shown(cells: &Cells<'_>, row: usize) -> io::Result<String> {
 
 impl ResultWriter for Table<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
-        let columns = batch.columns().iter().map(Cells::new).collect::<io::Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Cells::new)
+            .collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows().min(ROWS_SHOWN.saturating_sub(self.rows)) {
-            let cells = columns.iter().map(|column| shown(column, row)).collect::<io::Result<Vec<_>>>()?;
-            self.table.add_row(cells.into_iter().map(|text| match text.char_indices().nth(CELL_CHARACTERS) {
-                Some((end, _)) => format!("{}…", &text[..end]),
-                None => text,
+            let cells = columns
+                .iter()
+                .map(|column| shown(column, row))
+                .collect::<io::Result<Vec<_>>>()?;
+            self.table.add_row(cells.into_iter().map(|text| {
+                match text.char_indices().nth(CELL_CHARACTERS) {
+                    Some((end, _)) => format!("{}…", &text[..end]),
+                    None => text,
+                }
             }));
         }
         self.rows += batch.num_rows();
@@ -97,7 +118,11 @@ impl<'a> Markdown<'a> {
         let mut rule = String::from("|");
         for field in schema.fields() {
             names.push_str(&format!(" {} |", escaped(field.name())));
-            rule.push_str(if is_number(field.data_type()) { "---:|" } else { "---|" });
+            rule.push_str(if is_number(field.data_type()) {
+                "---:|"
+            } else {
+                "---|"
+            });
         }
         writeln!(out, "{names}\n{rule}")?;
         Ok(Markdown { out })
@@ -105,12 +130,19 @@ impl<'a> Markdown<'a> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace("\r\n", "<br>").replace(['\n', '\r'], "<br>")
+    text.replace('\\', "\\\\")
+        .replace('|', "\\|")
+        .replace("\r\n", "<br>")
+        .replace(['\n', '\r'], "<br>")
 }
 
 impl ResultWriter for Markdown<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
-        let columns = batch.columns().iter().map(Cells::new).collect::<io::Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Cells::new)
+            .collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             let mut line = String::from("|");
             for column in &columns {
