@@ -12,7 +12,6 @@ use super::relation::{NewColumn, Relation};
 use super::scope::Scope;
 use super::stage::{Calls, Env, Extracted, Stage, Use};
 use super::typed::Typed;
-use super::window::window_nodes;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind, OrderItem, Select, SelectItem};
 
@@ -76,7 +75,11 @@ impl Binder<'_> {
                     select.span,
                 ));
             }
-            relation.plan = grouping.apply(std::mem::take(&mut relation.plan), aggregates)?;
+            relation.plan = self.grouped(
+                &mut grouping,
+                std::mem::take(&mut relation.plan),
+                aggregates,
+            )?;
             let check = Regroup {
                 keys: &grouping.keys,
                 scope: &scope,
@@ -201,7 +204,7 @@ impl Binder<'_> {
         if let Some(having) = parts.having {
             relation.filter(having)?;
         }
-        relation.plan = window_nodes(std::mem::take(&mut relation.plan), windows)?;
+        relation.plan = self.window_plan(std::mem::take(&mut relation.plan), windows)?;
         if let Some(qualify) = parts.qualify {
             relation.filter(qualify)?;
         }
