@@ -24,7 +24,7 @@ const PSEUDO: &str = "tidemill.pseudo";
 
 impl Binder<'_> {
     /// `FROM a, b`: every item beside every other.
-    pub(super) fn from(&self, items: &[FromItem], env: &Env) -> Result<Relation> {
+    pub(super) fn from_clause(&self, items: &[FromItem], env: &Env) -> Result<Relation> {
         let mut joined: Option<Relation> = None;
         for item in items {
             joined = Some(match joined {

@@ -20,7 +20,7 @@ enum Target {
     /// A column of the result, by position or name.
     Output(usize),
     /// An expression over the input.
-    Input(Typed),
+    Input(Box<Typed>),
     /// An expression that only makes sense over the result's names.
     OverOutput,
 }
@@ -43,7 +43,7 @@ impl Binder<'_> {
         let mut relation = if select.from.is_empty() {
             one_row()
         } else {
-            self.from(&select.from, env)?
+            self.from_clause(&select.from, env)?
         };
         if let Some(condition) = &select.filter {
             let scope = relation.scope.clone();
@@ -186,7 +186,7 @@ impl Binder<'_> {
             }
         }
         match self.expr(expr, stage) {
-            Ok(value) => Ok(Target::Input(value)),
+            Ok(value) => Ok(Target::Input(Box::new(value))),
             Err(error) if error.code() == "TM0201" => Ok(Target::OverOutput),
             Err(error) => Err(error),
         }
