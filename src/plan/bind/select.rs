@@ -212,7 +212,7 @@ impl Binder<'_> {
         for target in &parts.order {
             hidden.push(match target {
                 Target::Input(value) => {
-                    Some(self.add_hidden(&mut relation, "key", value.clone())?)
+                    Some(self.add_hidden(&mut relation, "key", value.as_ref().clone())?)
                 }
                 Target::Output(_) | Target::OverOutput => None,
             });
