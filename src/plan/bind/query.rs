@@ -32,7 +32,7 @@ impl Binder<'_> {
 
     fn body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
         match body {
-            QueryBody::From(items) => self.from_clause(items, env),
+            QueryBody::From(items) => self.bind_from(items, env),
             QueryBody::Standard {
                 set: SetExpr::Select(select),
                 order_by,

@@ -43,7 +43,7 @@ impl Binder<'_> {
         let mut relation = if select.from.is_empty() {
             one_row()
         } else {
-            self.from_clause(&select.from, env)?
+            self.bind_from(&select.from, env)?
         };
         if let Some(condition) = &select.filter {
             let scope = relation.scope.clone();
