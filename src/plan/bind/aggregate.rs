@@ -66,7 +66,11 @@ impl Binder<'_> {
             }
         }
         let aggregates = stage.take_aggregates();
-        let plan = grouping.apply(std::mem::take(&mut relation.plan), aggregates)?;
+        let plan = self.grouped(
+            &mut grouping,
+            std::mem::take(&mut relation.plan),
+            aggregates,
+        )?;
 
         let mut result = Relation::new(plan, Scope::default());
         let aggregated = self.add_columns(&mut result, columns)?;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::{
-    AggregateFunction, NullTreatment, ScalarFunction, Sort as SortKey,
-};
+use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, Sort as SortKey};
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{AggregateUDF, Expr};
 
@@ -245,9 +243,4 @@ fn misplaced(name: &str, clause: &str, span: Span) -> Error {
         )),
         _ => error.hint("AGGREGATE in a step before"),
     }
-}
-
-/// Whether an expression is a call of this scalar function.
-pub(super) fn is_call(expr: &Expr, name: &str) -> bool {
-    matches!(expr, Expr::ScalarFunction(ScalarFunction { func, .. }) if func.name() == name)
 }

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::Binder;
+use super::constant;
 use super::names;
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
@@ -151,6 +152,9 @@ impl Binder<'_> {
             let known = usage(shown, function.signature(), documentation);
             refused(error, shown, &arguments, known, span)
         })?;
+        if let Some(value) = constant::call(&function, &arguments, &returned) {
+            return Ok(Typed::literal(value, span));
+        }
         let expr = ScalarFunction::new_udf(
             function,
             arguments

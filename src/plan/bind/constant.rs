@@ -1,10 +1,17 @@
 //! Arithmetic on values that are known already. It is checked here: later folding would wrap around in silence.
 
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::Operator;
-use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
+use std::sync::Arc;
 
-use super::typed::{Typed, is_decimal};
+use arrow::datatypes::FieldRef;
+use datafusion::common::ScalarValue;
+use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
+use datafusion::logical_expr::{
+    ColumnarValue, Operator, ScalarFunctionArgs, ScalarUDF, Volatility,
+};
+
+use super::typed::{Typed, is_decimal, is_exact_number};
 use crate::error::{Error, Result, Span};
 
 /// The value of `left operator right` when both sides are known numbers; `None` when it is for run time.
@@ -82,6 +89,40 @@ pub(super) fn negate(operand: &Typed, span: Span) -> Result<Option<Typed>> {
             Ok(Some(Typed::literal(negated, span)))
         }
         _ => Ok(None),
+    }
+}
+
+/// The value of a function of known numbers, so that arithmetic on it is checked too. `None` leaves the call for run time.
+pub(super) fn call(
+    function: &ScalarUDF,
+    arguments: &[Typed],
+    returned: &FieldRef,
+) -> Option<ScalarValue> {
+    let pure = function.signature().volatility == Volatility::Immutable;
+    if !pure || arguments.is_empty() || !is_exact_number(returned.data_type()) {
+        return None;
+    }
+    let fields: Vec<FieldRef> = arguments.iter().map(Typed::field).collect();
+    let fields = fields_with_udf(&fields, function).ok()?;
+    let mut values = Vec::with_capacity(arguments.len());
+    for (argument, field) in arguments.iter().zip(&fields) {
+        let value = argument
+            .constant
+            .as_ref()?
+            .cast_to(field.data_type())
+            .ok()?;
+        values.push(ColumnarValue::Scalar(value));
+    }
+    let result = function.invoke_with_args(ScalarFunctionArgs {
+        args: values,
+        arg_fields: fields,
+        number_rows: 1,
+        return_field: Arc::clone(returned),
+        config_options: Arc::new(ConfigOptions::default()),
+    });
+    match result.ok()? {
+        ColumnarValue::Scalar(value) => Some(value),
+        ColumnarValue::Array(values) => ScalarValue::try_from_array(&values, 0).ok(),
     }
 }
 

@@ -24,11 +24,11 @@ const PSEUDO: &str = "tidemill.pseudo";
 
 impl Binder<'_> {
     /// `FROM a, b`: every item beside every other.
-    pub(super) fn from(&self, items: &[FromItem], env: &Env) -> Result<Relation> {
+    pub(super) fn bind_from(&self, items: &[FromItem], env: &Env) -> Result<Relation> {
         let mut joined: Option<Relation> = None;
         for item in items {
             joined = Some(match joined {
-                None => self.from_item(item, env)?,
+                None => self.joined_tables(item, env)?,
                 Some(left) => {
                     let left = self.cross(left, &item.table, env)?;
                     self.joins(left, item, env)?
@@ -39,7 +39,7 @@ impl Binder<'_> {
     }
 
     /// A table and its joins.
-    pub(super) fn from_item(&self, item: &FromItem, env: &Env) -> Result<Relation> {
+    pub(super) fn joined_tables(&self, item: &FromItem, env: &Env) -> Result<Relation> {
         let first = self.factor(&item.table, env)?;
         self.joins(first, item, env)
     }
@@ -96,7 +96,7 @@ impl Binder<'_> {
                 relation.forget_order();
                 relation
             }
-            TableKind::Nested(item) => self.from_item(item, env)?,
+            TableKind::Nested(item) => self.joined_tables(item, env)?,
         };
         match &factor.alias {
             None => Ok(relation),

@@ -6,7 +6,9 @@ use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 
 use super::nested::inferred_name;
 use super::project::declared_name;
-use super::relation::{NewColumn, Relation, all_columns, project, with_plan_type};
+use super::relation::{
+    NewColumn, Relation, all_columns, hoist_subqueries, project, with_plan_type,
+};
 use super::scope::ScopeColumn;
 use super::stage::{Env, Extracted, Stage};
 use super::typed::Typed;
@@ -45,6 +47,18 @@ pub(super) struct GroupRules<'r> {
 }
 
 impl Binder<'_> {
+    /// Groups the plan and computes the aggregates.
+    pub(super) fn grouped(
+        &self,
+        grouping: &mut Grouping,
+        plan: LogicalPlan,
+        mut aggregates: Vec<Extracted>,
+    ) -> Result<LogicalPlan> {
+        let exprs = aggregates.iter_mut().map(|aggregate| &mut aggregate.expr);
+        let plan = hoist_subqueries(plan, exprs, || self.fresh("subquery"))?;
+        grouping.apply(plan, aggregates)
+    }
+
     /// Binds grouping items; computed ones become columns of the relation.
     pub(super) fn grouping_items(
         &self,
@@ -269,11 +283,7 @@ impl Grouping {
     }
 
     /// Groups the plan and computes the aggregates; only keys and aggregates remain.
-    pub(super) fn apply(
-        &mut self,
-        plan: LogicalPlan,
-        aggregates: Vec<Extracted>,
-    ) -> Result<LogicalPlan> {
+    fn apply(&mut self, plan: LogicalPlan, aggregates: Vec<Extracted>) -> Result<LogicalPlan> {
         let mut ids: Vec<Arc<str>> = Vec::new();
         for key in &self.keys {
             if !ids.contains(&key.column.id) {

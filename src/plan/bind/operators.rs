@@ -230,7 +230,7 @@ pub(super) fn unify(values: &mut [Typed], what: &str, span: Span) -> Result<Data
     }
     let mixed = types
         .iter()
-        .any(|other| mixes_time_and_number(first, other));
+        .any(|other| mixes_time_and_number(first, other) || mixes_text_and_number(first, other));
     let common = type_union_resolution(&types).filter(|_| !mixed);
     common.ok_or_else(|| {
         let mut names: Vec<String> = types.iter().map(type_name).collect();
@@ -311,6 +311,12 @@ pub(super) fn mixes_time_and_number(left: &DataType, right: &DataType) -> bool {
     let number = |data_type: &DataType| data_type.is_numeric() || is_decimal(data_type);
     let time = |data_type: &DataType| data_type.is_temporal();
     (number(left) && time(right)) || (time(left) && number(right))
+}
+
+/// Text beside a number: DataFusion would read the text as a number, row by row.
+pub(super) fn mixes_text_and_number(left: &DataType, right: &DataType) -> bool {
+    let number = |data_type: &DataType| data_type.is_numeric() || is_decimal(data_type);
+    (number(left) && right.is_string()) || (left.is_string() && number(right))
 }
 
 pub(super) fn is_list(data_type: &DataType) -> bool {

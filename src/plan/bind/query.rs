@@ -10,7 +10,6 @@ use super::list::values_plan;
 use super::relation::Relation;
 use super::scope::Scope;
 use super::stage::{Env, Stage};
-use super::window::window_nodes;
 use crate::error::Result;
 use crate::lang::ast::{self, NamedWindow, PipeOp, QueryBody, SetExpr};
 
@@ -33,7 +32,7 @@ impl Binder<'_> {
 
     fn body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
         match body {
-            QueryBody::From(items) => self.from(items, env),
+            QueryBody::From(items) => self.bind_from(items, env),
             QueryBody::Standard {
                 set: SetExpr::Select(select),
                 order_by,
@@ -103,7 +102,7 @@ impl Binder<'_> {
         let windows = stage.take_windows();
         if !windows.is_empty() {
             relation.forget_order();
-            relation.plan = window_nodes(std::mem::take(&mut relation.plan), windows)?;
+            relation.plan = self.window_plan(std::mem::take(&mut relation.plan), windows)?;
         }
         Ok(bound)
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Sort as SortKey;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Sort};
 
@@ -206,6 +207,33 @@ pub(super) fn compute(plan: LogicalPlan, new: Vec<(Expr, Arc<str>)>) -> Result<L
     let mut exprs = all_columns(&plan);
     exprs.extend(new.into_iter().map(|(expr, id)| expr.alias(id.as_ref())));
     project(plan, exprs)
+}
+
+/// Computes the subqueries in expressions as columns of the plan: aggregate and window nodes cannot hold any.
+pub(super) fn hoist_subqueries<'e>(
+    plan: LogicalPlan,
+    exprs: impl IntoIterator<Item = &'e mut Expr>,
+    fresh: impl Fn() -> Arc<str>,
+) -> Result<LogicalPlan> {
+    let mut hoisted = Vec::new();
+    for expr in exprs {
+        let taken = std::mem::take(expr);
+        *expr = taken
+            .transform_down(|part| {
+                if !matches!(part, Expr::ScalarSubquery(_)) {
+                    return Ok(Transformed::no(part));
+                }
+                let id = fresh();
+                let column = Expr::Column(Column::new_unqualified(id.as_ref()));
+                hoisted.push((part, id));
+                Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+            })
+            .data()?;
+    }
+    if hoisted.is_empty() {
+        return Ok(plan);
+    }
+    compute(plan, hoisted)
 }
 
 /// Every column of a plan.

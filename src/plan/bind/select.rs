@@ -12,7 +12,6 @@ use super::relation::{NewColumn, Relation};
 use super::scope::Scope;
 use super::stage::{Calls, Env, Extracted, Stage, Use};
 use super::typed::Typed;
-use super::window::window_nodes;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind, OrderItem, Select, SelectItem};
 
@@ -21,7 +20,7 @@ enum Target {
     /// A column of the result, by position or name.
     Output(usize),
     /// An expression over the input.
-    Input(Typed),
+    Input(Box<Typed>),
     /// An expression that only makes sense over the result's names.
     OverOutput,
 }
@@ -44,7 +43,7 @@ impl Binder<'_> {
         let mut relation = if select.from.is_empty() {
             one_row()
         } else {
-            self.from(&select.from, env)?
+            self.bind_from(&select.from, env)?
         };
         if let Some(condition) = &select.filter {
             let scope = relation.scope.clone();
@@ -76,7 +75,11 @@ impl Binder<'_> {
                     select.span,
                 ));
             }
-            relation.plan = grouping.apply(std::mem::take(&mut relation.plan), aggregates)?;
+            relation.plan = self.grouped(
+                &mut grouping,
+                std::mem::take(&mut relation.plan),
+                aggregates,
+            )?;
             let check = Regroup {
                 keys: &grouping.keys,
                 scope: &scope,
@@ -183,7 +186,7 @@ impl Binder<'_> {
             }
         }
         match self.expr(expr, stage) {
-            Ok(value) => Ok(Target::Input(value)),
+            Ok(value) => Ok(Target::Input(Box::new(value))),
             Err(error) if error.code() == "TM0201" => Ok(Target::OverOutput),
             Err(error) => Err(error),
         }
@@ -201,7 +204,7 @@ impl Binder<'_> {
         if let Some(having) = parts.having {
             relation.filter(having)?;
         }
-        relation.plan = window_nodes(std::mem::take(&mut relation.plan), windows)?;
+        relation.plan = self.window_plan(std::mem::take(&mut relation.plan), windows)?;
         if let Some(qualify) = parts.qualify {
             relation.filter(qualify)?;
         }
@@ -209,7 +212,7 @@ impl Binder<'_> {
         for target in &parts.order {
             hidden.push(match target {
                 Target::Input(value) => {
-                    Some(self.add_hidden(&mut relation, "key", value.clone())?)
+                    Some(self.add_hidden(&mut relation, "key", value.as_ref().clone())?)
                 }
                 Target::Output(_) | Target::OverOutput => None,
             });

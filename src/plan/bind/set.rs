@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::from::null_of;
-use super::operators::mixes_time_and_number;
+use super::operators::{mixes_text_and_number, mixes_time_and_number};
 use super::relation::{Finished, Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::types::type_name;
@@ -339,7 +339,8 @@ fn common_type(inputs: &[Finished], matched: &Matched, span: Span) -> Result<Dat
             common = data_type.clone();
             continue;
         }
-        let mixed = mixes_time_and_number(&common, data_type);
+        let mixed =
+            mixes_time_and_number(&common, data_type) || mixes_text_and_number(&common, data_type);
         let wider = type_union_coercion(&common, data_type).filter(|_| !mixed);
         common = wider.ok_or_else(|| {
             let message = format!(

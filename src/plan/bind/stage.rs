@@ -136,10 +136,6 @@ impl<'s> Stage<'s> {
     pub(super) fn has_aggregates(&self) -> bool {
         matches!(&self.aggregates, Calls::Taken(taken) if !taken.is_empty())
     }
-
-    pub(super) fn has_windows(&self) -> bool {
-        matches!(&self.windows, Calls::Taken(taken) if !taken.is_empty())
-    }
 }
 
 impl Binder<'_> {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{ScalarValue, Spans};
-use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, Sort as SortKey};
-use datafusion::logical_expr::{Aggregate, Case, Distinct, Expr, LogicalPlan, Operator, Subquery};
+use datafusion::logical_expr::expr::{AggregateFunction, Exists, Sort as SortKey};
+use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan, Operator, Subquery};
 
-use super::operators::operator;
-use super::predicate::{check_comparable, maybe_not};
+use super::predicate::maybe_not;
 use super::relation::{Finished, Relation};
 use super::scope::ScopeColumn;
 use super::stage::{Calls, Env, Stage, Use};
@@ -17,7 +15,7 @@ use super::typed::Typed;
 use super::{Binder, shared};
 use crate::catalog::functions::single_value;
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{self, BinaryOp, PipeOp, QueryBody, SelectShape, SetExpr};
+use crate::lang::ast::{self, PipeOp, QueryBody, SelectShape, SetExpr};
 
 impl Binder<'_> {
     /// A query that sees the names around it.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::typed::Typed;
@@ -23,11 +22,6 @@ pub(super) fn operator_types(operator: &str, operands: &[&Typed], span: Span) ->
         }
         _ => error,
     }
-}
-
-/// An error while a value was computed ahead of time: ours as it is, others with the place.
-pub(super) fn evaluated(error: DataFusionError, span: Span) -> Error {
-    Error::from(error).at(span)
 }
 
 /// The names of columns of enclosing queries that a plan still refers to. What is left after optimizing cannot be run.

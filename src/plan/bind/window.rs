@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 
 use super::aggregate_call::{Arguments, aggregate_type};
 use super::call::{function_name, refused};
+use super::relation::hoist_subqueries;
 use super::signature::usage;
 use super::stage::{Calls, Extracted, Stage};
 use super::typed::Typed;
@@ -314,8 +315,21 @@ impl Binder<'_> {
     }
 }
 
+impl Binder<'_> {
+    /// Computes window functions.
+    pub(super) fn window_plan(
+        &self,
+        plan: LogicalPlan,
+        mut windows: Vec<Extracted>,
+    ) -> Result<LogicalPlan> {
+        let exprs = windows.iter_mut().map(|window| &mut window.expr);
+        let plan = hoist_subqueries(plan, exprs, || self.fresh("subquery"))?;
+        window_nodes(plan, windows)
+    }
+}
+
 /// Puts Window nodes over the plan, one for each partitioning and order, the longest order first.
-pub(super) fn window_nodes(mut plan: LogicalPlan, windows: Vec<Extracted>) -> Result<LogicalPlan> {
+fn window_nodes(mut plan: LogicalPlan, windows: Vec<Extracted>) -> Result<LogicalPlan> {
     type Key = (Vec<Expr>, Vec<SortKey>);
     let mut groups: Vec<(Key, Vec<Expr>)> = Vec::new();
     for window in windows {

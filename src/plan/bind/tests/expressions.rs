@@ -50,6 +50,10 @@ fn known_arithmetic_is_checked() {
             .next(),
         Some("TM0502")
     );
+    assert_eq!(
+        wrong("ABS(-9223372036854775807) + 1"),
+        "TM0502 at ABS(-9223372036854775807) + 1"
+    );
     assert_eq!(value("0xFF + 1"), "256");
 }
 
@@ -127,6 +131,7 @@ fn case_and_if() {
     assert_eq!(value("IF(NULL, 1, 2)"), "2");
     assert_eq!(value("IFNULL(NULL, 2)"), "2");
     assert_eq!(wrong("CASE WHEN 1 THEN 2 END"), "TM0401 at 1");
+    assert_eq!(wrong("IF(TRUE, 1, 'x')"), "TM0403 at IF(TRUE, 1, 'x')");
     assert_eq!(wrong("IF(TRUE, 1)"), "TM0402 at IF(TRUE, 1)");
 }
 

@@ -78,6 +78,32 @@ fn exists_anywhere() {
 }
 
 #[test]
+fn subqueries_inside_aggregates_windows_and_joins() {
+    assert_eq!(
+        rows("FROM t |> AGGREGATE COUNTIF(k IN (FROM u |> SELECT k)), SUM((SELECT MAX(w) FROM u))"),
+        "2 160"
+    );
+    assert_eq!(
+        rows("FROM t |> SELECT SUM((SELECT COUNT(*) FROM u WHERE u.k = t.k)) OVER () |> DISTINCT"),
+        "4"
+    );
+    assert_eq!(
+        rows("SELECT k, (SELECT COUNT(*) FROM u WHERE u.k = t.k) FROM t GROUP BY k"),
+        "NULL 0 | a 2 | b 0"
+    );
+    assert_eq!(
+        rows("FROM t |> JOIN u ON u.w > (SELECT AVG(w) FROM u) AND t.k = u.k |> SELECT v"),
+        "1 | 3"
+    );
+    assert_eq!(
+        fails(
+            "FROM t |> WHERE EXISTS (FROM u |> WHERE EXISTS (FROM t AS z |> WHERE z.k = u.k AND z.v > t.v))"
+        ),
+        "TM0901 at t.v"
+    );
+}
+
+#[test]
 fn in_knows_null() {
     assert_eq!(
         rows("FROM t |> WHERE k IN (FROM u |> SELECT k) |> SELECT v"),
