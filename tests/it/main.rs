@@ -1,7 +1,8 @@
 //! The integration tests, in one binary: each module looks at the engine or the binary from outside.
 //!
 //! [`queries`] runs the corpus `tests/queries/**/*.test`; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
-//! wrote; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands.
+//! wrote; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands; [`examples`]
+//! the programs of `examples/`; [`cli`] the binary with every flag, format and exit code.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,8 +12,9 @@
 )]
 
 mod answer;
+mod cli;
 mod corpus;
-
+mod examples;
 mod floors;
 mod hostile;
 mod queries;
