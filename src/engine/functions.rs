@@ -365,10 +365,13 @@ impl<Args: 'static, F: ScalarFn<Args>> ScalarUDFImpl for ClosureFunction<Args, F
     }
 }
 
+type Update<S, A> = Box<dyn Fn(&mut S, A) + Send + Sync>;
+type Merge<S> = Box<dyn Fn(&mut S, S) + Send + Sync>;
+
 struct Closures<S, A, R> {
     init: Box<dyn Fn() -> S + Send + Sync>,
-    update: Box<dyn Fn(&mut S, A) + Send + Sync>,
-    merge: Box<dyn Fn(&mut S, S) + Send + Sync>,
+    update: Update<S, A>,
+    merge: Merge<S>,
     finish: Box<dyn Fn(S) -> R + Send + Sync>,
 }
 

@@ -164,15 +164,18 @@ impl Table {
 }
 
 type Map<K, V> = dyn Fn(&RecordBatch, &mut Emit<'_, K, V>) -> Result<()> + Send + Sync;
+type Combine<K, V> = dyn Fn(&K, V, V) -> V + Send + Sync;
+/// The pairs of one hash partition, a map for each worker that had some.
+type Partition<K, V> = Mutex<Vec<Pairs<K, V>>>;
 type Pairs<K, V> = HashMap<K, V, FixedState>;
 
 struct Job<K, V, R> {
     map: Box<Map<K, V>>,
-    combine: Box<dyn Fn(&K, V, V) -> V + Send + Sync>,
+    combine: Box<Combine<K, V>>,
     reduce: Box<dyn Fn(K, V) -> R + Send + Sync>,
     schema: arrow::datatypes::SchemaRef,
     /// The pairs of each hash partition, as every worker left them; taken by the worker that reduces the partition.
-    partitions: OnceLock<Vec<Mutex<Vec<Pairs<K, V>>>>>,
+    partitions: OnceLock<Vec<Partition<K, V>>>,
     answers: Mutex<Vec<R>>,
 }
 

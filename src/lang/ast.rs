@@ -412,6 +412,10 @@ pub struct Expr {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an Expr holds its kind in a box of its own, so the size of the largest is the size of one allocation"
+)]
 pub enum ExprKind {
     Literal(Literal),
     Parameter(Parameter),

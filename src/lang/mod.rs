@@ -29,12 +29,7 @@ pub(crate) struct Options {
     pub double_quotes_are_strings: bool,
 }
 
-/// The statements of `text`, or the first error of every statement that has one.
-pub(crate) fn parse(text: &str) -> Result<ast::Script, Vec<Error>> {
-    parse_with(text, Options::default())
-}
-
-/// The same, with options. A first line `#!double_quotes=string` sets its option too.
+/// The statements of `text`, or the first error of every statement that has one. A first line `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
     if text.len() > MAX_SCRIPT {
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");

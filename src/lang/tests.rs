@@ -42,7 +42,7 @@ fn valid_programs_and_their_prefixes_parse() {
         let mut failures = String::new();
         for program in &programs {
             for end in pipes(program).into_iter().chain([program.len()]) {
-                if let Err(errors) = parse(&program[..end]) {
+                if let Err(errors) = parse_with(&program[..end], Options::default()) {
                     failures += &format!(
                         "{}\n{} at {:?}\n\n",
                         &program[..end],
@@ -60,7 +60,10 @@ fn valid_programs_and_their_prefixes_parse() {
 /// `=> code: message (label)` for every error, below the program.
 fn recorded(program: &str) -> String {
     let mut lines = String::new();
-    for error in parse(program).err().unwrap_or_default() {
+    for error in parse_with(program, Options::default())
+        .err()
+        .unwrap_or_default()
+    {
         lines += &format!("\n=> {}: {}", error.code(), error.message());
         if let Some(span) = error.span() {
             lines += &format!(" | `{}`", program.get(span.start..span.end).unwrap());
@@ -99,7 +102,7 @@ fn invalid_programs_have_their_recorded_errors() {
 }
 
 fn first_code(text: &str) -> &'static str {
-    match parse(text) {
+    match parse_with(text, Options::default()) {
         Ok(_) => "",
         Err(errors) => errors[0].code(),
     }
@@ -197,7 +200,7 @@ fn the_deepest_nesting_parses() {
                 open.repeat(count),
                 close.repeat(count)
             );
-            if let Err(errors) = parse(&text) {
+            if let Err(errors) = parse_with(&text, Options::default()) {
                 panic!("{open}: {} {:?}", errors[0], errors[0].span());
             }
         }
@@ -301,7 +304,10 @@ fn random_tokens_never_panic() {
                 text += tokens[next(tokens.len())];
                 text += ["", " ", " "][next(3)];
             }
-            for error in parse(&text).err().unwrap_or_default() {
+            for error in parse_with(&text, Options::default())
+                .err()
+                .unwrap_or_default()
+            {
                 assert_ne!(error.code(), "TM0999", "{text}");
                 let message = error.to_string();
                 assert!(
@@ -318,7 +324,7 @@ fn random_tokens_never_panic() {
 
 /// The one expression of `SELECT text`, in a short notation.
 fn shape(text: &str) -> String {
-    let script = parse(&format!("SELECT {text}")).unwrap();
+    let script = parse_with(&format!("SELECT {text}"), Options::default()).unwrap();
     let ast::StatementKind::Query(query) = &script.statements[0].kind else {
         panic!("{text} is no query");
     };
@@ -409,7 +415,7 @@ fn operators_bind_as_specified() {
 #[test]
 fn places_are_bytes_of_the_whole_script() {
     let text = "FROM a; /* é */ FROM t |> ORDER BY x /* c */ |> LEFT JOIN u USING (k) -- end\n;";
-    let script = parse(text).unwrap();
+    let script = parse_with(text, Options::default()).unwrap();
     let statement = &script.statements[1];
     let at = |span: Span| &text[span.start..span.end];
     let ast::StatementKind::Query(query) = &statement.kind else {
@@ -436,12 +442,16 @@ fn double_quotes_hold_names_or_texts() {
         double_quotes_are_strings: true,
     };
     let as_text = parse_with("SELECT \"a\\n\"", options).unwrap();
-    let by_line = parse("#!double_quotes=string\nSELECT \"a\\n\"").unwrap();
+    let by_line = parse_with(
+        "#!double_quotes=string\nSELECT \"a\\n\"",
+        Options::default(),
+    )
+    .unwrap();
     assert!(format!("{as_text:?}").contains("String(\"a\\n\")"));
     assert!(format!("{by_line:?}").contains("String(\"a\\n\")"));
-    let as_name = parse("SELECT \"a\\n\"").unwrap();
+    let as_name = parse_with("SELECT \"a\\n\"", Options::default()).unwrap();
     assert!(format!("{as_name:?}").contains("quoted: true"));
-    let file = parse("FROM \"x.csv\", `y.csv`").unwrap();
+    let file = parse_with("FROM \"x.csv\", `y.csv`", Options::default()).unwrap();
     let file = format!("{file:?}");
     assert!(file.contains("File(") && file.contains("Table("));
 }

@@ -200,7 +200,7 @@ fn check_query(engine: &Engine, case: &Case, answer: &Answer) -> Result<(), Stri
     };
     if !case.no_oracle {
         let oracle = engine
-            .oracle(&query, &params(case))
+            .oracle(&query, params(case))
             .map_err(|error| format!("---- DataFusion's executor\n{error}"))?;
         same(
             answer,

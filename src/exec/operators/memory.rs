@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
-use super::collect::Slot;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{BatchStream, RunContext, Source, stream_of};
 
 /// Rows of one unit at most: enough to be worth claiming, few enough to share.
@@ -43,40 +42,6 @@ impl Source for MemorySource {
 
     fn describe(&self) -> String {
         format!("memory: {} rows", self.rows)
-    }
-}
-
-/// Batches that a [`CollectSink`](super::collect::CollectSink) left, one unit each.
-#[derive(Debug)]
-pub(crate) struct SlotSource {
-    slot: Slot,
-}
-
-impl SlotSource {
-    pub(crate) fn new(slot: Slot) -> Self {
-        SlotSource { slot }
-    }
-
-    fn batches(&self) -> Result<&Vec<RecordBatch>> {
-        self.slot
-            .get()
-            .ok_or_else(|| Error::bug("collected rows were read before they were there"))
-    }
-}
-
-impl Source for SlotSource {
-    fn units(&self, _context: &Arc<RunContext>) -> Result<usize> {
-        Ok(self.batches()?.len())
-    }
-
-    fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream> {
-        Ok(stream_of(
-            slices(&self.batches()?[unit], context.batch_rows).map(Ok),
-        ))
-    }
-
-    fn describe(&self) -> String {
-        "collected rows".to_string()
     }
 }
 

@@ -94,20 +94,19 @@ impl Sink for TopKSink {
             return Ok(Flow::Done);
         }
         let mut columns = self.keys.columns(&batch)?;
-        if let Some(bound) = &local.bound {
-            if let Some(early) = early_by_first_key(&columns[0], bound, self.keys.first_options())?
-            {
-                match early.true_count() {
-                    0 => return Ok(Flow::More),
-                    count if count < batch.num_rows() => {
-                        batch = filter_record_batch(&batch, &early)?;
-                        columns = columns
-                            .iter()
-                            .map(|column| filter(column, &early))
-                            .collect::<Result<_, _>>()?;
-                    }
-                    _ => {}
+        if let Some(bound) = &local.bound
+            && let Some(early) = early_by_first_key(&columns[0], bound, self.keys.first_options())?
+        {
+            match early.true_count() {
+                0 => return Ok(Flow::More),
+                count if count < batch.num_rows() => {
+                    batch = filter_record_batch(&batch, &early)?;
+                    columns = columns
+                        .iter()
+                        .map(|column| filter(column, &early))
+                        .collect::<Result<_, _>>()?;
                 }
+                _ => {}
             }
         }
         let mut keys = self.keys.rows(&columns)?;

@@ -8,6 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use futures::{FutureExt, StreamExt};
 
 use super::memory::slices;
@@ -54,7 +55,8 @@ impl OperatorState for UnnestState {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
         let schema = batch.schema();
         let input = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?;
-        let plan = Arc::clone(&self.plan).with_new_children(vec![input])?;
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        let plan = Arc::clone(&self.plan).replace_children(vec![input], options)?;
         self.stream = Some(plan.execute(0, Arc::clone(&self.context.task))?);
         Ok(())
     }

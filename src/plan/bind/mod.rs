@@ -60,7 +60,6 @@ use crate::error::{Error, Result};
 use crate::lang::ast;
 
 pub(crate) use translate::correlated_columns;
-pub(crate) use types::type_name;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {

@@ -16,16 +16,13 @@ mod window;
 
 use std::sync::Arc;
 
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
-use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
@@ -144,13 +141,8 @@ fn lower_leaf(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Resul
     if let Some(query) = plan.downcast_ref::<RecursiveQueryExec>() {
         return recursive::lower_recursive(query, lower_node, graph);
     }
-    if plan.downcast_ref::<PlaceholderRowExec>().is_some()
-        || plan.downcast_ref::<EmptyExec>().is_some()
-        || plan.downcast_ref::<DataSourceExec>().is_some()
-    {
-        if let Some(stream) = values::lower_memory(plan)? {
-            return Ok(stream);
-        }
+    if let Some(stream) = values::lower_memory(plan)? {
+        return Ok(stream);
     }
     Ok(Stream::from_source(
         Arc::new(BridgeSource::new(Arc::clone(plan))),

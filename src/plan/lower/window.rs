@@ -84,9 +84,9 @@ fn has_keys(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
 }
 
 /// The expressions of a window node, whether it is the one that goes on while rows come, and its input's columns.
-fn window_parts(
-    plan: &Arc<dyn ExecutionPlan>,
-) -> Result<(&[Arc<dyn WindowExpr>], bool, SchemaRef)> {
+type WindowParts<'a> = (&'a [Arc<dyn WindowExpr>], bool, SchemaRef);
+
+fn window_parts(plan: &Arc<dyn ExecutionPlan>) -> Result<WindowParts<'_>> {
     if let Some(window) = plan.downcast_ref::<WindowAggExec>() {
         return Ok((window.window_expr(), false, window.input().schema()));
     }

@@ -185,7 +185,8 @@ fn table(catalog: &Catalog, name: &str, columns: Vec<(&str, ArrayRef)>) {
 }
 
 fn bound(text: &str, catalog: &Catalog, parameters: &Parameters) -> Result<Binding> {
-    let script = crate::lang::parse(text).map_err(|mut errors| errors.remove(0))?;
+    let script = crate::lang::parse_with(text, crate::lang::Options::default())
+        .map_err(|mut errors| errors.remove(0))?;
     bind(&script.statements[0], text, catalog, &OneFile, parameters)
 }
 
