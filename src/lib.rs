@@ -26,4 +26,6 @@ pub use engine::{
     Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Outcome,
     ParamMap, Params, Prepared, QueryHandle, Rows, ScalarFn, Statement, Summary, Table, Value,
 };
+pub use file::type_name;
+
 pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};

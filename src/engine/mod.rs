@@ -63,12 +63,21 @@ pub struct Statement {
     parsed: lang::ast::Statement,
     /// The whole text: spans count from its start.
     text: Arc<str>,
+    double_quotes_are_strings: bool,
 }
 
 impl Statement {
     /// The statement as written.
     pub fn text(&self) -> &str {
         &self.text[self.parsed.span.start..self.parsed.span.end]
+    }
+
+    /// The names of its parameters without `@`, in order of first sight; a `?` is named by its number, from 1.
+    pub fn parameters(&self) -> Vec<String> {
+        let options = lang::Options {
+            double_quotes_are_strings: self.double_quotes_are_strings,
+        };
+        lang::parameter_names(self.text(), options)
     }
 
     /// Where it stands in the whole text.
@@ -135,6 +144,7 @@ impl Engine {
             .map(|parsed| Statement {
                 parsed,
                 text: Arc::clone(&shared),
+                double_quotes_are_strings: options.double_quotes_are_strings,
             })
             .collect())
     }

@@ -21,7 +21,7 @@ impl Prepared {
                 "exactly one statement can be prepared",
             ));
         };
-        let parameters = crate::lang::parameter_names(statement.text(), engine.lang_options());
+        let parameters = statement.parameters();
         Ok(Prepared {
             engine: engine.clone(),
             statement,

@@ -13,7 +13,10 @@ pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod table;
 mod text;
+mod type_name;
 pub(crate) mod types;
+
+pub use type_name::type_name;
 
 use std::fmt::Debug;
 use std::sync::Arc;

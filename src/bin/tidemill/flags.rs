@@ -61,7 +61,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) memory_limit: Option<u64>,
 
-    /// How NULL is written in csv and tsv [default: an empty field; empty text is then written \"\"]
+    /// How NULL is written in csv and tsv [default: an empty field; empty text is then written ""]
     #[arg(
         long,
         value_name = "TEXT",
@@ -78,7 +78,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) error_format: ErrorFormat,
 
-    /// What \"double quotes\" hold
+    /// What "double quotes" hold
     #[arg(long, value_name = "KIND", default_value = "identifier")]
     pub(crate) double_quotes: DoubleQuotes,
 }

@@ -66,6 +66,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
             }
         }
     }
+    every_value_is_used(flags, parsed.iter().flat_map(|(_, statements)| statements))?;
     cancel_on_interrupt(&engine);
     let mut session = Session {
         engine,
@@ -87,6 +88,36 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         .map_err(Stop::Output)
 }
 
+/// A value that nothing asks for is a slip of the pen: a name written wrong, or one `?` too few.
+fn every_value_is_used<'a>(
+    flags: &Flags,
+    statements: impl Iterator<Item = &'a Statement>,
+) -> Result<(), Stop> {
+    let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
+    for param in &flags.param {
+        let name = param
+            .split('=')
+            .next()
+            .unwrap_or(param)
+            .trim_start_matches('@');
+        if !asked.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            return Err(Stop::Usage(format!("no statement asks for @{name}")));
+        }
+    }
+    let last = asked
+        .iter()
+        .filter_map(|name| name.parse::<usize>().ok())
+        .max()
+        .unwrap_or(0);
+    if flags.arg.len() > last {
+        let given = flags.arg.len();
+        return Err(Stop::Usage(format!(
+            "{given} values are given with --arg and {last} are asked for by ?"
+        )));
+    }
+    Ok(())
+}
+
 struct Session<'a> {
     engine: Engine,
     flags: &'a Flags,
@@ -101,6 +132,9 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn statement(&mut self, statement: &Statement, text: &Text) -> Result<(), Stop> {
+        if interrupted() {
+            return Err(Stop::Said(INTERRUPTED));
+        }
         let started = Instant::now();
         let fail = |error: Error| {
             report(std::slice::from_ref(&error), text, self.flags.error_format);
@@ -121,7 +155,7 @@ impl Session<'_> {
                 )?;
                 self.results += 1;
                 match target {
-                    Target::Stdout(_) => target.commit()?,
+                    Target::Stdout(_) | Target::Stream(_) => target.commit()?,
                     // An earlier result's temporary file goes away here.
                     Target::File { .. } => self.file = Some(target),
                 }
@@ -141,7 +175,13 @@ impl Session<'_> {
 
     fn target(&self) -> Result<Target, Stop> {
         if let Some(path) = &self.flags.output {
-            return Target::file(path).map_err(Stop::Output);
+            return Target::file(path).map_err(|error| {
+                Stop::Usage(format!(
+                    "{} cannot be written: {}",
+                    path.display(),
+                    error.kind()
+                ))
+            });
         }
         if self.format.is_binary() && self.results > 0 {
             return Err(Stop::Usage(

@@ -1,5 +1,6 @@
 //! Where results go: standard output, or a file that appears whole or not at all.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 pub(crate) enum Target {
     Stdout(BufWriter<io::Stdout>),
+    /// A device or a pipe: there is nothing to rename.
+    Stream(BufWriter<File>),
     File {
         file: BufWriter<NamedTempFile>,
         path: PathBuf,
@@ -21,8 +24,20 @@ impl Target {
         Target::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
     }
 
-    /// A temporary file beside `path`, so that renaming it is one step.
+    /// A temporary file beside `path`, so that renaming it is one step. A link is followed; what is no file is written to.
     pub(crate) fn file(path: &Path) -> io::Result<Self> {
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let existing = std::fs::metadata(path).ok();
+        if existing
+            .as_ref()
+            .is_some_and(|found| !found.is_file() && !found.is_dir())
+        {
+            let file = File::options().write(true).open(path)?;
+            return Ok(Target::Stream(BufWriter::with_capacity(BUFFER_BYTES, file)));
+        }
+        if existing.is_some_and(|found| found.is_dir()) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -40,6 +55,7 @@ impl Target {
     pub(crate) fn writer(&mut self) -> &mut (dyn Write + Send) {
         match self {
             Target::Stdout(out) => out,
+            Target::Stream(out) => out,
             Target::File { file, .. } => file,
         }
     }
@@ -48,9 +64,10 @@ impl Target {
     pub(crate) fn commit(self) -> io::Result<()> {
         match self {
             Target::Stdout(mut out) => out.flush(),
+            Target::Stream(mut out) => out.flush(),
             Target::File { file, path } => {
                 let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                set_usual_permissions(&file)?;
+                set_permissions(&file, &path)?;
                 file.as_file().sync_all()?;
                 file.persist(path).map(drop).map_err(|error| error.error)
             }
@@ -58,16 +75,19 @@ impl Target {
     }
 }
 
-/// A temporary file is private; a result is as any new file is.
+/// A temporary file is private; a result is as the file was that it replaces, or as any new file is.
 #[cfg(unix)]
-fn set_usual_permissions(file: &NamedTempFile) -> io::Result<()> {
+fn set_permissions(file: &NamedTempFile, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o644))
+    let permissions = match std::fs::metadata(path) {
+        Ok(older) => older.permissions(),
+        Err(_) => std::fs::Permissions::from_mode(0o644),
+    };
+    file.as_file().set_permissions(permissions)
 }
 
 #[cfg(not(unix))]
-fn set_usual_permissions(_file: &NamedTempFile) -> io::Result<()> {
+fn set_permissions(_file: &NamedTempFile, _path: &Path) -> io::Result<()> {
     Ok(())
 }
 

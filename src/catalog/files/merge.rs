@@ -12,6 +12,7 @@ use super::{PSEUDO, paths};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::DataFile;
 use crate::file::table::{Origin, ScanFile};
+use crate::file::type_name;
 use crate::file::types::common_type;
 
 /// The name of the column that tells each row's file.
@@ -130,9 +131,11 @@ impl Merged {
                 ErrorKind::Data,
                 "TM0306",
                 format!(
-                    "column `{}` is {one} in {} and {two} in {}",
+                    "column `{}` is {} in {} and {} in {}",
                     other.name(),
+                    type_name(one),
                     self.path.display(),
+                    type_name(two),
                     path.display()
                 ),
             )

@@ -66,6 +66,10 @@ impl CsvOptions {
         use OptionValue::{Bool, Columns, Int, Text};
         match (name.to_ascii_lowercase().as_str(), value) {
             ("header", Bool(header)) => self.header = Some(*header),
+            ("header", Text(text)) if text.eq_ignore_ascii_case("true") => self.header = Some(true),
+            ("header", Text(text)) if text.eq_ignore_ascii_case("false") => {
+                self.header = Some(false)
+            }
             ("delim" | "delimiter" | "sep", Text(text)) => {
                 self.delimiter = one_byte(name, text)?;
                 if self.delimiter.is_none() {

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::file::ReadRequest;
 use crate::file::text::column::{self, Cells, Refusal};
 use crate::file::text::filtered::{self, Undecoded};
-use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut, type_name};
+use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
+use crate::file::type_name;
 
 /// Records of a part of the file, window by window.
 pub(super) struct RecordReader {

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::file::ReadRequest;
 use crate::file::input::Input;
 use crate::file::text::filtered::{self, Undecoded};
-use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut, type_name};
+use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
+use crate::file::type_name;
 
 /// Objects of a part of the file.
 pub(super) struct ObjectReader {

@@ -17,7 +17,7 @@ use arrow::util::display::FormatOptions;
 
 use super::parse;
 use crate::error::{Error, Result};
-use crate::file::text::type_name;
+use crate::file::type_name;
 
 /// The texts of one column in one batch.
 pub(in crate::file) trait Cells {

@@ -8,10 +8,8 @@ pub(super) mod column;
 pub(super) mod filtered;
 pub(super) mod guess;
 pub(super) mod parse;
-mod type_name;
 
 pub(super) use buffer::{LONG_BATCH, MAX_RECORD, TextBuffer};
-pub(super) use type_name::type_name;
 
 /// The beginning of a value, short enough for a message.
 pub(super) fn cut(value: &str) -> String {

@@ -3,9 +3,10 @@
 use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, OptionSetting, Path,
-    Query, Statement, StatementKind,
+    ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, Ident, OptionSetting,
+    Path, Query, Statement, StatementKind,
 };
+use crate::lang::literal::{Decoded, decode};
 
 /// What CREATE TABLE and CREATE VIEW have in common.
 struct Create {
@@ -144,12 +145,36 @@ impl<'t> Reader<'_, 't> {
         parts(node)
             .map(|option| {
                 let mut inner = parts(option);
+                let name = inner.next().ok_or_else(mismatch)?;
+                let name = match name.as_rule() {
+                    // `'format.has_header' 'true'`, as DataFusion writes options.
+                    Rule::string => self.quoted_option(&name)?,
+                    _ => self.ident(&name),
+                };
                 Ok(OptionSetting {
-                    name: self.ident(&inner.next().ok_or_else(mismatch)?),
+                    name,
                     value: self.expr(inner.next().ok_or_else(mismatch)?)?,
                 })
             })
             .collect()
+    }
+}
+
+impl<'t> Reader<'_, 't> {
+    fn quoted_option(&self, node: &Node<'t>) -> Result<Ident> {
+        let span = self.span(node);
+        match decode(
+            self.written(node),
+            span.start,
+            self.source.double_quotes_are_strings,
+        )? {
+            Decoded::Text(text) => Ok(Ident {
+                text,
+                quoted: true,
+                span,
+            }),
+            Decoded::Bytes(_) => Err(Error::input("TM0102", "an option's name is a text", span)),
+        }
     }
 }
 

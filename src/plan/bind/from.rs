@@ -280,6 +280,12 @@ impl Binder<'_> {
                 Argument {
                     name: Some(option),
                     value: ArgumentValue::Expr(expr),
+                } if option.text.eq_ignore_ascii_case("types") => {
+                    options.push(("types".to_string(), declared_types(expr)?));
+                }
+                Argument {
+                    name: Some(option),
+                    value: ArgumentValue::Expr(expr),
                 } => {
                     let value = self.constant_value(expr, "an option")?;
                     options.push((option.text.to_ascii_lowercase(), value));
@@ -332,11 +338,18 @@ fn declared_columns(expr: &ast::Expr) -> Result<SchemaRef> {
     }
     if fields.is_empty() {
         return Err(
-            Error::input("TM0402", "`columns` declares names and types", expr.span)
-                .hint("write columns => STRUCT<id INT64, name STRING>()"),
+            Error::input("TM0402", "this option declares names and types", expr.span)
+                .hint("write STRUCT<id INT64, name STRING>"),
         );
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// `types => STRUCT<price STRING>`: a value of that type, which says no more than the type.
+fn declared_types(expr: &ast::Expr) -> Result<ScalarValue> {
+    let fields = declared_columns(expr)?.fields().clone();
+    ScalarValue::try_from(&DataType::Struct(fields))
+        .map_err(|_| Error::input("TM0402", "`types` declares names and types", expr.span))
 }
 
 /// The relation under its alias; what it was called before is hidden.

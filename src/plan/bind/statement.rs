@@ -84,7 +84,9 @@ impl Binder<'_> {
             match (option.name.text.to_ascii_lowercase().as_str(), text) {
                 ("path" | "location", Some(text)) => path = Some(text),
                 ("format", Some(text)) => format = Some(text.to_ascii_lowercase()),
-                (other, _) => options.push((other.to_string(), value)),
+                // Every record may hold quoted line breaks: there is nothing to switch on.
+                ("format.newlines_in_values", _) => {}
+                (other, _) => options.push((our_option(other).to_string(), value)),
             }
         }
         let location = create.location.as_ref();
@@ -116,6 +118,16 @@ impl Binder<'_> {
             return Ok(ScalarValue::from(word.text.as_str()));
         }
         self.constant_value(&option.value, "an option")
+    }
+}
+
+/// DataFusion's name of an option in ours, so that its scripts run as they are.
+fn our_option(name: &str) -> &str {
+    match name.strip_prefix("format.").unwrap_or(name) {
+        "has_header" => "header",
+        "null_value" => "null",
+        "schema_infer_max_rec" => "sample_rows",
+        other => other,
     }
 }
 

@@ -7,61 +7,7 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Fields, Interv
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{TypeKind, TypeName};
 
-/// The language's name of a type.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Null => "NULL".into(),
-        DataType::Boolean => "BOOL".into(),
-        DataType::Int8 => "TINYINT".into(),
-        DataType::Int16 => "INT16".into(),
-        DataType::Int32 => "INT32".into(),
-        DataType::Int64 => "INT64".into(),
-        DataType::UInt8 => "UINT8".into(),
-        DataType::UInt16 => "UINT16".into(),
-        DataType::UInt32 => "UINT32".into(),
-        DataType::UInt64 => "UINT64".into(),
-        DataType::Float16 => "FLOAT16".into(),
-        DataType::Float32 => "FLOAT32".into(),
-        DataType::Float64 => "FLOAT64".into(),
-        DataType::Decimal32(p, s)
-        | DataType::Decimal64(p, s)
-        | DataType::Decimal128(p, s)
-        | DataType::Decimal256(p, s) => format!("DECIMAL({p},{s})"),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "STRING".into(),
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => "BYTES".into(),
-        DataType::Date32 | DataType::Date64 => "DATE".into(),
-        DataType::Time32(_) | DataType::Time64(_) => "TIME".into(),
-        DataType::Timestamp(_, Some(_)) => "TIMESTAMP".into(),
-        DataType::Timestamp(_, None) => "DATETIME".into(),
-        DataType::Interval(_) | DataType::Duration(_) => "INTERVAL".into(),
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::ListView(field)
-        | DataType::LargeListView(field)
-        | DataType::FixedSizeList(field, _) => format!("ARRAY<{}>", type_name(field.data_type())),
-        DataType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|field| format!("{} {}", field.name(), type_name(field.data_type())))
-                .collect();
-            format!("STRUCT<{}>", fields.join(", "))
-        }
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) if fields.len() == 2 => format!(
-                "MAP<{}, {}>",
-                type_name(fields[0].data_type()),
-                type_name(fields[1].data_type())
-            ),
-            _ => "MAP".into(),
-        },
-        DataType::Dictionary(_, values) => type_name(values),
-        DataType::RunEndEncoded(_, values) => type_name(values.data_type()),
-        DataType::Union(_, _) => "UNION".into(),
-    }
-}
+pub(super) use crate::file::type_name;
 
 /// The Arrow type of a written type name.
 pub(super) fn data_type(written: &TypeName) -> Result<DataType> {

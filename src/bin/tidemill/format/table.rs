@@ -6,8 +6,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ContentArrangement};
 use tidemill::arrow::array::RecordBatch;
 use tidemill::arrow::datatypes::{DataType, SchemaRef};
+use tidemill::type_name;
 
-use super::cells::{Cells, type_name};
+use super::cells::Cells;
 use super::{ResultWriter, Style};
 
 /// Rows that are shown; the rest is counted.
