@@ -1,33 +1,226 @@
-//! DataFusion's physical expressions with the language's arithmetic: overflow is an error.
+//! DataFusion's physical expressions with the language's rules: overflow is an error, and a condition meets only the rows that
+//! the conditions before it let through.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{and_kleene, or_kleene};
+use arrow::datatypes::{DataType, Decimal128Type, DecimalType, Schema};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::logical_expr::Operator;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::BinaryExpr;
+use datafusion::physical_expr::expressions::{
+    BinaryExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
+};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// The same expression, with every `+`, `-` and `*` checked.
+/// The same expression, with every `+`, `-` and `*` checked, and guarded where a later condition could fail.
 pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     let checked = Arc::clone(expr).transform_up(|expr| {
         let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
             return Ok(Transformed::no(expr));
         };
-        if !matches!(
-            binary.op(),
-            Operator::Plus | Operator::Minus | Operator::Multiply
-        ) {
-            return Ok(Transformed::no(expr));
+        let (left, right) = (Arc::clone(binary.left()), Arc::clone(binary.right()));
+        match binary.op() {
+            Operator::Plus | Operator::Minus | Operator::Multiply => {
+                let exact = BinaryExpr::new(left, *binary.op(), right).with_fail_on_overflow(true);
+                Ok(Transformed::yes(Arc::new(InPrecision {
+                    exact: Arc::new(exact),
+                })))
+            }
+            Operator::And | Operator::Or if can_fail(&right) => {
+                let all = *binary.op() == Operator::And;
+                Ok(Transformed::yes(Arc::new(Guarded { left, right, all })))
+            }
+            _ => Ok(Transformed::no(expr)),
         }
-        let checked = BinaryExpr::new(
-            Arc::clone(binary.left()),
-            *binary.op(),
-            Arc::clone(binary.right()),
-        )
-        .with_fail_on_overflow(true);
-        Ok(Transformed::yes(Arc::new(checked) as Arc<dyn PhysicalExpr>))
     });
     Ok(checked.data()?)
 }
+
+/// Whether evaluating could end in an error for some value: true unless it is made of parts known not to.
+fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let safe = expr.is::<Column>()
+        || expr.is::<Literal>()
+        || expr.is::<NotExpr>()
+        || expr.is::<IsNullExpr>()
+        || expr.is::<IsNotNullExpr>()
+        || expr.is::<InListExpr>()
+        || expr.is::<LikeExpr>()
+        || expr.downcast_ref::<BinaryExpr>().is_some_and(|binary| {
+            matches!(
+                binary.op(),
+                Operator::Eq
+                    | Operator::NotEq
+                    | Operator::Lt
+                    | Operator::LtEq
+                    | Operator::Gt
+                    | Operator::GtEq
+                    | Operator::IsDistinctFrom
+                    | Operator::IsNotDistinctFrom
+                    | Operator::And
+                    | Operator::Or
+            )
+        });
+    !safe || expr.children().into_iter().any(can_fail)
+}
+
+/// Arithmetic whose decimals must keep to their precision. Narrower results have room for every outcome; at the widest there is
+/// none, and arrow's kernels look only at the bits.
+struct InPrecision {
+    exact: Arc<dyn PhysicalExpr>,
+}
+
+impl InPrecision {
+    fn check(values: &ArrayRef) -> DataFusionResult<()> {
+        let DataType::Decimal128(precision, _) = values.data_type() else {
+            return Ok(());
+        };
+        if *precision < Decimal128Type::MAX_PRECISION {
+            return Ok(());
+        }
+        let values = values.as_primitive::<Decimal128Type>();
+        values.validate_decimal_precision(*precision).map_err(|_| {
+            let error = Error::run("TM0502", "a DECIMAL has more than 38 digits")
+                .hint("CAST(x AS FLOAT64) holds larger numbers, to about 16 digits");
+            DataFusionError::External(Box::new(error))
+        })
+    }
+}
+
+impl PhysicalExpr for InPrecision {
+    fn data_type(&self, schema: &Schema) -> DataFusionResult<DataType> {
+        self.exact.data_type(schema)
+    }
+
+    fn nullable(&self, schema: &Schema) -> DataFusionResult<bool> {
+        self.exact.nullable(schema)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
+        let value = self.exact.evaluate(batch)?;
+        match &value {
+            ColumnarValue::Array(values) => InPrecision::check(values)?,
+            ColumnarValue::Scalar(value @ ScalarValue::Decimal128(..)) => {
+                InPrecision::check(&value.to_array()?)?
+            }
+            ColumnarValue::Scalar(_) => {}
+        }
+        Ok(value)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.exact]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(InPrecision {
+            exact: children.swap_remove(0),
+        }))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.exact.fmt_sql(f)
+    }
+}
+
+/// `left AND right` or `left OR right`, with `right` evaluated only where `left` does not settle the answer.
+struct Guarded {
+    left: Arc<dyn PhysicalExpr>,
+    right: Arc<dyn PhysicalExpr>,
+    /// AND; otherwise OR.
+    all: bool,
+}
+
+impl PhysicalExpr for Guarded {
+    fn data_type(&self, _schema: &Schema) -> DataFusionResult<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn nullable(&self, schema: &Schema) -> DataFusionResult<bool> {
+        Ok(self.left.nullable(schema)? || self.right.nullable(schema)?)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
+        let rows = batch.num_rows();
+        let left = self.left.evaluate(batch)?.into_array(rows)?;
+        let left = left.as_boolean();
+        // FALSE settles AND, TRUE settles OR; NULL settles neither.
+        let open = BooleanArray::from_iter(
+            (0..rows).map(|row| Some(left.is_null(row) || left.value(row) == self.all)),
+        );
+        let right = self
+            .right
+            .evaluate_selection(batch, &open)?
+            .into_array(rows)?;
+        let both = match self.all {
+            true => and_kleene(left, right.as_boolean())?,
+            false => or_kleene(left, right.as_boolean())?,
+        };
+        Ok(ColumnarValue::Array(Arc::new(both)))
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.left, &self.right]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(Guarded {
+            left: Arc::clone(&children[0]),
+            right: Arc::clone(&children[1]),
+            all: self.all,
+        }))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Both wrappers are known by their kind and children: `==` on a boxed expression does not come from `derive`.
+macro_rules! by_children {
+    ($type:ident, $($field:ident),+; $self:ident, $f:ident => $display:expr) => {
+        impl PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                true $(&& self.$field.eq(&other.$field))+
+            }
+        }
+
+        impl Eq for $type {}
+
+        impl Hash for $type {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                $(self.$field.hash(state);)+
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&$self, $f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $display
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    };
+}
+
+by_children!(InPrecision, exact; self, f => write!(f, "{}", self.exact));
+by_children!(Guarded, left, right, all; self, f => {
+    write!(f, "{} {} {}", self.left, if self.all { "AND" } else { "OR" }, self.right)
+});

@@ -20,7 +20,8 @@ fn a_wrong_query_is_2_with_its_place() {
         2,
         &["error[TM0201]", "query:1:40", "^^^", "did you mean `abc`?"],
     );
-    run(["FROM (VALUES (1)) AS t (a)\n|> WHERE é > 1"]).fails(2, &["error[TM0201]", "query:2:10"]);
+    run(["FROM (VALUES (1)) AS t (a)\n|> WHERE `é` > 1"])
+        .fails(2, &["error[TM0201]", "query:2:10"]);
 }
 
 #[test]

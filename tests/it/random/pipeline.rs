@@ -249,7 +249,7 @@ fn join(choices: &mut Choices, columns: &mut Vec<Column>) -> String {
         .iter()
         .map(|c| format!("{0} AS {0}{end}", c.name))
         .collect();
-    let table = format!("(FROM r |> RENAME {})", renames.join(", "));
+    let table = format!("(FROM r |> RENAME {}) AS r{end}", renames.join(", "));
     let kind = choices.of(&[
         "JOIN",
         "LEFT JOIN",
