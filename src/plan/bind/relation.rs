@@ -36,7 +36,6 @@ pub(super) struct NewColumn {
 pub(super) struct Finished {
     pub(super) plan: LogicalPlan,
     pub(super) columns: Vec<ScopeColumn>,
-    pub(super) sorted: Vec<SortKey>,
 }
 
 impl Relation {
@@ -167,11 +166,7 @@ impl Binder<'_> {
             .into_iter()
             .map(|column| with_plan_type(column, &plan))
             .collect();
-        Ok(Finished {
-            plan,
-            columns,
-            sorted: relation.sorted,
-        })
+        Ok(Finished { plan, columns })
     }
 
     /// The columns of a finished plan under new ids: the same plan can stand in two places.

@@ -36,6 +36,14 @@ impl Binder<'_> {
         what: &str,
         stage: &Stage,
     ) -> Result<(Finished, ScopeColumn)> {
+        let relation = self.inner_relation(query, stage)?;
+        let finished = self.finish(relation, ordered)?;
+        let only = only_column(&finished.columns, query, what)?;
+        Ok((finished, only))
+    }
+
+    /// A subquery's rows before its columns are cut down to those it gives: what it is ordered by may be among the others.
+    fn inner_relation(&self, query: &ast::Query, stage: &Stage) -> Result<Relation> {
         let mut relation = self.inner_query(query, stage)?;
         if last_shape(query) == SelectShape::Struct {
             let fields = relation.scope.columns.iter();
@@ -48,19 +56,7 @@ impl Binder<'_> {
             let row = self.named_struct(fields, query.span)?;
             relation.scope.columns = vec![self.add_hidden(&mut relation, "struct", row)?];
         }
-        let finished = self.finish(relation, ordered)?;
-        match finished.columns.as_slice() {
-            [only] => {
-                let only = only.clone();
-                Ok((finished, only))
-            }
-            columns => Err(Error::input(
-                "TM0302",
-                format!("{what} needs one column, it has {}", columns.len()),
-                query.span,
-            )
-            .hint("SELECT the column that is wanted, or SELECT AS STRUCT")),
-        }
+        Ok(relation)
     }
 
     /// The plan as a part of an expression at `span`; columns of this query that it reads are noted.
@@ -229,30 +225,39 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let (finished, column) = self.inner_column(query, true, "ARRAY(query)", stage)?;
+        let mut relation = self.inner_relation(query, stage)?;
+        relation.apply_order();
+        let column = only_column(&relation.scope.columns, query, "ARRAY(query)")?;
         let udaf = self.catalog.functions().aggregate("array_agg");
         let udaf = udaf.ok_or_else(|| Error::bug("array_agg is missing"))?;
-        // The order's columns may not be in the result; then the sorted rows come as they are.
-        let order: Vec<SortKey> = finished
-            .sorted
-            .iter()
-            .filter(|key| {
-                let schema = finished.plan.schema();
-                let mut columns = key.expr.column_refs().into_iter();
-                columns.all(|column| schema.has_column(column))
-            })
-            .cloned()
-            .collect();
-        let order = if order.len() == finished.sorted.len() {
-            order
-        } else {
-            Vec::new()
+        // What rows are sorted by is still there, unless a later step made other rows of them: those have no order.
+        let schema = relation.plan.schema();
+        let there = |key: &SortKey| {
+            let mut columns = key.expr.column_refs().into_iter();
+            columns.all(|column| schema.has_column(column))
         };
-        let plan = self.aggregated(finished.plan, "array", udaf, &column, order)?;
+        let order = match relation.sorted.iter().all(there) {
+            true => relation.sorted.clone(),
+            false => Vec::new(),
+        };
+        let plan = self.aggregated(relation.plan, "array", udaf, &column, order)?;
         let data_type = plan.schema().field(0).data_type().clone();
         let array = self.scalar(plan, data_type, span, stage)?;
         let empty = super::nested::empty_array(&column.data_type, span);
         self.apply_named("coalesce", vec![array, empty], span)
+    }
+}
+
+/// The one column of a subquery that stands for values.
+fn only_column(columns: &[ScopeColumn], query: &ast::Query, what: &str) -> Result<ScopeColumn> {
+    match columns {
+        [only] => Ok(only.clone()),
+        columns => Err(Error::input(
+            "TM0302",
+            format!("{what} needs one column, it has {}", columns.len()),
+            query.span,
+        )
+        .hint("SELECT the column that is wanted, or SELECT AS STRUCT")),
     }
 }
 

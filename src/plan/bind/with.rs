@@ -156,11 +156,7 @@ impl Binder<'_> {
                 .hint("a recursive table may stand once in FROM or JOIN of its own query"));
             }
         };
-        Ok(Finished {
-            plan,
-            columns,
-            sorted: Vec::new(),
-        })
+        Ok(Finished { plan, columns })
     }
 
     fn last_rows(&self, table: &Arc<str>, columns: &[ScopeColumn]) -> Result<Relation> {
