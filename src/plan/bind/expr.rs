@@ -70,6 +70,11 @@ impl Binder<'_> {
             ExprKind::InArray {
                 operand,
                 array,
+                negated: false,
+            } if is_conjunct => self.has_element(operand, array, span, stage),
+            ExprKind::InArray {
+                operand,
+                array,
                 negated,
             } => self.in_array(operand, array, *negated, span, stage),
             ExprKind::Quantified {

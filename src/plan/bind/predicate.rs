@@ -1,10 +1,12 @@
 //! Predicates: IS, BETWEEN, LIKE and IN over lists and arrays.
 
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
-use datafusion::logical_expr::{Between, Expr, Like, Operator};
+use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
 
 use super::Binder;
+use super::nested::element_type;
 use super::operators::{balanced, is_list, mixes_time_and_number};
 use super::stage::Stage;
 use super::translate::operator_types;
@@ -135,7 +137,7 @@ impl Binder<'_> {
         Ok(Typed::bool(Expr::InList(in_list), span))
     }
 
-    /// `x IN UNNEST(array)`: NULL where a match is unknown, as IN over a list.
+    /// `x IN UNNEST(array)`: NULL where a match is unknown, as IN over a list. NULL counts as an empty array, which contains nothing.
     pub(super) fn in_array(
         &self,
         operand: &ast::Expr,
@@ -145,26 +147,61 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Typed> {
         let operand = self.expr(operand, stage)?;
-        let array = self.expr(array, stage)?;
+        let array = self.list(array, stage)?;
+        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
         if array.is_null() {
-            // NULL counts as an empty array, which contains nothing.
-            let nothing = Typed::literal(false.into(), span);
-            return Ok(maybe_not(nothing, negated));
+            return Ok(Typed::literal(negated.into(), span));
         }
-        if !is_list(&array.data_type) {
-            return Err(Error::input(
-                "TM0403",
-                format!("IN UNNEST needs an ARRAY, this is {}", array.type_name()),
-                array.span,
-            ));
+        let null = Typed::literal(ScalarValue::Null, span).cast(element_type(&array)?.data_type());
+        let has = self.apply_named("array_has", vec![array.clone(), operand.clone()], span)?;
+        let null_at = self.apply_named("array_position", vec![array.clone(), null], span)?;
+        let empty = self.apply_named("empty", vec![array], span)?;
+        let not_empty = maybe_not(empty, true);
+        let operand_is_null = Typed::bool(Expr::IsNull(Box::new(operand.expr)), span);
+        let unknown = self.operate(operand_is_null, Operator::And, not_empty, span)?;
+        let case = Case {
+            expr: None,
+            when_then_expr: vec![
+                (Box::new(has.expr), Box::new(boolean(Some(true)))),
+                (
+                    Box::new(Expr::IsNotNull(Box::new(null_at.expr))),
+                    Box::new(boolean(None)),
+                ),
+                (Box::new(unknown.expr), Box::new(boolean(None))),
+            ],
+            else_expr: Some(Box::new(boolean(Some(false)))),
+        };
+        Ok(maybe_not(Typed::bool(Expr::Case(case), span), negated))
+    }
+
+    /// `x IN UNNEST(array)` as a conjunct of a filter, to which NULL is as good as FALSE.
+    pub(super) fn has_element(
+        &self,
+        operand: &ast::Expr,
+        array: &ast::Expr,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let operand = self.expr(operand, stage)?;
+        let array = self.list(array, stage)?;
+        let no = Typed::literal(false.into(), span);
+        if array.is_null() {
+            return Ok(no);
         }
         let has = self.apply_named("array_has", vec![array, operand], span)?;
-        let has = self.apply_named(
-            "coalesce",
-            vec![has, Typed::literal(false.into(), span)],
-            span,
-        )?;
-        Ok(maybe_not(has, negated))
+        self.apply_named("coalesce", vec![has, no], span)
+    }
+
+    fn list(&self, array: &ast::Expr, stage: &mut Stage) -> Result<Typed> {
+        let array = self.expr(array, stage)?;
+        if array.is_null() || is_list(&array.data_type) {
+            return Ok(array);
+        }
+        Err(Error::input(
+            "TM0403",
+            format!("IN UNNEST needs an ARRAY, this is {}", array.type_name()),
+            array.span,
+        ))
     }
 }
 

@@ -207,6 +207,11 @@ impl Binder<'_> {
         let relation = self.inner_query(query, stage)?;
         let becomes_join =
             stage.is_filter && !stage.inside_window && stage.inside_aggregate.is_none();
+        if always_has_rows(&relation.plan) {
+            // A join or a count would ask for the rows that match, of which an aggregate needs none.
+            self.subquery(relation.plan, span, stage)?;
+            return Ok(Typed::literal((!negated).into(), span));
+        }
         if !becomes_join {
             let has_rows = self.has_rows(relation.plan, span, stage)?;
             return Ok(maybe_not(has_rows, negated));
@@ -299,6 +304,21 @@ fn last_shape(query: &ast::Query) -> SelectShape {
 
 fn skips_nothing(skip: Option<&Expr>) -> bool {
     skip.is_none_or(|skip| matches!(skip, Expr::Literal(ScalarValue::Int64(Some(0)), _)))
+}
+
+/// Whether a plan can be seen to have a row, whatever its tables hold.
+fn always_has_rows(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
+        LogicalPlan::Values(values) => !values.values.is_empty(),
+        LogicalPlan::Projection(node) => always_has_rows(&node.input),
+        LogicalPlan::Window(node) => always_has_rows(&node.input),
+        LogicalPlan::Sort(node) => node.fetch.is_none() && always_has_rows(&node.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => always_has_rows(input),
+        LogicalPlan::Union(union) => union.inputs.iter().any(|input| always_has_rows(input)),
+        _ => false,
+    }
 }
 
 /// Whether a plan can be seen to have at most one row.

@@ -86,6 +86,34 @@ fn comparisons_and_logic() {
     assert_eq!(value("'ABC' ILIKE 'a%'"), "true");
     assert_eq!(value("1 IN (2, NULL)"), "NULL");
     assert_eq!(value("2 IN UNNEST([1, 2])"), "true");
+    assert_eq!(
+        value("2 IN UNNEST([1, NULL]), 2 NOT IN UNNEST([1, NULL])"),
+        "NULL NULL"
+    );
+    assert_eq!(
+        value("1 IN UNNEST([1, NULL]), 1 NOT IN UNNEST([1, NULL])"),
+        "true false"
+    );
+    assert_eq!(
+        value("NULL IN UNNEST([1]), NULL IN UNNEST(ARRAY<INT64>[])"),
+        "NULL false"
+    );
+    assert_eq!(
+        value("1 IN UNNEST(NULL), 1 NOT IN UNNEST(CAST(NULL AS ARRAY<INT64>))"),
+        "false true"
+    );
+    assert_eq!(
+        value("'b' IN UNNEST(['a', NULL]), 2.5 IN UNNEST([1, 2])"),
+        "NULL false"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v IN UNNEST([1, NULL]) |> SELECT v"),
+        "1"
+    );
+    assert_eq!(
+        rows("FROM t |> WHERE v NOT IN UNNEST([1, 2]) |> SELECT v"),
+        "3"
+    );
     assert_eq!(value("TRUE IS TRUE"), "true");
     assert_eq!(wrong("1 AND TRUE"), "TM0401 at 1");
     assert_eq!(

@@ -78,6 +78,31 @@ fn exists_anywhere() {
 }
 
 #[test]
+fn an_aggregate_without_groups_exists() {
+    let one = "SELECT COUNT(*) FROM u WHERE u.k = t.k";
+    assert_eq!(
+        rows(&format!("SELECT v FROM t WHERE EXISTS ({one})")),
+        "1 | 2 | 3 | NULL"
+    );
+    assert_eq!(
+        rows(&format!("SELECT v FROM t WHERE NOT EXISTS ({one})")),
+        ""
+    );
+    assert_eq!(
+        rows(&format!("SELECT v, EXISTS ({one}) FROM t WHERE v < 3")),
+        "1 true | 2 true"
+    );
+    assert_eq!(
+        rows(&format!("SELECT EXISTS ({one} LIMIT 0) FROM t LIMIT 1")),
+        "false"
+    );
+    assert_eq!(
+        rows("SELECT EXISTS (SELECT MAX(v) FROM empty HAVING MAX(v) > 0)"),
+        "false"
+    );
+}
+
+#[test]
 fn subqueries_inside_aggregates_windows_and_joins() {
     assert_eq!(
         rows("FROM t |> AGGREGATE COUNTIF(k IN (FROM u |> SELECT k)), SUM((SELECT MAX(w) FROM u))"),
