@@ -15,20 +15,39 @@ pub(crate) struct Text {
 
 /// Says every error.
 pub(crate) fn report(errors: &[Error], text: &Text, format: ErrorFormat) {
+    say(errors, text, format, Severity::Error);
+}
+
+/// Says what an author should know of a statement that runs all the same.
+pub(crate) fn warn(warnings: &[Error], text: &Text, format: ErrorFormat) {
+    say(warnings, text, format, Severity::Warning);
+}
+
+#[derive(Clone, Copy)]
+enum Severity {
+    Error,
+    Warning,
+}
+
+fn say(errors: &[Error], text: &Text, format: ErrorFormat, severity: Severity) {
     for error in errors {
         match format {
-            ErrorFormat::Json => eprintln!("{}", as_json(error, text)),
-            ErrorFormat::Text => anstream::eprintln!("{}", as_text(error, text)),
+            ErrorFormat::Json => eprintln!("{}", as_json(error, text, severity)),
+            ErrorFormat::Text => anstream::eprintln!("{}", as_text(error, text, severity)),
         }
     }
 }
 
-fn as_text(error: &Error, text: &Text) -> String {
+fn as_text(error: &Error, text: &Text, severity: Severity) -> String {
     let message = match error.place() {
         Some(place) => format!("{} ({place})", error.message()),
         None => error.message().to_string(),
     };
-    let title = Level::ERROR.primary_title(message).id(error.code());
+    let level = match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(message).id(error.code());
     let notes = error.notes().iter().map(|(kind, note)| match *kind {
         "hint" => Level::HELP.with_name("hint").message(note.clone()),
         kind => Level::NOTE.with_name(kind).message(note.clone()),
@@ -73,9 +92,12 @@ fn within(span: Span, text: &str) -> std::ops::Range<usize> {
     start..end
 }
 
-fn as_json(error: &Error, text: &Text) -> String {
+fn as_json(error: &Error, text: &Text, severity: Severity) -> String {
     let mut object = json!({
-        "severity": "error",
+        "severity": match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
         "code": error.code(),
         "message": error.message(),
     });

@@ -9,7 +9,7 @@ use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement, Value};
 
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
-use crate::report::{Text, report};
+use crate::report::{Text, report, warn};
 use crate::target::{Target, stdout_is_terminal};
 
 const WRONG_USAGE: u8 = 2;
@@ -146,6 +146,7 @@ impl Session<'_> {
         };
         match self.engine.run(statement, &self.params).map_err(fail)? {
             Outcome::Rows(rows) => {
+                warn(rows.warnings(), text, self.flags.error_format);
                 let mut target = self.target()?;
                 write_rows(rows, &mut target, self.format, &self.style).map_err(
                     |error| match error {
@@ -160,10 +161,8 @@ impl Session<'_> {
                     Target::File { .. } => self.file = Some(target),
                 }
             }
-            Outcome::Done(summary) => {
-                if io::stderr().is_terminal() {
-                    anstream::eprintln!("Done: {} rows", summary.rows);
-                }
+            Outcome::Done(summary) if io::stderr().is_terminal() => {
+                anstream::eprintln!("Done: {} rows", summary.rows);
             }
             _ => {}
         }
