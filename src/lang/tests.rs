@@ -138,6 +138,10 @@ fn hostile(size: usize) -> Vec<(String, &'static str)> {
         (list("SELECT x IN (1", ", a", ")"), "TM0110"),
         (list("VALUES (1)", ", (1)", ""), ""),
         (list("SELECT 1", " UNION ALL SELECT 1", ""), "TM0110"),
+        (
+            list("SELECT 1 |> UNION ALL (SELECT 1)", ", (SELECT 1)", ""),
+            "TM0110",
+        ),
         (list("FROM t", " |> LIMIT 1", ""), "TM0110"),
         (list("FROM t", " JOIN t", ""), "TM0110"),
         (list("SELECT '", "é", "'"), ""),

@@ -1,5 +1,6 @@
 //! Pipe operators: one arm for each.
 
+use super::query::bounded_branches;
 use super::select::select_head;
 use super::{Node, Reader, Rule, has, mismatch, only, parts, too_wide};
 use crate::error::{Error, Result, Span};
@@ -164,7 +165,7 @@ impl<'t> Reader<'_, 't> {
             }
         }
         let operator = operator.ok_or_else(mismatch)?;
-        bounded(queries.len(), "a set operation lists", span)?;
+        bounded_branches(queries.len() + 1, span)?;
         Ok(PipeOp::SetOperation { operator, queries })
     }
 }

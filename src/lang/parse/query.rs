@@ -150,10 +150,7 @@ impl<'t> Reader<'_, 't> {
                 }
             }
         }
-        if inputs.len() > MAX_BRANCHES {
-            let message = format!("a set operation joins at most {MAX_BRANCHES} queries");
-            return Err(Error::new(ErrorKind::Limit, "TM0110", message).at(span));
-        }
+        bounded_branches(inputs.len(), span)?;
         match operator {
             Some(operator) => Ok(SetExpr::Operation {
                 operator,
@@ -249,6 +246,14 @@ impl<'t> Reader<'_, 't> {
             on: on.transpose()?,
         })
     }
+}
+
+pub(super) fn bounded_branches(queries: usize, span: Span) -> Result<()> {
+    if queries > MAX_BRANCHES {
+        let message = format!("a set operation joins at most {MAX_BRANCHES} queries");
+        return Err(Error::new(ErrorKind::Limit, "TM0110", message).at(span));
+    }
+    Ok(())
 }
 
 fn bounded_pipes(pipes: &[Pipe], span: Span) -> Result<()> {

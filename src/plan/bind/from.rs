@@ -8,6 +8,7 @@ use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
 
+use super::bounds::relations;
 use super::relation::{Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
@@ -121,7 +122,10 @@ impl Binder<'_> {
                 .map_err(|error| error.at(path.span))?
             {
                 Some(Entry::Table(provider)) => self.scan(&name, provider)?,
-                Some(Entry::View(view)) => self.view(&view)?,
+                Some(Entry::View(view)) => {
+                    self.expand(relations(&view.plan)?, &name, path.span)?;
+                    self.view(&view)?
+                }
                 None => {
                     let quoted = path.parts.len() == 1 && path.parts[0].quoted;
                     if quoted && looks_like_path(&name) {

@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod aggregate_call;
+mod bounds;
 mod call;
 mod constant;
 mod convert;
@@ -124,6 +125,7 @@ pub(crate) fn bind(
         parameters,
         next_id: Cell::new(0),
         realm: RefCell::default(),
+        expanded: Cell::new(0),
         warnings: RefCell::default(),
     };
     let bound = binder.statement(statement).map_err(planned)?;
@@ -151,6 +153,8 @@ struct Binder<'a> {
     next_id: Cell<usize>,
     /// Stands in the ids of a view's columns, which will meet those of other statements.
     realm: RefCell<String>,
+    /// Tables read so far through the names of this query or of the common table expression that is being defined.
+    expanded: Cell<usize>,
     warnings: RefCell<Vec<Error>>,
 }
 

@@ -315,6 +315,9 @@ pub(super) fn mixes_time_and_number(left: &DataType, right: &DataType) -> bool {
 
 /// Text beside a number: DataFusion would read the text as a number, row by row.
 pub(super) fn mixes_text_and_number(left: &DataType, right: &DataType) -> bool {
+    if let (DataType::List(left), DataType::List(right)) = (left, right) {
+        return mixes_text_and_number(left.data_type(), right.data_type());
+    }
     let number = |data_type: &DataType| data_type.is_numeric() || is_decimal(data_type);
     (number(left) && right.is_string()) || (left.is_string() && number(right))
 }

@@ -53,7 +53,7 @@ impl Binder<'_> {
                 for query in queries {
                     relations.push(self.query(query, env)?);
                 }
-                self.set_operation(operator, relations, pipe.keyword)
+                self.set_operation(operator, relations, &[operator.span], pipe.keyword)
             }
             PipeOp::With(_) => Err(Error::bug("WITH changes the surroundings, not the table")),
         }

@@ -10,8 +10,8 @@ use super::list::values_plan;
 use super::relation::Relation;
 use super::scope::Scope;
 use super::stage::{Env, Stage};
-use crate::error::Result;
-use crate::lang::ast::{self, NamedWindow, PipeOp, QueryBody, SetExpr};
+use crate::error::{Error, Result};
+use crate::lang::ast::{self, ColumnMatch, NamedWindow, Pipe, PipeOp, QueryBody, SetExpr, SetKind};
 
 impl Binder<'_> {
     pub(super) fn query(&self, query: &ast::Query, env: &Env) -> Result<Relation> {
@@ -20,12 +20,19 @@ impl Binder<'_> {
             env = self.with(with, &env)?;
         }
         let mut relation = self.body(&query.body, &env)?;
-        for pipe in &query.pipes {
+        let mut pipes = query.pipes.as_slice();
+        while let Some((pipe, rest)) = pipes.split_first() {
+            let unions = unions_in_a_row(pipes);
             if let PipeOp::With(with) = &pipe.op {
                 env = self.with(with, &env)?;
+            } else if unions > 1 {
+                relation = self.unions(relation, &pipes[..unions], &env)?;
+                pipes = &pipes[unions..];
+                continue;
             } else {
                 relation = self.pipe(relation, pipe, &env)?;
             }
+            pipes = rest;
         }
         Ok(relation)
     }
@@ -82,9 +89,27 @@ impl Binder<'_> {
                 for input in inputs {
                     relations.push(self.set_expr(input, env)?);
                 }
-                self.set_operation(operator, relations, *span)
+                self.set_operation(operator, relations, &[operator.span], *span)
             }
         }
+    }
+
+    /// UNION after UNION of the same kind as one operation, for a node in a node in a node is slow to plan.
+    fn unions(&self, relation: Relation, pipes: &[Pipe], env: &Env) -> Result<Relation> {
+        let (mut relations, mut places) = (vec![relation], Vec::with_capacity(pipes.len()));
+        let mut first = None;
+        for pipe in pipes {
+            let PipeOp::SetOperation { operator, queries } = &pipe.op else {
+                return Err(Error::bug("another operator among UNIONs"));
+            };
+            first.get_or_insert((operator, pipe.keyword));
+            for query in queries {
+                relations.push(self.query(query, env)?);
+                places.push(operator.span);
+            }
+        }
+        let (operator, keyword) = first.ok_or_else(|| Error::bug("no UNION among UNIONs"))?;
+        self.set_operation(operator, relations, &places, keyword)
     }
 
     /// Binds with window functions allowed and computes those that were found.
@@ -106,6 +131,22 @@ impl Binder<'_> {
         }
         Ok(bound)
     }
+}
+
+/// The UNIONs by position at the start that all keep equal rows, or that all do not.
+fn unions_in_a_row(pipes: &[Pipe]) -> usize {
+    let union = |pipe: &Pipe| match &pipe.op {
+        PipeOp::SetOperation { operator, .. } => {
+            let by_position = operator.columns == ColumnMatch::Position;
+            (operator.kind == SetKind::Union && by_position).then_some(operator.all)
+        }
+        _ => None,
+    };
+    let Some(all) = pipes.first().and_then(union) else {
+        return 0;
+    };
+    let same = pipes.iter().take_while(|pipe| union(pipe) == Some(all));
+    same.count()
 }
 
 /// One row without columns: what a SELECT without FROM reads.

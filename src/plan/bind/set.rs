@@ -27,10 +27,12 @@ struct Matched {
 }
 
 impl Binder<'_> {
+    /// `places` are those of the operators before the second input, the third and so on; the last stands for all that follow.
     pub(super) fn set_operation(
         &self,
         operator: &SetOperator,
         relations: Vec<Relation>,
+        places: &[Span],
         keyword: Span,
     ) -> Result<Relation> {
         let before = relations.first().map(|relation| relation.scope.clone());
@@ -41,12 +43,12 @@ impl Binder<'_> {
             inputs.push(self.finish(relation, false)?);
         }
         let matched = match &operator.columns {
-            ColumnMatch::Position => by_position(&inputs, operator.span)?,
+            ColumnMatch::Position => by_position(&inputs, places)?,
             ColumnMatch::Name { mode, on } => {
                 by_name(&inputs, *mode, on.as_deref(), operator.span)?
             }
         };
-        let (plans, columns) = self.align(inputs, &matched, operator.span)?;
+        let (plans, columns) = self.align(inputs, &matched, places)?;
         let plan = match operator.kind {
             SetKind::Union => union(plans, operator.all)?,
             SetKind::Intersect => self.fold(plans, &columns, JoinType::LeftSemi, operator.all)?,
@@ -65,14 +67,14 @@ impl Binder<'_> {
         &self,
         inputs: Vec<Finished>,
         matched: &[Matched],
-        span: Span,
+        places: &[Span],
     ) -> Result<(Vec<LogicalPlan>, Vec<ScopeColumn>)> {
         let mut columns = Vec::with_capacity(matched.len());
         for column in matched {
             columns.push(ScopeColumn {
                 name: column.name.clone(),
                 id: self.fresh(column.name.as_deref().unwrap_or("expr")),
-                data_type: common_type(&inputs, column, span)?,
+                data_type: common_type(&inputs, column, places)?,
                 nullable: true,
                 text: Arc::clone(&column.text),
                 constant: None,
@@ -179,11 +181,16 @@ pub(super) fn cast(column: &ScopeColumn, data_type: &DataType) -> Result<Expr> {
     Ok(Expr::Cast(cast))
 }
 
-fn by_position(inputs: &[Finished], span: Span) -> Result<Vec<Matched>> {
+fn operator_before(input: usize, places: &[Span]) -> Span {
+    let place = places.get(input.saturating_sub(1)).or(places.last());
+    place.copied().unwrap_or_default()
+}
+
+fn by_position(inputs: &[Finished], places: &[Span]) -> Result<Vec<Matched>> {
     let Some(first) = inputs.first() else {
         return Err(Error::bug("a set operation without inputs"));
     };
-    for input in inputs {
+    for (index, input) in inputs.iter().enumerate() {
         if input.columns.len() != first.columns.len() {
             return Err(Error::input(
                 "TM0302",
@@ -192,7 +199,7 @@ fn by_position(inputs: &[Finished], span: Span) -> Result<Vec<Matched>> {
                     first.columns.len(),
                     input.columns.len()
                 ),
-                span,
+                operator_before(index, places),
             )
             .hint("SELECT the same number of columns, or match them BY NAME"));
         }
@@ -327,9 +334,9 @@ fn check_same_set(inputs: &[Finished], names: &[Arc<str>], span: Span) -> Result
     Ok(())
 }
 
-fn common_type(inputs: &[Finished], matched: &Matched, span: Span) -> Result<DataType> {
+fn common_type(inputs: &[Finished], matched: &Matched, places: &[Span]) -> Result<DataType> {
     let mut common = DataType::Null;
-    for (input, source) in inputs.iter().zip(&matched.sources) {
+    for (index, (input, source)) in inputs.iter().zip(&matched.sources).enumerate() {
         let Some(source) = source else { continue };
         let data_type = &input.columns[*source].data_type;
         if common == *data_type || *data_type == DataType::Null {
@@ -349,7 +356,7 @@ fn common_type(inputs: &[Finished], matched: &Matched, span: Span) -> Result<Dat
                 type_name(&common),
                 type_name(data_type)
             );
-            Error::input("TM0403", message, span).hint("cast one of them")
+            Error::input("TM0403", message, operator_before(index, places)).hint("cast one of them")
         })?;
     }
     Ok(common)

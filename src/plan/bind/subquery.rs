@@ -7,6 +7,7 @@ use datafusion::common::{ScalarValue, Spans};
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, Sort as SortKey};
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan, Operator, Subquery};
 
+use super::bounds::check_subquery;
 use super::predicate::maybe_not;
 use super::relation::{Finished, Relation};
 use super::scope::ScopeColumn;
@@ -66,6 +67,7 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Subquery> {
+        check_subquery(&plan, span)?;
         let outer_ref_columns = plan.all_out_ref_exprs();
         for reference in &outer_ref_columns {
             let Expr::OuterReferenceColumn(_, column) = reference else {

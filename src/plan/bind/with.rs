@@ -9,6 +9,7 @@ use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, RecursiveQuery};
 
+use super::bounds::relations;
 use super::relation::{Finished, Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::set::cast;
@@ -27,7 +28,10 @@ pub(super) struct Cte {
 
 #[derive(Debug)]
 enum Source {
-    Query(Finished),
+    Query {
+        finished: Finished,
+        relations: usize,
+    },
     /// The rows that a recursion added last.
     Recursion {
         table: Arc<str>,
@@ -53,6 +57,7 @@ impl Binder<'_> {
                 ));
             }
             names.push(&table.name);
+            let around = self.expanded.replace(0);
             let finished = match recursive_parts(with, table) {
                 Some((first, rest, all)) => self.recursive(table, first, rest, all, &env)?,
                 None => {
@@ -60,10 +65,15 @@ impl Binder<'_> {
                     self.finish(relation, false)?
                 }
             };
+            self.expanded.set(around);
             let finished = renamed(finished, table)?;
+            let relations = relations(&finished.plan)?;
             env.ctes = Some(Rc::new(Cte {
                 name: table.name.text.clone(),
-                source: Source::Query(finished),
+                source: Source::Query {
+                    finished,
+                    relations,
+                },
                 before: env.ctes.take(),
             }));
         }
@@ -79,7 +89,11 @@ impl Binder<'_> {
             return Ok(None);
         };
         match &cte.source {
-            Source::Query(finished) => {
+            Source::Query {
+                finished,
+                relations,
+            } => {
+                self.expand(*relations, &name.text, name.span)?;
                 let (plan, columns) = self.renew(finished.plan.clone(), &finished.columns)?;
                 Ok(Some(Relation::new(plan, Scope::new(columns))))
             }
@@ -131,7 +145,7 @@ impl Binder<'_> {
         }
         let uses = match &recursion.source {
             Source::Recursion { uses, .. } => uses.get(),
-            Source::Query(_) => 0,
+            Source::Query { .. } => 0,
         };
         let plan = match uses {
             0 => {

@@ -220,6 +220,9 @@ fn arrays_structs_maps() {
     assert_eq!(value("[1] || [2]"), "[1, 2]");
     assert_eq!(value("ARRAY_LENGTH([1, 2])"), "2");
     assert_eq!(wrong("STRUCT(1 AS a).z"), "TM0201 at z");
+    assert_eq!(wrong("[1, 'a']"), "TM0403 at [1, 'a']");
+    assert_eq!(wrong("[[1], ['a']]"), "TM0403 at [[1], ['a']]");
+    assert_eq!(value("[[1], [2.5], []]"), "[[1.0], [2.5], []]");
 }
 
 #[test]

@@ -90,6 +90,36 @@ fn long_unions_are_one_node() {
 }
 
 #[test]
+fn unions_in_a_row_are_one_node() {
+    let text = format!("SELECT 1 AS n{}", " |> UNION ALL (SELECT 1)".repeat(900));
+    let catalog = super::catalog();
+    let bound = super::bound(&text, &catalog, &crate::plan::Parameters::default()).unwrap();
+    let super::Bound::Query(query) = bound.bound else {
+        panic!("not a query");
+    };
+    assert_eq!(query.plan.inputs().len(), 901);
+    let one = "SELECT 1 AS n |> UNION ALL (SELECT 2), (SELECT 2.5)";
+    assert_eq!(
+        rows(&format!("{one} |> UNION ALL (SELECT 1)")),
+        "1.0 | 1.0 | 2.0 | 2.5"
+    );
+    assert_eq!(
+        rows(&format!(
+            "{one} |> UNION DISTINCT (SELECT 1) |> UNION ALL (SELECT 1) |> AGGREGATE COUNT(*), SUM(n)"
+        )),
+        "4 6.5"
+    );
+    assert_eq!(
+        fails(
+            "SELECT 1 |> UNION ALL (SELECT 2) |> UNION DISTINCT (SELECT 1) |> UNION DISTINCT (SELECT 'a')"
+        ),
+        "TM0403 at UNION DISTINCT"
+    );
+    let text = "SELECT 1 |> UNION ALL (SELECT 2) |> UNION  ALL (SELECT 1, 2)";
+    assert_eq!(fails(text), "TM0302 at UNION  ALL");
+}
+
+#[test]
 fn values() {
     assert_eq!(rows("VALUES (1, 'a'), (2.5, NULL)"), "1.0 a | 2.5 NULL");
     assert_eq!(columns("VALUES (1, 'a')"), "column1,column2");

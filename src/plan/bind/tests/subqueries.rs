@@ -1,6 +1,7 @@
 //! Queries inside expressions.
 
-use super::{fails, rows};
+use super::{error, fails, rows};
+use crate::error::ErrorKind;
 
 #[test]
 fn scalar_subqueries() {
@@ -195,4 +196,41 @@ fn arrays_of_queries() {
         "[10, 20]"
     );
     assert_eq!(rows("SELECT ARRAY(FROM empty |> SELECT v)"), "[]");
+}
+
+fn nested(head: &str, depth: usize, tail: &str) -> String {
+    format!("{}SELECT TRUE{}", head.repeat(depth), tail.repeat(depth))
+}
+
+#[test]
+fn subqueries_nest_eight_deep() {
+    assert_eq!(rows(&nested("SELECT (", 8, ")")), "true");
+    let deep = error(&nested("SELECT (", 9, ")"));
+    assert_eq!((deep.code(), deep.kind()), ("TM0109", ErrorKind::Limit));
+    for head in [
+        "SELECT (",
+        "SELECT TRUE FROM u WHERE EXISTS (",
+        "SELECT TRUE IN (",
+        "SELECT TRUE <> ANY (",
+    ] {
+        let place = fails(&nested(head, 40, ")"));
+        assert!(place.starts_with("TM01"), "{head}: {place}");
+    }
+    assert_eq!(rows(&nested("SELECT * FROM (", 100, ")")), "true");
+}
+
+#[test]
+fn tables_defined_by_one_another_are_counted() {
+    let doubled = |levels: usize| {
+        let mut text = "WITH c0 AS (SELECT 1 AS x)".to_string();
+        for level in 1..=levels {
+            let before = level - 1;
+            text +=
+                &format!(", c{level} AS (SELECT a.x FROM c{before} a JOIN c{before} b USING (x))");
+        }
+        format!("{text} SELECT x FROM c{levels}")
+    };
+    assert_eq!(rows(&doubled(4)), "1");
+    assert_eq!(fails(&doubled(40)), "TM0110 at c9");
+    assert_eq!(error(&doubled(40)).kind(), ErrorKind::Limit);
 }

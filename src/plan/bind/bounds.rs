@@ -1,0 +1,74 @@
+//! Bounds on what a short text can become: subqueries inside subqueries, and tables that are defined by one another.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
+
+use super::Binder;
+use crate::error::{Error, ErrorKind, Result, Span};
+
+/// Subqueries inside expressions, one in the other: the optimizer takes twice as long with each.
+const MAX_NESTED: usize = 8;
+
+/// Work for the optimizer that one subquery may be. IN and ANY outside of a filter read their query a few times, so that
+/// fewer of them nest.
+const MAX_WORK: usize = 600;
+
+/// Tables that one query reads through common table expressions and views, each as often as it is read.
+const MAX_RELATIONS: usize = 1000;
+
+impl Binder<'_> {
+    /// Counts the tables behind a name before they are put in its place.
+    pub(super) fn expand(&self, relations: usize, name: &str, span: Span) -> Result<()> {
+        let all = self.expanded.get().saturating_add(relations);
+        self.expanded.set(all);
+        if all <= MAX_RELATIONS {
+            return Ok(());
+        }
+        let message =
+            format!("with `{name}` in its place this query reads more than {MAX_RELATIONS} tables");
+        Err(Error::new(ErrorKind::Limit, "TM0110", message)
+            .at(span)
+            .hint("keep the rows of what is read again and again with CREATE TEMP TABLE"))
+    }
+}
+
+/// The tables that a plan reads, each as often as it is read.
+pub(super) fn relations(plan: &LogicalPlan) -> Result<usize> {
+    let mut count = 0;
+    plan.apply_with_subqueries(|node| {
+        count += usize::from(node.inputs().is_empty());
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(count)
+}
+
+/// Whether a plan may become a subquery of an expression at `span`.
+pub(super) fn check_subquery(plan: &LogicalPlan, span: Span) -> Result<()> {
+    let (depth, work) = nested(plan)?;
+    let fault = if depth >= MAX_NESTED {
+        let message = format!("subqueries in expressions nest at most {MAX_NESTED} deep");
+        Error::new(ErrorKind::Limit, "TM0109", message)
+    } else if work > MAX_WORK {
+        let message = "this subquery holds too many others";
+        Error::new(ErrorKind::Limit, "TM0110", message)
+    } else {
+        return Ok(());
+    };
+    Err(fault
+        .at(span)
+        .hint("move the inner ones to FROM or to WITH, which cost nothing to nest"))
+}
+
+/// How deep the subqueries in a plan's expressions nest, and how much work they are: each twice as much as what is in it.
+fn nested(plan: &LogicalPlan) -> datafusion::common::Result<(usize, usize)> {
+    let (mut deepest, mut work) = (0, 0);
+    plan.apply(|node| {
+        node.apply_subqueries(|subquery| {
+            let (depth, inside) = nested(subquery)?;
+            deepest = deepest.max(depth + 1);
+            work += 2 * (inside + 1);
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok((deepest, work))
+}
