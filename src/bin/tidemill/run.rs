@@ -175,11 +175,9 @@ impl Session<'_> {
     fn target(&self) -> Result<Target, Stop> {
         if let Some(path) = &self.flags.output {
             return Target::file(path).map_err(|error| {
-                Stop::Usage(format!(
-                    "{} cannot be written: {}",
-                    path.display(),
-                    error.kind()
-                ))
+                let reason = error.kind();
+                anstream::eprintln!("error: {} cannot be written: {reason}", path.display());
+                Stop::Said(DATA)
             });
         }
         if self.format.is_binary() && self.results > 0 {

@@ -188,7 +188,7 @@ fn columns_of_the_user() {
     let text = "{\"id\":1}\n{\"id\":\"x\",\"other\":1}\n";
     let error = read_bytes(text.as_bytes(), Some(given)).unwrap_err();
     assert_eq!(place(&error), ("TM0721", Some(2), Some("id")));
-    assert_eq!(error.message(), "`\"x\"` is no DECIMAL(10, 1)");
+    assert_eq!(error.message(), "`\"x\"` is no DECIMAL(10,1)");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn a_parameter_does_not_reach_into_a_path() {
     let place = Place::new();
     place.file("@p.csv", "id\n1\n");
     assert_eq!(
-        place.answer(["FROM '@p.csv'", "--param", "p=other"]),
+        place.answer(["FROM '@p.csv' |> WHERE @p = 'other'", "--param", "p=other"]),
         "id\n1\n"
     );
 }
