@@ -57,17 +57,33 @@ fn start(engine: &Engine, query: &BoundQuery) -> Result<(SchemaRef, Receiver, Ar
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
+    if let Bound::CreateTable {
+        name,
+        if_not_exists: true,
+        ..
+    }
+    | Bound::CreateView {
+        name,
+        if_not_exists: true,
+        ..
+    }
+    | Bound::CreateExternalTable {
+        name,
+        if_not_exists: true,
+        ..
+    } = &bound
+        && engine.catalog().find(name)?.is_some()
+    {
+        return Ok(Outcome::Done(Summary::new(0)));
+    }
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
         Bound::CreateTable {
             name,
             or_replace,
-            if_not_exists,
             query,
+            ..
         } => {
-            if if_not_exists && engine.catalog().find(&name)?.is_some() {
-                return Ok(Outcome::Done(Summary::new(0)));
-            }
             let rows = answer(engine, &query)?;
             let schema = Arc::clone(rows.schema());
             let batches = rows.collect::<Result<Vec<_>>>()?;
@@ -81,12 +97,9 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
         Bound::CreateView {
             name,
             or_replace,
-            if_not_exists,
             query,
+            ..
         } => {
-            if if_not_exists && engine.catalog().find(&name)?.is_some() {
-                return Ok(Outcome::Done(Summary::new(0)));
-            }
             let names = query
                 .columns
                 .into_iter()
@@ -104,12 +117,9 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
         Bound::CreateExternalTable {
             name,
             or_replace,
-            if_not_exists,
             provider,
+            ..
         } => {
-            if if_not_exists && engine.catalog().find(&name)?.is_some() {
-                return Ok(Outcome::Done(Summary::new(0)));
-            }
             engine
                 .catalog()
                 .insert(&name, Entry::Table(provider), or_replace)?;
