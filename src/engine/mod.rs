@@ -15,6 +15,7 @@ mod register;
 mod result;
 mod sql;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::execution::SessionState;
@@ -54,6 +55,8 @@ struct Shared {
     settings: config::Settings,
     pool: Arc<rayon::ThreadPool>,
     runtime: Arc<LazyRuntime>,
+    /// The program registered a table of its own kind.
+    foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
 }
 
@@ -125,6 +128,7 @@ impl Engine {
             settings,
             pool: Arc::new(pool),
             runtime: Arc::default(),
+            foreign_tables: AtomicBool::new(false),
             running: Mutex::default(),
         })))
     }

@@ -1,6 +1,7 @@
 //! The life of a query, on one screen: parse, bind, optimize, lower, run.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
@@ -40,8 +41,10 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
     on_planner_stack(|| {
         let mut state = engine.0.state.clone();
         state.mark_start_execution();
-        let runtime = engine.0.runtime.get()?;
-        let _guard = runtime.enter();
+        // Tables of the program's own may ask for tokio while they plan; ours never do, and a runtime costs a thread.
+        let foreign = engine.0.foreign_tables.load(Ordering::Relaxed);
+        let runtime = foreign.then(|| engine.0.runtime.get()).transpose()?;
+        let _guard = runtime.as_ref().map(|runtime| runtime.enter());
         futures::executor::block_on(plan::optimize::optimize(&query.plan, &state))
     })
 }

@@ -180,6 +180,9 @@ impl Engine {
     /// # Errors
     /// None now; the name is checked when it is used.
     pub fn register_provider(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
+        self.0
+            .foreign_tables
+            .store(true, std::sync::atomic::Ordering::Relaxed);
         self.catalog().insert(name, Entry::Table(table), true)
     }
 }
