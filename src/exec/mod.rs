@@ -14,6 +14,7 @@ pub(crate) mod exchange;
 pub(crate) mod expr;
 pub(crate) mod graph;
 pub(crate) mod metrics;
+pub(crate) mod narrow;
 pub(crate) mod operators;
 pub(crate) mod output;
 mod run;
