@@ -226,6 +226,15 @@ fn engine(flags: &Flags) -> tidemill::Result<Engine> {
     if let Some(bytes) = flags.memory_limit {
         builder = builder.memory_limit(bytes);
     }
+    if let Some(folder) = &flags.spill_dir {
+        builder = builder.spill_dir(folder);
+    }
+    if let Some(bytes) = flags.spill_limit {
+        builder = builder.spill_limit(bytes);
+    }
+    if let Some(timeout) = flags.timeout {
+        builder = builder.timeout(timeout);
+    }
     builder.in_memory()
 }
 

@@ -77,6 +77,10 @@ impl Source for FileSource {
         Ok(self.opened.get().map_or(0, |opened| opened.units.len()))
     }
 
+    fn reads_input(&self) -> bool {
+        true
+    }
+
     fn open(&self, unit: usize, _context: &Arc<RunContext>) -> Result<BatchStream> {
         let opened = self.opened.get();
         let (part, unit) = opened

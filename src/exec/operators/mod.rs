@@ -12,6 +12,8 @@ pub(crate) mod project;
 pub(crate) mod recursive;
 pub(crate) mod sort;
 pub(crate) mod sort_keys;
+pub(crate) mod sort_merge;
 pub(crate) mod top_k;
 pub(crate) mod unnest;
 pub(crate) mod window;
+mod window_runs;

@@ -12,6 +12,7 @@ use crate::file::table::Origin;
 fn context() -> Arc<RunContext> {
     Arc::new(RunContext {
         batch_rows: 100,
+        analyze: false,
         threads: 2,
         pool: Arc::new(
             rayon::ThreadPoolBuilder::new()
@@ -21,6 +22,8 @@ fn context() -> Arc<RunContext> {
         ),
         cancel: CancelToken::default(),
         task: Arc::default(),
+        memory: Arc::default(),
+        spill: Arc::default(),
         runtime: Arc::default(),
     })
 }
