@@ -46,15 +46,19 @@ pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalEx
     Ok(checked.data()?)
 }
 
+/// A part of a condition, and whether evaluating it may end in an error.
+pub(crate) type Conjunct = (Arc<dyn PhysicalExpr>, bool);
+
+/// Columns, and conditions on them.
+type OfColumns = (BTreeSet<usize>, Vec<Arc<dyn PhysicalExpr>>);
+
 /// The parts of a condition all of which must be true, checked, each with whether it can fail. Those that cannot may be asked in
 /// any order: they come first, one for each set of columns. The others are one part, which must meet only rows that pass those.
-pub(crate) fn conjuncts(
-    condition: &Arc<dyn PhysicalExpr>,
-) -> Result<Vec<(Arc<dyn PhysicalExpr>, bool)>> {
+pub(crate) fn conjuncts(condition: &Arc<dyn PhysicalExpr>) -> Result<Vec<Conjunct>> {
     let (failing, safe): (Vec<_>, Vec<_>) = split_conjunction(condition)
         .into_iter()
         .partition(|part| can_fail(part));
-    let mut parts: Vec<(BTreeSet<usize>, Vec<Arc<dyn PhysicalExpr>>)> = Vec::new();
+    let mut parts: Vec<OfColumns> = Vec::new();
     for part in safe {
         let columns = collect_columns(part).iter().map(Column::index).collect();
         match parts.iter_mut().find(|(other, _)| *other == columns) {
