@@ -158,7 +158,11 @@ fn write_pipeline(
         metrics.map(|metrics| &metrics.sink),
     )?;
     if let Some(share) = share {
-        write!(text, "      memory at most {}", size_text(share.peak() as u64))?;
+        write!(
+            text,
+            "      memory at most {}",
+            size_text(share.peak() as u64)
+        )?;
         if share.spilled() > 0 {
             write!(text, ", {} written to disk", size_text(share.spilled()))?;
         }

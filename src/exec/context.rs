@@ -87,10 +87,7 @@ impl RunContext {
     ) -> Arc<Self> {
         let context = Arc::into_inner(Self::for_tests(threads, batch_rows)).unwrap();
         let memory = QueryMemory::new(&super::memory::Budget::new(Some(memory_bytes)));
-        Arc::new(RunContext {
-            memory,
-            ..context
-        })
+        Arc::new(RunContext { memory, ..context })
     }
 }
 

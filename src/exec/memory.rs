@@ -424,7 +424,9 @@ impl Drop for Room {
 
 /// What cannot be written out does not fit.
 pub(crate) fn limit_reached(operator: &str, limit: Option<usize>) -> Error {
-    let of = limit.map_or(String::new(), |bytes| format!(" of {}", size_text(bytes as u64)));
+    let of = limit.map_or(String::new(), |bytes| {
+        format!(" of {}", size_text(bytes as u64))
+    });
     Error::new(
         ErrorKind::Limit,
         "TM0506",
