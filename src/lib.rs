@@ -18,6 +18,7 @@ mod exec;
 mod file;
 mod lang;
 mod plan;
+mod store;
 
 pub use arrow;
 pub use datafusion;
