@@ -19,6 +19,7 @@ mod file;
 mod lang;
 mod plan;
 mod store;
+mod table;
 
 pub use arrow;
 pub use datafusion;

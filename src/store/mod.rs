@@ -253,11 +253,6 @@ impl NewFile {
         self.finished = true;
         Ok(())
     }
-
-    /// The error of a write that failed.
-    pub(crate) fn failed(&self, error: &io::Error) -> Error {
-        failed(&self.path, error)
-    }
 }
 
 impl Write for NewFile {
@@ -310,7 +305,8 @@ fn found<T>(answer: io::Result<T>, path: &Path) -> Result<Option<T>> {
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Error {
+/// The operating system refused.
+pub(crate) fn failed(path: &Path, error: &io::Error) -> Error {
     let failed = Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(place(path));
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
