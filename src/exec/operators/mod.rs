@@ -15,3 +15,4 @@ pub(crate) mod sort_keys;
 pub(crate) mod top_k;
 pub(crate) mod unnest;
 pub(crate) mod window;
+pub(crate) mod write;
