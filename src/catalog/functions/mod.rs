@@ -2,6 +2,7 @@
 
 mod avg;
 mod divide;
+mod in_set;
 mod single_value;
 mod sum;
 
@@ -13,6 +14,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
+pub(crate) use in_set::in_set;
 pub(crate) use single_value::single_value;
 
 /// Whether `function` takes decimals in 64 bits where it was planned over 128.
