@@ -9,8 +9,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::error::Result;
-use crate::exec::narrow::{NarrowBatch, with_types};
+use crate::exec::narrow::NarrowBatch;
 use crate::exec::{Operator, OperatorState, RunContext};
+use crate::file::types::with_types;
 
 /// One output column for each expression.
 #[derive(Debug)]

@@ -66,7 +66,8 @@ pub(crate) fn lower_node(
         return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-        let input = lower_narrow(aggregate::aggregate_input(aggregate)?, graph)?;
+        let keys = aggregate::plain_keys(aggregate)?;
+        let input = lower_narrow(aggregate::aggregate_input(aggregate)?, &keys, graph)?;
         return aggregate::lower_aggregate(aggregate, input, graph);
     }
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
@@ -87,11 +88,19 @@ pub(crate) fn lower_node(
     lower_order_and_shape(plan, graph)
 }
 
-/// The same for an operator that takes columns narrower than planned.
-fn lower_narrow(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
+/// The same for an operator that takes columns narrower than planned, and takes columns `text` as they are.
+fn lower_narrow(
+    plan: &Arc<dyn ExecutionPlan>,
+    text: &[usize],
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let input = lower_narrow(projection.input(), graph)?;
+        let text = project::handed_on(projection, text);
+        let input = lower_narrow(projection.input(), &text, graph)?;
         return project::lower_narrow_projection(projection, input);
+    }
+    if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
+        return scan::lower_narrow_scan(scan, text);
     }
     lower_node(plan, graph)
 }

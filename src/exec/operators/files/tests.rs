@@ -55,6 +55,7 @@ fn source_of(files: &[ScanFile]) -> FileSource {
         table: Arc::clone(files[0].data.schema()),
         projection: vec![0],
         filters: Vec::new(),
+        narrow: Vec::new(),
         batch_rows: 1,
     };
     FileSource::new("*.parquet", files, request, None)
