@@ -80,6 +80,8 @@ pub(crate) struct RunContext {
     pub(crate) task: Arc<TaskContext>,
     /// Where a bridged DataFusion plan finds tokio.
     pub(crate) runtime: Arc<crate::exec::operators::bridge::LazyRuntime>,
+    /// Rounds after which a recursion is taken for an endless one.
+    pub(crate) max_recursion: usize,
 }
 
 impl RunContext {
@@ -106,6 +108,7 @@ impl RunContext {
             cancel: CancelToken::default(),
             task: Arc::clone(&self.task),
             runtime: Arc::clone(&self.runtime),
+            max_recursion: self.max_recursion,
         })
     }
 
@@ -120,6 +123,7 @@ impl RunContext {
             cancel: CancelToken::default(),
             task: Arc::default(),
             runtime: Arc::default(),
+            max_recursion: 10_000,
         })
     }
 }

@@ -25,6 +25,7 @@ impl Binder<'_> {
         let env = Env {
             ctes: stage.env.ctes.clone(),
             outer: Some(&around),
+            arguments: stage.env.arguments.clone(),
         };
         self.query(query, &env)
     }

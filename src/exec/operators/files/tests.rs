@@ -22,6 +22,7 @@ fn context() -> Arc<RunContext> {
         cancel: CancelToken::default(),
         task: Arc::default(),
         runtime: Arc::default(),
+        max_recursion: 10_000,
     })
 }
 

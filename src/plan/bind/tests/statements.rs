@@ -1,6 +1,7 @@
 //! Statements other than queries, and warnings.
 
 use super::{Bound, bound, catalog};
+use crate::plan::bind::Step;
 use crate::plan::Parameters;
 
 fn bind(text: &str) -> crate::error::Result<super::Binding> {
@@ -17,13 +18,14 @@ fn stored_columns_need_names() {
             .contains("`1` has no name, `a` stands twice")
     );
     assert!(bind("CREATE VIEW z AS SELECT 1").is_err());
-    let Bound::CreateTable { name, query, .. } = bind("CREATE OR REPLACE TABLE z AS SELECT 1 AS a")
-        .unwrap()
-        .bound
-    else {
+    let bound = bind("CREATE OR REPLACE TABLE z AS SELECT 1 AS a").unwrap();
+    let Bound::Steps(steps) = bound.bound else {
         panic!("not a table");
     };
-    assert_eq!(name, "z");
+    let [Step::Write { target, query }] = steps.as_slice() else {
+        panic!("not a table");
+    };
+    assert_eq!(target.describe(), "create table z:");
     assert_eq!(query.columns[0].name, "a");
 }
 
