@@ -15,7 +15,9 @@ mod prepared;
 mod query;
 mod register;
 mod result;
+mod script;
 mod sql;
+mod steps;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,6 +113,9 @@ impl Engine {
 
     fn with_settings(settings: config::Settings) -> Result<Engine> {
         let catalog = Catalog::new()?;
+        catalog.change_session(|session| {
+            session.settings.double_quotes_are_strings = settings.double_quotes_are_strings;
+        });
         let state = session_state(
             catalog.functions(),
             PlanSettings {
@@ -170,8 +175,9 @@ impl Engine {
     }
 
     fn lang_options(&self) -> lang::Options {
+        let session = self.catalog().session();
         lang::Options {
-            double_quotes_are_strings: self.0.settings.double_quotes_are_strings,
+            double_quotes_are_strings: session.settings.double_quotes_are_strings,
         }
     }
 
@@ -206,14 +212,13 @@ impl Engine {
         let statements = self.statements(text).map_err(first)?;
         let mut last = None;
         for statement in &statements {
-            if let Some(Outcome::Rows(rows)) = last.take() {
+            for rows in last.take().into_iter().flat_map(Outcome::into_rows) {
                 finish(rows)?;
             }
             last = Some(self.run(statement, &params_map)?);
         }
         match last {
-            Some(Outcome::Rows(rows)) => Ok(rows),
-            Some(Outcome::Done(_)) => Ok(Rows::empty()),
+            Some(outcome) => outcome.into_last_rows(),
             None => Err(Error::new(
                 ErrorKind::Input,
                 "TM0103",
@@ -290,6 +295,7 @@ impl Engine {
             memory,
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
+            max_recursion: self.catalog().session().settings.max_recursion,
         }))
     }
 

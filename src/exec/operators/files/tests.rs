@@ -30,6 +30,7 @@ fn context() -> Arc<RunContext> {
         memory: Arc::default(),
         spill: Arc::default(),
         runtime: Arc::default(),
+        max_recursion: 10_000,
     })
 }
 
