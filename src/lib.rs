@@ -24,7 +24,8 @@ pub use datafusion;
 
 pub use engine::{
     Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Histogram,
-    Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, Rows, ScalarFn, Statement, Summary, Table, Value,
+    Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, Rows, ScalarFn, Statement,
+    Summary, Table, Value,
 };
 pub use file::type_name;
 

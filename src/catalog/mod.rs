@@ -6,6 +6,7 @@
 pub(crate) mod files;
 mod filter;
 pub(crate) mod functions;
+mod kept;
 pub(crate) mod scan;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, ErrorKind, Result};
 pub(crate) use functions::Functions;
+pub(crate) use kept::KeptTable;
 
 /// What a table name stands for.
 #[derive(Debug, Clone)]

@@ -84,7 +84,9 @@ fn text_of(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<String>
     }
     let physical = query::optimize(engine, query)?;
     let (sink, _receiver) = exec::output(&*engine.context()?);
-    let graph = query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph = query::on_planner_stack(|| {
+        plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
+    })?;
     Ok(graph_text(&graph, None))
 }
 
@@ -158,7 +160,11 @@ fn write_pipeline(
         metrics.map(|metrics| &metrics.sink),
     )?;
     if let Some(share) = share {
-        write!(text, "      memory at most {}", size_text(share.peak() as u64))?;
+        write!(
+            text,
+            "      memory at most {}",
+            size_text(share.peak() as u64)
+        )?;
         if share.spilled() > 0 {
             write!(text, ", {} written to disk", size_text(share.spilled()))?;
         }

@@ -89,7 +89,10 @@ impl Counts {
     }
 
     fn snapshot(&self) -> Histogram {
-        let counts = self.buckets.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = self
+            .buckets
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
         let counts: Vec<u64> = counts.collect();
         let bounds = (0..BUCKETS).map(|power| match power {
             last if last == BUCKETS - 1 => u64::MAX,

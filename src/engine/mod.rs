@@ -260,6 +260,11 @@ impl Engine {
         running.iter().for_each(CancelToken::cancel);
     }
 
+    /// Whether operators may have to write out what they hold.
+    fn is_limited(&self) -> bool {
+        self.0.budget.limit().is_some()
+    }
+
     /// A context for one query.
     fn context(&self) -> Result<Arc<RunContext>> {
         self.context_for(false)
@@ -287,6 +292,7 @@ impl Engine {
             pool: Arc::clone(&self.0.pool),
             cancel,
             task: task_within(TaskContext::from(&self.0.state), &memory),
+            charged: None,
             memory,
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),

@@ -8,8 +8,9 @@ use datafusion::datasource::MemTable;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::{Engine, Outcome, Rows, Summary, config, explain, result};
-use crate::catalog::{Entry, View, files};
+use crate::catalog::{Entry, KeptTable, View, files};
 use crate::error::{Error, Result};
+use crate::exec::spill::{batch_bytes, own_rows};
 use crate::exec::{self, Execution, Receiver};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
@@ -58,7 +59,8 @@ fn start(
     let physical = optimize(engine, query)?;
     let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
-    let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph =
+        on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     Ok((schema, receiver, exec::run(graph, &context)))
 }
@@ -91,11 +93,19 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
             query,
             ..
         } => {
-            let rows = answer(engine, &query)?;
+            let (rows, execution) = answer_with_execution(engine, &query, false)?;
+            let memory = execution.context().reserve("CREATE TABLE");
+            drop(execution);
             let schema = Arc::clone(rows.schema());
-            let batches = rows.collect::<Result<Vec<_>>>()?;
-            let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-            let table = MemTable::try_new(schema, vec![batches])?;
+            let mut count = 0;
+            let mut batches = Vec::new();
+            for batch in rows {
+                let batch = own_rows(batch?)?;
+                memory.try_grow(batch_bytes(&batch))?;
+                count += batch.num_rows() as u64;
+                batches.push(batch);
+            }
+            let table = KeptTable::new(MemTable::try_new(schema, vec![batches])?, memory);
             engine
                 .catalog()
                 .insert(&name, Entry::Table(Arc::new(table)), or_replace)?;

@@ -46,10 +46,10 @@ impl CancelToken {
 
     /// The first reason counts.
     fn stop(&self, reason: u8) {
-        let _ =
-            self.0
-                .state
-                .compare_exchange(GOING, reason, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self
+            .0
+            .state
+            .compare_exchange(GOING, reason, Ordering::SeqCst, Ordering::SeqCst);
         let listeners = std::mem::take(
             &mut *self
                 .0

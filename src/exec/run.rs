@@ -136,9 +136,10 @@ impl Execution {
     pub(crate) fn progress(&self) -> ExecutionProgress {
         let sources = self.graph.pipelines.iter();
         let pipelines = self.pipelines.iter().zip(sources);
-        ExecutionProgress::of(pipelines.map(|(state, pipeline)| {
-            (state.metrics.as_ref(), pipeline.source.reads_input())
-        }))
+        ExecutionProgress::of(
+            pipelines
+                .map(|(state, pipeline)| (state.metrics.as_ref(), pipeline.source.reads_input())),
+        )
     }
 
     /// The memory that a sink asked for.

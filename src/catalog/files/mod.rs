@@ -187,7 +187,7 @@ impl FileTable {
 }
 
 /// A plan that comes later, as DataFusion wants it; ours is there at once.
-type Planned<'future> =
+pub(super) type Planned<'future> =
     Pin<Box<dyn Future<Output = DataFusionResult<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 impl TableProvider for FileTable {

@@ -234,7 +234,11 @@ impl Merge {
         let mut places = vec![None; self.runs.len()];
         let mut picked = Vec::with_capacity(self.rows.min(1 << 16));
         while picked.len() < self.rows {
-            let Some(winner) = self.tree.first().copied().filter(|run| *run < self.runs.len())
+            let Some(winner) = self
+                .tree
+                .first()
+                .copied()
+                .filter(|run| *run < self.runs.len())
             else {
                 break;
             };

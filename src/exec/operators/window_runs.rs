@@ -10,8 +10,8 @@ use arrow::record_batch::RecordBatch;
 use arrow::row::Rows;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
 use futures::executor::block_on_stream;
 use futures::stream;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -148,9 +148,7 @@ impl Windows {
         });
         let plan = self.plan.over_stream(rows)?.ok_or_else(refused)?;
         let windows = plan.execute(0, Arc::clone(&self.context.task))?;
-        Ok(Box::new(
-            block_on_stream(windows).map(|batch| Ok(batch?)),
-        ))
+        Ok(Box::new(block_on_stream(windows).map(|batch| Ok(batch?))))
     }
 }
 
@@ -197,7 +195,7 @@ impl Ranges {
                 }
             }
             // The windows are columns of about the same size.
-            let has_room = self.room.try_grow(2 * batch_bytes(&batch))?;
+            let has_room = self.room.has_room(2 * batch_bytes(&batch));
             range.rows += batch.num_rows();
             range.batches.push(batch);
             if !has_room {

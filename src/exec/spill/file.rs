@@ -84,10 +84,6 @@ impl SpillWriter {
             .map_err(|error| self.file.space.error(error))
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.file.rows
-    }
-
     pub(crate) fn finish(mut self) -> Result<SpillFile> {
         let space = &self.file.space;
         self.writer.finish().map_err(|error| space.error(error))?;
@@ -120,8 +116,7 @@ impl SpillFile {
 
     /// The batches, as they were written.
     pub(crate) fn read(&self, cancel: &CancelToken) -> Result<SpillReader> {
-        let file =
-            File::open(&self.space.path).map_err(|error| self.space.error(error.into()))?;
+        let file = File::open(&self.space.path).map_err(|error| self.space.error(error.into()))?;
         let reader = BufReader::with_capacity(BUFFER_BYTES, file);
         Ok(SpillReader {
             reader: StreamReader::try_new(reader, None).map_err(|error| self.space.error(error))?,
@@ -206,9 +201,7 @@ impl Write for Counted {
             .disk
             .take(bytes, self.space.share.name())
             .map_err(io::Error::other)?;
-        self.space
-            .bytes
-            .fetch_add(bytes, Ordering::Relaxed);
+        self.space.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.space.query.written.fetch_add(bytes, Ordering::Relaxed);
         self.space.share.count_spilled(bytes);
         self.file.write_all(buffer)?;

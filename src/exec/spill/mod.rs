@@ -19,11 +19,11 @@ use arrow::datatypes::Schema;
 pub(crate) use directory::remove_abandoned;
 pub(crate) use file::{SpillFile, SpillReader, SpillWriter};
 pub(crate) use rows::{batch_bytes, own_rows, rows_for};
-pub(crate) use scatter::Scattered;
+pub(crate) use scatter::{PARTS, Scattered};
 
 use self::directory::Directory;
-use super::memory::{Share, size_text};
 use super::RunContext;
+use super::memory::{Share, size_text};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the queries of an engine write what does not fit, and how much of it there may be.

@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, StringViewArray};
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
 
-use super::scatter::PARTS;
 use super::*;
 use crate::exec::memory::{Budget, QueryMemory};
 
@@ -52,7 +51,11 @@ fn what_is_written_is_read_and_leaves_nothing() {
     // A directory and its lock.
     assert_eq!(names(folder.path()), 2);
     for _ in 0..2 {
-        let read: Vec<RecordBatch> = file.read(&context.cancel).unwrap().map(Result::unwrap).collect();
+        let read: Vec<RecordBatch> = file
+            .read(&context.cancel)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         assert_eq!(read, batches);
     }
     assert!(disk.used() > 0);

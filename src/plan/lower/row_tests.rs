@@ -440,7 +440,14 @@ fn rows_that_do_not_fit_are_sorted_and_given_windows_all_the_same() {
     let rows: Vec<Row> = (0..3000)
         .map(|row| {
             let text = Some(format!("text {}", row * 37 % 1000));
-            (Some(row % 60), Some(row * 7919 % 3001), None, text, None, None)
+            (
+                Some(row % 60),
+                Some(row * 7919 % 3001),
+                None,
+                text,
+                None,
+                None,
+            )
         })
         .collect();
     let tables = Tables::new(
@@ -465,12 +472,19 @@ fn rows_that_do_not_fit_are_sorted_and_given_windows_all_the_same() {
         }
         assert_eq!(ours, theirs, "{sql}");
         assert!(context.spill.written() > 0, "{sql}");
-        assert!(context.memory.peak() < 90_000, "{sql}: {}", context.memory.peak());
+        assert!(
+            context.memory.peak() < 90_000,
+            "{sql}: {}",
+            context.memory.peak()
+        );
     }
     let whole = "SELECT id, sum(n) OVER () FROM t";
     let context = RunContext::for_tests_within(2, 50, 60_000);
     let error = execute_in(&tables.plan(whole), &context).unwrap_err();
-    assert_eq!(error.message(), "the memory limit of 58.6 KiB is reached in window");
+    assert_eq!(
+        error.message(),
+        "the memory limit of 58.6 KiB is reached in window"
+    );
 }
 
 #[test]

@@ -178,8 +178,7 @@ impl WindowPlan for OverSorted {
         }
         let schema = Arc::clone(&self.schema);
         let ordering = self.ordering.iter().cloned();
-        let input =
-            StreamingTableExec::try_new(schema, vec![rows], None, ordering, false, None)?;
+        let input = StreamingTableExec::try_new(schema, vec![rows], None, ordering, false, None)?;
         self.bounded(Arc::new(input)).map(Some)
     }
 }
