@@ -18,6 +18,8 @@ mod exec;
 mod file;
 mod lang;
 mod plan;
+mod store;
+mod table;
 
 pub use arrow;
 pub use datafusion;

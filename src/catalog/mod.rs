@@ -1,8 +1,10 @@
 //! Names: tables, views, files and functions, each as what DataFusion plans with.
 //!
 //! [`Catalog`] holds what a session created or registered. [`files`] makes a table of a path. [`scan::TableScanExec`] is the plan
-//! node that stands for reading one: `plan::lower` turns it into a pipeline's source.
+//! node that stands for reading one: `plan::lower` turns it into a pipeline's source. [`durable`] does the same for a version of a
+//! durable table.
 
+pub(crate) mod durable;
 pub(crate) mod files;
 mod filter;
 pub(crate) mod functions;
@@ -10,12 +12,14 @@ mod kept;
 pub(crate) mod scan;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::table::database::Database;
+use durable::SnapshotTable;
 pub(crate) use functions::Functions;
 pub(crate) use kept::KeptTable;
 
@@ -39,6 +43,8 @@ pub(crate) struct View {
 pub(crate) struct Catalog {
     entries: RwLock<HashMap<String, Entry>>,
     functions: Functions,
+    /// Where tables outlive the session.
+    database: OnceLock<Database>,
 }
 
 impl Catalog {
@@ -46,6 +52,7 @@ impl Catalog {
         Ok(Catalog {
             entries: RwLock::default(),
             functions: Functions::new()?,
+            database: OnceLock::new(),
         })
     }
 
@@ -53,8 +60,29 @@ impl Catalog {
         &self.functions
     }
 
-    /// The entry of a name: the same spelling first, then the same letters in any case; two such are TM0206.
+    /// From now on tables are kept in a directory, unless they are temporary.
+    pub(crate) fn keep_in(&self, database: Database) {
+        self.database.get_or_init(|| database);
+    }
+
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.database.get()
+    }
+
+    /// The entry of a name, of the session first, then of the database as it is now.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Entry>> {
+        if let Some(entry) = self.find_in_session(name)? {
+            return Ok(Some(entry));
+        }
+        let Some(database) = self.database.get() else {
+            return Ok(None);
+        };
+        let table = database.find(name)?;
+        Ok(table.map(|table| Entry::Table(Arc::new(SnapshotTable::new(table, false)))))
+    }
+
+    /// The entry of a name: the same spelling first, then the same letters in any case; two such are TM0206.
+    pub(crate) fn find_in_session(&self, name: &str) -> Result<Option<Entry>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.get(name) {
             return Ok(Some(entry.clone()));
@@ -93,7 +121,11 @@ impl Catalog {
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<String> = entries.keys().cloned().collect();
+        // A directory that cannot be listed says so when a table of it is read.
+        let kept = self.database.get().map(Database::names);
+        names.extend(kept.and_then(Result::ok).unwrap_or_default());
         names.sort();
+        names.dedup();
         names
     }
 }

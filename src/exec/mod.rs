@@ -16,6 +16,7 @@ pub(crate) mod expr;
 pub(crate) mod graph;
 pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod narrow;
 pub(crate) mod operators;
 pub(crate) mod output;
 mod run;
@@ -38,6 +39,7 @@ pub(crate) use run::{Execution, run};
 
 use self::memory::Share;
 use crate::error::Result;
+use crate::file::RuntimeFilter;
 
 /// Batches, as they come.
 pub(crate) type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
@@ -67,6 +69,12 @@ pub(crate) trait Source: Send + Sync + Debug {
         false
     }
 
+    /// Offers a filter whose keys are these columns of the source. It may be used to leave out rows; whether it was taken is
+    /// answered, so that nobody makes one in vain. Called before the run.
+    fn offer(&self, _keys: &[usize], _filter: &Arc<dyn RuntimeFilter>) -> bool {
+        false
+    }
+
     /// The batches of one unit.
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream>;
 
@@ -76,6 +84,12 @@ pub(crate) trait Source: Send + Sync + Debug {
 
 /// A step from batches to batches that holds no more than a few of them.
 pub(crate) trait Operator: Send + Sync + Debug {
+    /// The column of the input that this column of the output is, unchanged, where leaving out rows of the input by their value
+    /// in it leaves out exactly the rows of the output that have the value.
+    fn input_column(&self, _output: usize) -> Option<usize> {
+        None
+    }
+
     /// The state of one worker. Called when every slot the operator reads from is filled.
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>>;
 

@@ -11,7 +11,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::bind;
+use crate::plan::decorrelate::{cannot_be_joined, correlated_names, decorrelate};
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
@@ -59,10 +59,11 @@ pub(crate) async fn optimize(
     plan: &LogicalPlan,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = decorrelate(plan)?;
     state
-        .create_physical_plan(plan)
+        .create_physical_plan(&plan)
         .await
-        .map_err(|error| explain_failure(plan, error))
+        .map_err(|error| explain_failure(&plan, error))
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
@@ -71,21 +72,12 @@ fn explain_failure(plan: &LogicalPlan, error: datafusion::error::DataFusionError
     if error.code() != "TM0508" {
         return error;
     }
-    let correlated = bind::correlated_columns(plan);
-    if correlated.is_empty() {
-        return Error::new(
+    match correlated_names(plan) {
+        Ok(names) if !names.is_empty() => cannot_be_joined(&names),
+        _ => Error::new(
             ErrorKind::Input,
             "TM0902",
             format!("this query cannot be planned: {}", error.message()),
-        );
-    }
-    Error::new(
-        ErrorKind::Input,
-        "TM0901",
-        format!(
-            "a subquery that uses {} of the query around it cannot be turned into a join",
-            correlated.join(", ")
         ),
-    )
-    .hint("write the subquery as a JOIN, or compare the outer column with = inside it")
+    }
 }

@@ -17,3 +17,4 @@ pub(crate) mod top_k;
 pub(crate) mod unnest;
 pub(crate) mod window;
 mod window_runs;
+pub(crate) mod write;

@@ -60,8 +60,6 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::lang::ast;
 
-pub(crate) use translate::correlated_columns;
-
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {
     /// The table of a path. Without `format` the name's ending decides; `columns` are declared instead of inferred.

@@ -8,6 +8,7 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use crate::catalog::functions::takes_narrow;
 use crate::error::{Error, Result};
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::aggregate::{self, Aggregation, Function};
@@ -25,8 +26,12 @@ pub(crate) fn lower_aggregate(
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let definition = definition(aggregate)?;
+    let has_groups = !definition.group_expr().is_true_no_grouping();
     let functions = zip(definition.aggr_expr(), definition.filter_expr())
-        .map(|(function, filter)| Function::new(function, filter.as_ref()))
+        .map(|(function, filter)| {
+            let takes_narrow = takes_narrow(function.fun(), function.is_distinct(), has_groups);
+            Function::new(function, filter.as_ref(), takes_narrow)
+        })
         .collect::<Result<_>>()?;
     let limit = aggregate
         .is_unordered_unfiltered_group_by_distinct()

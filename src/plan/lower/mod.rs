@@ -70,7 +70,7 @@ pub(crate) fn lower_node(
         return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-        let input = lower_node(aggregate::aggregate_input(aggregate)?, graph)?;
+        let input = lower_narrow(aggregate::aggregate_input(aggregate)?, graph)?;
         return aggregate::lower_aggregate(aggregate, input, graph);
     }
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
@@ -89,6 +89,15 @@ pub(crate) fn lower_node(
         return join::lower_cross_join(join, left, right, graph);
     }
     lower_order_and_shape(plan, graph)
+}
+
+/// The same for an operator that takes columns narrower than planned.
+fn lower_narrow(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let input = lower_narrow(projection.input(), graph)?;
+        return project::lower_narrow_projection(projection, input);
+    }
+    lower_node(plan, graph)
 }
 
 fn lower_order_and_shape(

@@ -9,6 +9,7 @@
 //! A table that never overflowed is not taken apart: one worker alone never makes states at all, and few groups are merged into
 //! the first worker's table.
 
+mod keys;
 mod merge;
 mod partial;
 mod partitions;

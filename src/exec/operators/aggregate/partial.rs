@@ -6,16 +6,19 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::partitions::{Outbox, Partitions, used_bytes};
+use super::partitions::{Outbox, Partitions, partitions_of, used_bytes};
 use super::plan::Aggregation;
-use super::table::GroupTable;
+use super::table::{Cargo, GroupTable};
 use crate::error::{Error, Result};
 use crate::exec::{Flow, RunContext, Sink};
 
 /// Groups at which a worker's table overflows: what stays in a core's cache. (In tests small ones overflow, too.)
 const TABLE_GROUPS: usize = if cfg!(test) { 24 } else { 64 * 1024 };
+/// The same where keys are dense integers: one large table is then better than several.
+const DENSE_TABLE_GROUPS: usize = if cfg!(test) { 48 } else { 4 * 1024 * 1024 };
 /// Bytes at which it overflows, where groups are large...
 const TABLE_BYTES: usize = 16 * 1024 * 1024;
+const DENSE_TABLE_BYTES: usize = 16 * TABLE_BYTES;
 /// ... and so many that it is not the size of each that counts: a few huge ones would only grow again.
 const TABLE_GROUPS_AT_LEAST: usize = if cfg!(test) { 12 } else { 4 * 1024 };
 /// Of 10 rows, so many or more were new groups: grouping here is a waste, the partitions do it once.
@@ -40,7 +43,7 @@ pub(super) struct WorkerGroups {
     size: usize,
     rows_until_size: usize,
     /// Rows go to the partitions ungrouped.
-    converts: bool,
+    scatters: bool,
     /// There from the first overflow on.
     outbox: Option<Outbox>,
     memory: MemoryReservation,
@@ -62,16 +65,16 @@ impl Sink for GroupSink {
             rows: 0,
             size: 0,
             rows_until_size: 0,
-            converts: false,
+            scatters: false,
             outbox: None,
             memory: context.reserve("aggregate"),
         })
     }
 
     fn push(&self, worker: &mut WorkerGroups, batch: RecordBatch) -> Result<Flow> {
-        if worker.converts {
-            let states = worker.table.to_states(&batch)?;
-            worker.send(&states, &self.partitions)?;
+        if worker.scatters {
+            let inputs = Cargo::Inputs(worker.table.ungrouped(&batch)?);
+            worker.send(&inputs, &self.partitions)?;
         } else {
             worker.table.update(&batch)?;
             worker.rows += batch.num_rows() * self.plan.group_by.groups().len().max(1);
@@ -109,7 +112,11 @@ impl GroupSink {
     /// One worker, or one partition, has nothing to gain from partitions.
     fn overflows(&self, worker: &WorkerGroups) -> bool {
         let groups = worker.table.len();
-        (groups > TABLE_GROUPS || groups > TABLE_GROUPS_AT_LEAST && worker.size > TABLE_BYTES)
+        let (most, bytes) = match worker.table.is_dense() {
+            true => (DENSE_TABLE_GROUPS, DENSE_TABLE_BYTES),
+            false => (TABLE_GROUPS, TABLE_BYTES),
+        };
+        (groups > most || groups > TABLE_GROUPS_AT_LEAST && worker.size > bytes)
             && worker.context.partitions() > 1
             && !self.plan.in_order
     }
@@ -129,9 +136,9 @@ impl GroupSink {
         }
         let mut states = Vec::new();
         for mut worker in workers {
-            if let Some(batch) = worker.table.take_states()? {
-                first.memory.try_grow(used_bytes(&batch)?)?;
-                states.push(batch);
+            if let Some(cargo) = worker.table.take_states()? {
+                first.memory.try_grow(used_bytes(cargo.batch())?)?;
+                states.push(cargo);
             }
         }
         self.partitions.set_only(first.table, states, first.memory)
@@ -157,7 +164,8 @@ impl WorkerGroups {
     /// Empties the table into the partitions, and stops grouping if that did not pay.
     fn overflow(&mut self, partitions: &Partitions) -> Result<()> {
         let is_poor = self.table.len() * 10 >= self.rows * POOR_REDUCTION;
-        self.converts = is_poor && self.table.can_convert();
+        // (With several grouping sets each row is several, and nowhere near new groups only.)
+        self.scatters = is_poor && partitions.plan().group_by.groups().len() == 1;
         if let Some(states) = self.table.take_states()? {
             self.send(&states, partitions)?;
         }
@@ -166,11 +174,11 @@ impl WorkerGroups {
         Ok(())
     }
 
-    fn send(&mut self, states: &RecordBatch, partitions: &Partitions) -> Result<()> {
+    fn send(&mut self, cargo: &Cargo, partitions: &Partitions) -> Result<()> {
         let outbox = self
             .outbox
-            .get_or_insert_with(|| Outbox::new(self.context.partitions()));
-        outbox.add(states, partitions.plan())?;
+            .get_or_insert_with(|| Outbox::new(partitions_of(&self.context)));
+        outbox.add(cargo, partitions.plan())?;
         outbox.send_large(partitions, &self.context)
     }
 
@@ -179,7 +187,7 @@ impl WorkerGroups {
         let mut outbox = self
             .outbox
             .take()
-            .unwrap_or_else(|| Outbox::new(context.partitions()));
+            .unwrap_or_else(|| Outbox::new(partitions_of(context)));
         if let Some(states) = self.table.take_states()? {
             outbox.add(&states, partitions.plan())?;
         }
