@@ -144,6 +144,9 @@ impl Table {
             kind,
             alias: None,
             with_offset: None,
+            hints: Vec::new(),
+            sample: None,
+            pivot: None,
             span: place,
         };
         let body = ast::QueryBody::From(vec![ast::FromItem {
@@ -158,6 +161,7 @@ impl Table {
         };
         let statement = ast::Statement {
             kind: ast::StatementKind::Query(query),
+            hints: Vec::new(),
             span: place,
         };
         match query::bind(&self.engine, &statement, "", &plan::Parameters::default())?.bound {

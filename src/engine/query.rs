@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::datasource::MemTable;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, explain, result};
-use crate::catalog::{Entry, KeptTable, View, files};
+use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps};
+use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
-use crate::exec::spill::{batch_bytes, own_rows};
 use crate::exec::{self, Execution, Receiver};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
@@ -20,9 +18,12 @@ use crate::plan::{self, BoundQuery, Parameters};
 pub(super) fn run_statement(
     engine: &Engine,
     statement: &ast::Statement,
-    text: &str,
+    text: &Arc<str>,
     parameters: &Parameters,
 ) -> Result<Outcome> {
+    if let Some(outcome) = script::run(engine, statement, text, parameters)? {
+        return Ok(outcome);
+    }
     let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
     Ok(carry_out(engine, binding.bound)?.with_warnings(binding.warnings))
 }
@@ -66,12 +67,7 @@ fn start(
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
-    if let Bound::CreateTable {
-        name,
-        if_not_exists: true,
-        ..
-    }
-    | Bound::CreateView {
+    if let Bound::CreateView {
         name,
         if_not_exists: true,
         ..
@@ -87,30 +83,7 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
     }
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
-        Bound::CreateTable {
-            name,
-            or_replace,
-            query,
-            ..
-        } => {
-            let (rows, execution) = answer_with_execution(engine, &query, false)?;
-            let memory = execution.context().reserve("CREATE TABLE");
-            drop(execution);
-            let schema = Arc::clone(rows.schema());
-            let mut count = 0;
-            let mut batches = Vec::new();
-            for batch in rows {
-                let batch = own_rows(batch?)?;
-                memory.try_grow(batch_bytes(&batch))?;
-                count += batch.num_rows() as u64;
-                batches.push(batch);
-            }
-            let table = KeptTable::new(MemTable::try_new(schema, vec![batches])?, memory);
-            engine
-                .catalog()
-                .insert(&name, Entry::Table(Arc::new(table)), or_replace)?;
-            Ok(Outcome::Done(Summary::new(count)))
-        }
+        Bound::Steps(steps) => steps::run(engine, steps),
         Bound::CreateView {
             name,
             or_replace,
@@ -143,11 +116,10 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
             Ok(Outcome::Done(Summary::new(0)))
         }
         Bound::Explain { analyze, statement } => match *statement {
-            Bound::Query(query)
-            | Bound::CreateTable { query, .. }
-            | Bound::CreateView { query, .. } => {
+            Bound::Query(query) | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)
             }
+            Bound::Steps(steps) => explain::steps(engine, &steps, analyze).map(Outcome::Rows),
             Bound::CreateExternalTable { .. } | Bound::Explain { .. } => Err(Error::new(
                 crate::error::ErrorKind::Input,
                 "TM0315",
@@ -194,7 +166,7 @@ pub(super) fn on_planner_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send)
 }
 
 /// Paths in FROM are files of this machine.
-struct FilesOnDisk;
+pub(super) struct FilesOnDisk;
 
 impl Files for FilesOnDisk {
     fn open(

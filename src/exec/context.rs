@@ -31,6 +31,8 @@ pub(crate) struct RunContext {
     pub(crate) spill: Arc<SpillSpace>,
     /// Where a bridged DataFusion plan finds tokio.
     pub(crate) runtime: Arc<crate::exec::operators::bridge::LazyRuntime>,
+    /// Rounds after which a recursion is taken for an endless one.
+    pub(crate) max_recursion: usize,
 }
 
 impl RunContext {
@@ -76,6 +78,7 @@ impl RunContext {
             memory: Arc::clone(&self.memory),
             spill: Arc::clone(&self.spill),
             runtime: Arc::clone(&self.runtime),
+            max_recursion: self.max_recursion,
         }
     }
 
@@ -94,6 +97,7 @@ impl RunContext {
             memory: Arc::default(),
             spill: Arc::default(),
             runtime: Arc::default(),
+            max_recursion: 10_000,
         })
     }
 

@@ -435,6 +435,21 @@ impl Room {
         }
     }
 
+    /// Makes the room `bytes` large, if it can be. `false` as for [`has_room`](Self::has_room).
+    pub(crate) fn has_room_in_all(&self, bytes: usize) -> bool {
+        let held = self.memory.size();
+        if bytes > held {
+            return self.has_room(bytes - held);
+        }
+        self.memory.shrink(held - bytes);
+        true
+    }
+
+    /// Counts what is there, whatever it is.
+    pub(crate) fn resize(&self, bytes: usize) {
+        self.memory.resize(bytes);
+    }
+
     /// Counts what is needed to go on at all: a few batches.
     pub(crate) fn grow(&self, bytes: usize) {
         self.memory.grow(bytes);

@@ -62,7 +62,11 @@ pub(crate) fn open(
         files.push((file, data));
     }
     let (schema, files) = merge::merge(files, columns)?;
-    Ok(Arc::new(FileTable::of_files(path.to_string(), schema, files)))
+    Ok(Arc::new(FileTable::of_files(
+        path.to_string(),
+        schema,
+        files,
+    )))
 }
 
 fn named_format(name: &str) -> Result<Format> {
@@ -192,7 +196,7 @@ impl FileTable {
 }
 
 /// A plan that comes later, as DataFusion wants it; ours is there at once.
-pub(super) type Planned<'future> =
+type Planned<'future> =
     Pin<Box<dyn Future<Output = DataFusionResult<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 impl TableProvider for FileTable {

@@ -31,6 +31,7 @@ fn context() -> Arc<RunContext> {
         memory: Arc::default(),
         spill: Arc::default(),
         runtime: Arc::default(),
+        max_recursion: 10_000,
     })
 }
 
