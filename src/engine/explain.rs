@@ -118,7 +118,9 @@ fn text_of(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<String>
     }
     let physical = query::optimize(engine, query)?;
     let (sink, _receiver) = exec::output(&*engine.context()?);
-    let graph = query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph = query::on_planner_stack(|| {
+        plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
+    })?;
     Ok(graph_text(&graph, None))
 }
 

@@ -19,9 +19,11 @@ mod script;
 mod sql;
 mod steps;
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
@@ -66,6 +68,8 @@ struct Shared {
     disk: Arc<Disk>,
     deadlines: Arc<deadline::Deadlines>,
     counters: Arc<metrics::Counters>,
+    /// What the rows of tables in memory are counted with, by the table's name.
+    kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
@@ -145,6 +149,7 @@ impl Engine {
             disk,
             deadlines: Arc::default(),
             counters: Arc::default(),
+            kept: Mutex::default(),
             state,
             settings,
             pool: Arc::new(pool),
@@ -265,6 +270,27 @@ impl Engine {
         running.iter().for_each(CancelToken::cancel);
     }
 
+    /// Keeps the rows of a table counted, beside those that it had where they are `more`.
+    fn keep(&self, table: String, memory: MemoryReservation, more: bool) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_table = kept.entry(table).or_default();
+        if !more {
+            of_table.clear();
+        }
+        of_table.push(memory);
+    }
+
+    /// A table is gone.
+    fn forget(&self, table: &str) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(table);
+    }
+
+    /// Whether operators may have to write out what they hold.
+    fn is_limited(&self) -> bool {
+        self.0.budget.limit().is_some()
+    }
+
     /// A context for one query.
     fn context(&self) -> Result<Arc<RunContext>> {
         self.context_for(false)
@@ -292,6 +318,7 @@ impl Engine {
             pool: Arc::clone(&self.0.pool),
             cancel,
             task: task_within(TaskContext::from(&self.0.state), &memory),
+            charged: None,
             memory,
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),

@@ -60,7 +60,8 @@ fn start(
     let physical = optimize(engine, query)?;
     let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
-    let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph =
+        on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     Ok((schema, receiver, exec::run(graph, &context)))
 }

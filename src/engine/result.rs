@@ -319,7 +319,7 @@ impl QueryHandle {
         self.cancel.cancel();
     }
 
-    /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0510` error.
+    /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0512` error.
     ///
     /// # Errors
     /// TM0701 where no thread can be started.

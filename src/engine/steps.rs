@@ -5,11 +5,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
+use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::query::answer;
+use super::query::{answer, answer_with_execution};
 use super::{Engine, Outcome, Rows, Summary};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::spill::{batch_bytes, own_rows};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{Step, WriteTarget};
 
@@ -23,9 +25,12 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let (mut tables, mut written) = (Vec::new(), 0);
+    let mut kept = Vec::new();
     for step in steps {
         match step {
-            Step::Share { rows, query } => rows.fill(collected(engine, &query)?),
+            Step::Share { rows, query } => {
+                rows.fill(answer(engine, &query)?.collect::<Result<_>>()?)
+            }
             // An answer that fails must fail before anything is stored.
             Step::Answer(query) if writes => {
                 outcomes.push(Outcome::Rows(answer(engine, &query)?).in_memory()?);
@@ -33,7 +38,8 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             Step::Answer(query) => outcomes.push(Outcome::Rows(answer(engine, &query)?)),
             Step::Log(query) => notes.push(logged(engine, &query)?),
             Step::Write { target, query } => {
-                let batches = collected(engine, &query)?;
+                let (batches, memory) = collected(engine, &query)?;
+                kept.push((target.name().to_string(), memory));
                 written += batches
                     .iter()
                     .map(|batch| batch.num_rows() as u64)
@@ -43,6 +49,9 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
         }
     }
     engine.catalog().change_tables(&tables)?;
+    for (change, (name, memory)) in tables.iter().zip(kept) {
+        engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
+    }
     if writes {
         outcomes.push(Outcome::Done(Summary::new(written)));
     }
@@ -61,8 +70,18 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
     }
 }
 
-fn collected(engine: &Engine, query: &BoundQuery) -> Result<Vec<RecordBatch>> {
-    answer(engine, query)?.collect()
+/// The rows of a query, and the memory that they are counted with.
+fn collected(engine: &Engine, query: &BoundQuery) -> Result<(Vec<RecordBatch>, MemoryReservation)> {
+    let (rows, execution) = answer_with_execution(engine, query, false)?;
+    let memory = execution.context().reserve("a table in memory");
+    drop(execution);
+    let mut batches = Vec::new();
+    for batch in rows {
+        let batch = own_rows(batch?)?;
+        memory.try_grow(batch_bytes(&batch))?;
+        batches.push(batch);
+    }
+    Ok((batches, memory))
 }
 
 fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange> {

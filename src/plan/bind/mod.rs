@@ -146,6 +146,13 @@ pub(crate) enum WriteTarget {
 }
 
 impl WriteTarget {
+    /// The table's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            WriteTarget::CreateTable { name, .. } | WriteTarget::Insert { name, .. } => name,
+        }
+    }
+
     /// For EXPLAIN.
     pub(crate) fn describe(&self) -> String {
         match self {

@@ -38,12 +38,16 @@ use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
 
-/// The pipelines of `plan`, ending in `sink`.
+/// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
 pub(crate) fn lower(
     plan: &Arc<dyn ExecutionPlan>,
     sink: Arc<dyn AnySink>,
+    limited: bool,
 ) -> Result<PipelineGraph> {
-    let mut graph = PipelineGraph::default();
+    let mut graph = PipelineGraph {
+        limited,
+        ..PipelineGraph::default()
+    };
     let stream = lower_node(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
     Ok(graph)

@@ -8,6 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::plan::Aggregation;
+use super::spilled::Spilled;
 use super::table::{Cargo, GroupTable};
 use crate::error::{Error, Result};
 use crate::exec::RunContext;
@@ -40,6 +41,8 @@ pub(super) fn partitions_of(context: &RunContext) -> usize {
 pub(super) struct Partitions {
     plan: Arc<Aggregation>,
     all: OnceLock<Vec<Mutex<Partition>>>,
+    /// Where groups go that do not fit; none where they must stay.
+    spilled: Option<Spilled>,
 }
 
 /// One part of the groups: a table, and what is not in it yet.
@@ -51,11 +54,45 @@ pub(super) struct Partition {
 }
 
 impl Partitions {
-    pub(super) fn new(plan: Arc<Aggregation>) -> Self {
+    pub(super) fn new(plan: Arc<Aggregation>, can_spill: bool) -> Self {
         Partitions {
             plan,
             all: OnceLock::new(),
+            spilled: can_spill.then(Spilled::new),
         }
+    }
+
+    pub(super) fn spilled(&self) -> Option<&Spilled> {
+        self.spilled.as_ref()
+    }
+
+    /// Writes out what all partitions hold, and what lies in `outbox`.
+    pub(super) fn write_out(
+        &self,
+        spilled: &Spilled,
+        outbox: Option<Outbox>,
+        splitter: &mut Option<Scatter>,
+        context: &RunContext,
+    ) -> Result<()> {
+        let parcels = outbox.into_iter().flat_map(|outbox| outbox.parcels);
+        let mut write = |mut partition: Partition| {
+            partition.merge(&self.plan, context)?;
+            match &mut partition.table {
+                Some(table) => spilled.write(table, splitter, &self.plan, context),
+                None => Ok(()),
+            }
+        };
+        for waiting in parcels {
+            write(Partition {
+                waiting,
+                ..Partition::default()
+            })?;
+        }
+        for partition in self.all.get().into_iter().flatten() {
+            let partition = std::mem::take(&mut *lock(partition));
+            write(partition)?;
+        }
+        Ok(())
     }
 
     pub(super) fn plan(&self) -> &Arc<Aggregation> {
@@ -118,13 +155,11 @@ impl Partitions {
 }
 
 impl Partition {
-    /// Adds a parcel to what waits.
-    fn take_in(&mut self, parcel: Parcel, context: &RunContext) -> Result<()> {
-        self.memory(context).try_grow(parcel.bytes)?;
+    /// Adds a parcel, which is counted already, to what waits.
+    fn take_in(&mut self, parcel: Parcel) {
         self.waiting.rows += parcel.rows;
         self.waiting.bytes += parcel.bytes;
         self.waiting.cargo.extend(parcel.cargo);
-        Ok(())
     }
 
     fn is_merge_due(&self) -> bool {
@@ -149,7 +184,10 @@ impl Partition {
         }
         drop(waiting);
         let size = table.size();
-        Ok(self.memory(context).try_resize(size)?)
+        let memory = self.memory(context);
+        // It is there already; whoever adds more is told that there is no room.
+        memory.resize(size);
+        Ok(())
     }
 
     fn memory(&mut self, context: &RunContext) -> &mut MemoryReservation {
@@ -236,7 +274,8 @@ impl Outbox {
                 Err(TryLockError::WouldBlock) => continue,
                 Err(TryLockError::Poisoned(partition)) => partition.into_inner(),
             };
-            partition.take_in(std::mem::take(parcel), context)?;
+            partition.memory(context).try_grow(parcel.bytes)?;
+            partition.take_in(std::mem::take(parcel));
             if partition.is_merge_due() {
                 partition.merge(to.plan(), context)?;
             }
@@ -245,10 +284,12 @@ impl Outbox {
     }
 
     /// Leaves the rest with the partitions, to be merged when they are taken.
-    pub(super) fn leave(self, with: &Partitions, context: &RunContext) -> Result<()> {
+    pub(super) fn leave(self, with: &Partitions, context: &RunContext) {
         for (partition, parcel) in with.get_or_make(self.partitions).iter().zip(self.parcels) {
-            lock(partition).take_in(parcel, context)?;
+            let mut partition = lock(partition);
+            // The worker that hands it over no longer holds it.
+            partition.memory(context).grow(parcel.bytes);
+            partition.take_in(parcel);
         }
-        Ok(())
     }
 }

@@ -213,7 +213,7 @@ impl Cargo {
 }
 
 /// A batch on its way between tables: types are those of the columns, names mean nothing.
-fn batch_of(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(super) fn batch_of(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|column| Field::new("", column.data_type().clone(), true))

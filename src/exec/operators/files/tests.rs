@@ -27,6 +27,7 @@ fn context() -> Arc<RunContext> {
         ),
         cancel: CancelToken::default(),
         task: Arc::default(),
+        charged: None,
         memory: Arc::default(),
         spill: Arc::default(),
         runtime: Arc::default(),
