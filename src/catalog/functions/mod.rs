@@ -1,6 +1,9 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
 mod divide;
+mod interval;
+mod like_pattern;
+mod position;
 mod single_value;
 mod sum;
 
@@ -12,6 +15,9 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
+pub(crate) use interval::{Unit, interval_of};
+pub(crate) use like_pattern::{like_pattern, with_backslashes};
+pub(crate) use position::checked_position;
 pub(crate) use single_value::single_value;
 
 /// The kinds of functions, by lower-case name and alias.

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 
 use super::Binder;
 use super::constant;
+use super::row::is_row;
 use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness, is_decimal};
@@ -89,6 +90,9 @@ impl Binder<'_> {
         let mut operands = [left, right];
         agree_on_exactness(&mut operands);
         let [left, right] = operands;
+        if is_row(&left) && is_row(&right) && is_comparison(operator) {
+            return self.compare_rows(&left, operator, &right, span);
+        }
         if let Some(folded) = constant::fold(&left, operator, &right, span)? {
             return Ok(folded);
         }

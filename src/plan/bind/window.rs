@@ -30,6 +30,33 @@ struct Specification {
     frame: WindowFrame,
 }
 
+impl Specification {
+    /// The aggregate takes its rows in an order of its own: that of the window, or of all rows of a partition at once.
+    fn order_arguments(&mut self, own: Vec<SortKey>, shown: &str, span: Span) -> Result<()> {
+        if self.order_by == own {
+            return Ok(());
+        }
+        let unbounded = ScalarValue::UInt64(None);
+        let whole = WindowFrame::new_bounds(
+            WindowFrameUnits::Rows,
+            WindowFrameBound::Preceding(unbounded.clone()),
+            WindowFrameBound::Following(unbounded),
+        );
+        if !self.order_by.is_empty()
+            || (self.frame != WindowFrame::new(None) && self.frame != whole)
+        {
+            return Err(Error::not_implemented(
+                format!("{shown} in another order than that of its OVER"),
+                span,
+            )
+            .hint("write the ORDER BY in OVER (…) alone"));
+        }
+        self.order_by = own;
+        self.frame = whole;
+        Ok(())
+    }
+}
+
 impl Binder<'_> {
     pub(super) fn window_call(
         &self,
@@ -72,9 +99,9 @@ impl Binder<'_> {
             let definition = WindowFunctionDefinition::WindowUDF(function);
             (definition, arguments, returned)
         } else if let Some(function) = functions.aggregate(name) {
-            if !call.within_group.is_empty() || !call.order_by.is_empty() || call.limit.is_some() {
+            if !call.within_group.is_empty() || call.limit.is_some() {
                 return Err(Error::not_implemented(
-                    format!("{shown} with an order or LIMIT of its own and OVER"),
+                    format!("{shown} with WITHIN GROUP or LIMIT and OVER"),
                     span,
                 ));
             }
@@ -95,7 +122,10 @@ impl Binder<'_> {
                 |ident| self.unknown_function(ident),
             ));
         };
-        let specification = self.specification(over, stage)?;
+        let mut specification = self.specification(over, stage)?;
+        if !arguments.order_by.is_empty() {
+            specification.order_arguments(arguments.order_by, &shown, span)?;
+        }
         let nullable = returned.is_nullable();
         let params = WindowFunctionParams {
             args: arguments.args.into_iter().map(|arg| arg.expr).collect(),
