@@ -16,6 +16,7 @@ pub(crate) mod graph;
 pub(crate) mod metrics;
 pub(crate) mod operators;
 pub(crate) mod output;
+pub(crate) mod placed;
 mod run;
 mod worker;
 

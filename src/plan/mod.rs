@@ -4,9 +4,12 @@ pub(crate) mod bind;
 mod decorrelate;
 pub(crate) mod lower;
 pub(crate) mod optimize;
+pub(crate) mod places;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
+
+use places::Places;
 
 /// The values of `@name` and `?`.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Parameters {
 pub(crate) struct BoundQuery {
     pub(crate) plan: LogicalPlan,
     pub(crate) columns: Vec<OutputColumn>,
+    /// Where in the text its expressions stand.
+    pub(crate) places: Places,
 }
 
 /// A result column's name.

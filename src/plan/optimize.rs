@@ -15,6 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::BoundQuery;
 use crate::plan::decorrelate::{cannot_be_joined, correlated_names, decorrelate};
 
 /// Consumers named in the error when the memory limit is reached.
@@ -77,14 +78,19 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
 
 /// The physical plan of a bound query.
 pub(crate) async fn optimize(
-    plan: &LogicalPlan,
+    query: &BoundQuery,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let plan = decorrelate(plan)?;
-    state
-        .create_physical_plan(&plan)
-        .await
-        .map_err(|error| explain_failure(&plan, error))
+    let plan = decorrelate(&query.plan)?;
+    let explain = |error| {
+        let error = explain_failure(&plan, error);
+        query.places.locate(error, state)
+    };
+    let optimized = state.optimize(&plan).map_err(explain)?;
+    let marked = query.places.mark(&plan, optimized)?;
+    let planner = state.query_planner();
+    let physical = planner.create_physical_plan(&marked, state).await;
+    physical.map_err(explain)
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.

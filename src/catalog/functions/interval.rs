@@ -40,6 +40,12 @@ pub(crate) fn interval_of(unit: Unit) -> Arc<ScalarUDF> {
     }))
 }
 
+/// Whether it gives intervals of whole days or months.
+pub(crate) fn has_only_days(function: &ScalarUDF) -> bool {
+    let interval = function.inner().downcast_ref::<IntervalOf>();
+    interval.is_some_and(|interval| !matches!(interval.unit, Unit::Nanoseconds(_)))
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct IntervalOf {
     unit: Unit,

@@ -4,6 +4,7 @@ mod divide;
 mod interval;
 mod like_pattern;
 mod position;
+mod shift;
 mod single_value;
 mod sum;
 
@@ -15,9 +16,10 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
-pub(crate) use interval::{Unit, interval_of};
+pub(crate) use interval::{Unit, has_only_days, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
 pub(crate) use position::checked_position;
+pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
 
 /// The kinds of functions, by lower-case name and alias.

@@ -237,7 +237,13 @@ impl Binder<'_> {
     pub(super) fn constant_value(&self, expr: &ast::Expr, clause: &str) -> Result<ScalarValue> {
         let (scope, env) = (Scope::default(), super::stage::Env::default());
         let mut stage = Stage::plain(&scope, &env, clause);
-        let typed = self.expr(expr, &mut stage)?;
+        let typed = self.expr(expr, &mut stage).map_err(|error| {
+            if error.code() != "TM0201" {
+                return error;
+            }
+            let message = format!("{clause} needs a literal or a parameter, not a column");
+            Error::input("TM0407", message, expr.span).hint("it is the same for all rows")
+        })?;
         typed
             .value()
             .cloned()

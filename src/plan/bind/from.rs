@@ -6,9 +6,10 @@ use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 
 use super::bounds::relations;
+use super::list::name_values;
 use super::relation::{Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
@@ -102,7 +103,7 @@ impl Binder<'_> {
         };
         match &factor.alias {
             None => Ok(relation),
-            Some(alias) => with_alias(relation, alias),
+            Some(alias) => with_alias(self, relation, alias),
         }
     }
 
@@ -237,7 +238,11 @@ impl Binder<'_> {
 }
 
 /// The relation under its alias; what it was called before is hidden.
-pub(super) fn with_alias(mut relation: Relation, alias: &TableAlias) -> Result<Relation> {
+pub(super) fn with_alias(
+    binder: &Binder,
+    mut relation: Relation,
+    alias: &TableAlias,
+) -> Result<Relation> {
     if alias.columns.len() > relation.scope.columns.len() {
         return Err(Error::input(
             "TM0302",
@@ -250,8 +255,15 @@ pub(super) fn with_alias(mut relation: Relation, alias: &TableAlias) -> Result<R
             alias.name.span,
         ));
     }
+    if let LogicalPlan::Values(values) = &relation.plan {
+        let own = relation.scope.columns.iter().skip(alias.columns.len());
+        let own: Vec<String> = own.map(|column| column.display().to_string()).collect();
+        let given = alias.columns.iter().map(|name| name.text.clone());
+        relation = name_values(binder, values.clone(), given.chain(own))?;
+    }
     for (column, name) in relation.scope.columns.iter_mut().zip(&alias.columns) {
         column.name = Some(name.text.as_str().into());
+        column.text = name.text.as_str().into();
     }
     relation.scope = relation.scope.under(&alias.name.text);
     Ok(relation)

@@ -1,12 +1,14 @@
 //! VALUES: rows that are written out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Values};
 
 use super::Binder;
 use super::operators::unify;
-use super::relation::{Relation, project, with_plan_type};
+use super::relation::Relation;
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Stage};
 use super::typed::Typed;
@@ -54,26 +56,38 @@ pub(super) fn values_plan(
         .map(|_| columns.iter_mut().filter_map(Iterator::next).collect())
         .collect();
     let plan = LogicalPlanBuilder::values(rows)?.build()?;
-    let mut exprs = Vec::with_capacity(width);
-    let mut named = Vec::with_capacity(width);
-    for (index, (field, data_type)) in plan.schema().fields().iter().zip(data_types).enumerate() {
-        let name: Arc<str> = format!("column{}", index + 1).into();
+    let LogicalPlan::Values(values) = plan else {
+        return Err(Error::bug("VALUES made another node"));
+    };
+    let columns = (1..=width).map(|column| format!("column{column}"));
+    name_values(binder, values, columns)
+}
+
+/// The rows of VALUES with their columns called so, in the plan too: EXPLAIN and errors show these names.
+pub(super) fn name_values(
+    binder: &Binder,
+    values: Values,
+    names: impl Iterator<Item = String>,
+) -> Result<Relation> {
+    let mut fields = Vec::with_capacity(values.schema.fields().len());
+    let mut columns = Vec::with_capacity(values.schema.fields().len());
+    for (field, name) in values.schema.fields().iter().zip(names) {
+        let name: Arc<str> = name.into();
         let id = binder.fresh(&name);
-        let column = datafusion::common::Column::new_unqualified(field.name());
-        exprs.push(Expr::Column(column).alias(id.as_ref()));
-        named.push(ScopeColumn {
+        fields.push(field.as_ref().clone().with_name(id.as_ref()));
+        columns.push(ScopeColumn {
             name: Some(Arc::clone(&name)),
             id,
-            data_type,
-            nullable: true,
+            data_type: field.data_type().clone(),
+            nullable: field.is_nullable(),
             text: name,
             constant: None,
         });
     }
-    let plan = project(plan, exprs)?;
-    let named = named
-        .into_iter()
-        .map(|column| with_plan_type(column, &plan))
-        .collect();
-    Ok(Relation::new(plan, Scope::new(named)))
+    let schema = DFSchema::from_unqualified_fields(fields.into(), HashMap::new())?;
+    let plan = LogicalPlan::Values(Values {
+        schema: Arc::new(schema),
+        ..values
+    });
+    Ok(Relation::new(plan, Scope::new(columns)))
 }

@@ -37,6 +37,7 @@ mod scope;
 mod select;
 mod set;
 mod signature;
+mod special;
 mod stage;
 mod statement;
 mod subquery;
@@ -58,10 +59,12 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::lang::ast;
+use typed::Typed;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {
@@ -127,6 +130,7 @@ pub(crate) fn bind(
         next_id: Cell::new(0),
         realm: RefCell::default(),
         expanded: Cell::new(0),
+        places: RefCell::default(),
         warnings: RefCell::default(),
     };
     let bound = binder.statement(statement).map_err(planned)?;
@@ -156,6 +160,7 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
 }
 
@@ -185,6 +190,14 @@ impl Binder<'_> {
     fn source(&self, span: crate::error::Span) -> String {
         let text = self.text.get(span.start..span.end).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Notes where an expression that can fail stands. Those of a view will stand in the texts of other statements.
+    fn noted(&self, value: Typed) -> Typed {
+        if self.realm.borrow().is_empty() {
+            self.places.borrow_mut().note(&value.expr, value.span);
+        }
+        value
     }
 
     fn warn(&self, warning: Error) {

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 use super::Binder;
 use super::constant;
 use super::row::is_row;
+use super::special::prepared;
 use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness, is_decimal};
@@ -34,7 +35,7 @@ impl Binder<'_> {
                     return literal;
                 }
                 let operand = self.expr(operand, stage)?;
-                negative(operand, span)
+                Ok(self.noted(negative(operand, span)?))
             }
             UnaryOp::Plus => {
                 let operand = self.expr(operand, stage)?;
@@ -96,6 +97,7 @@ impl Binder<'_> {
         if let Some(folded) = constant::fold(&left, operator, &right, span)? {
             return Ok(folded);
         }
+        let (left, right) = prepared(left, operator, right, span)?;
         if operator == Operator::Divide && is_int_division(&left, &right) {
             return self.apply(int_divide(), vec![left, right], "/", span);
         }
@@ -116,10 +118,10 @@ impl Binder<'_> {
             operator,
             Box::new(right.expr),
         ));
-        Ok(Typed {
+        Ok(self.noted(Typed {
             nullable,
             ..Typed::new(expr, data_type, span)
-        })
+        }))
     }
 
     fn concat(&self, left: Typed, right: Typed, span: Span) -> Result<Typed> {
@@ -439,7 +441,7 @@ pub(super) fn operator(op: BinaryOp) -> Operator {
 }
 
 /// The operator as the language writes it.
-fn symbol(operator: Operator) -> String {
+pub(super) fn symbol(operator: Operator) -> String {
     match operator {
         Operator::BitwiseXor => "^".into(),
         other => other.to_string(),

@@ -120,7 +120,9 @@ impl Binder<'_> {
         } else if gives_one_row(&finished.plan) {
             finished.plan
         } else {
-            self.aggregated(finished.plan, "value", single_value(), &column, Vec::new())?
+            let place = self.realm.borrow().is_empty().then_some(span);
+            let only = single_value(place);
+            self.aggregated(finished.plan, "value", only, &column, Vec::new())?
         };
         self.scalar(plan, column.data_type, span, stage)
     }
