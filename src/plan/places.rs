@@ -41,18 +41,25 @@ impl Places {
         if error.span().is_some() || error.kind() != ErrorKind::Run {
             return error;
         }
-        let guilty = self.noted.iter().find(|(expr, _)| {
-            let message = failure(expr, state);
-            message.is_some_and(|message| message == error.message())
-        });
-        match guilty {
-            Some((_, span)) => error.at(*span),
+        match self.that_fails_with(error.message(), state) {
+            Some(span) => error.at(span),
             None => error,
         }
     }
 
+    fn that_fails_with(&self, message: &str, state: &SessionState) -> Option<Span> {
+        let fails = |expr| failure(expr, state).is_some_and(|own| own == message);
+        let guilty = self.noted.iter().find(|(expr, _)| fails(expr));
+        guilty.map(|(_, span)| *span)
+    }
+
     /// The optimized plan with every known expression marked. `bound` is the plan before.
-    pub(crate) fn mark(&self, bound: &LogicalPlan, optimized: LogicalPlan) -> Result<LogicalPlan> {
+    pub(crate) fn mark(
+        &self,
+        bound: &LogicalPlan,
+        optimized: LogicalPlan,
+        state: &SessionState,
+    ) -> Result<LogicalPlan> {
         if self.noted.is_empty() {
             return Ok(optimized);
         }
@@ -63,6 +70,11 @@ impl Places {
         for (expr, span) in &self.noted {
             places.entry(prints.of_place(expr)).or_insert(*span);
         }
+        let place_of = |part: &Expr| {
+            let known = places.get(&prints.of_place(part)).copied();
+            // What is the same on every row may have been computed in part.
+            known.or_else(|| self.that_fails_with(&failure(part, state)?, state))
+        };
         let marked = optimized.transform_down(|node| {
             // What a table filters by itself it must understand.
             if matches!(node, LogicalPlan::TableScan(_)) {
@@ -75,8 +87,8 @@ impl Places {
                     if !can_fail(&part) {
                         return Ok(Transformed::no(part));
                     }
-                    Ok(match places.get(&prints.of_place(&part)) {
-                        Some(span) => Transformed::yes(placed(part, *span)),
+                    Ok(match place_of(&part) {
+                        Some(span) => Transformed::yes(placed(part, span)),
                         None => Transformed::no(part),
                     })
                 })?;

@@ -137,12 +137,23 @@ impl Binder<'_> {
             }
         };
         check_comparable("IN", operand, &inner, span)?;
+        // As columns, which a join can compare.
+        let mut relation = Relation::new(plan, Scope::default());
+        let mut fields = Vec::new();
+        for field in self.fields_of(&inner)? {
+            let column = self.add_hidden(&mut relation, "field", field)?;
+            fields.push((
+                format!("c{}", fields.len()),
+                Typed::column(&column, query.span),
+            ));
+        }
+        let inner = self.named_struct(fields, query.span)?;
         let outer = Typed {
             expr: as_outer(operand.expr.clone(), stage)?,
             ..operand.clone()
         };
         let equal = self.operate(inner, Operator::Eq, outer, span)?;
-        Ok((plan, equal.expr))
+        Ok((relation.plan, equal.expr))
     }
 
     /// TRUE with a row that matches; else NULL with one of which that is unknown; else FALSE.

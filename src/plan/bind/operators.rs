@@ -98,6 +98,7 @@ impl Binder<'_> {
             return Ok(folded);
         }
         let (left, right) = prepared(left, operator, right, span)?;
+        let right = self.noted(right);
         if operator == Operator::Divide && is_int_division(&left, &right) {
             return self.apply(int_divide(), vec![left, right], "/", span);
         }
