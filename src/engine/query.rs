@@ -47,7 +47,7 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
         let foreign = engine.0.foreign_tables.load(Ordering::Relaxed);
         let runtime = foreign.then(|| engine.0.runtime.get()).transpose()?;
         let _guard = runtime.as_ref().map(|runtime| runtime.enter());
-        futures::executor::block_on(plan::optimize::optimize(&query.plan, &state))
+        futures::executor::block_on(plan::optimize::optimize(query, &state))
     })
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod metrics;
 pub(crate) mod narrow;
 pub(crate) mod operators;
 pub(crate) mod output;
+pub(crate) mod placed;
 mod run;
 pub(crate) mod spill;
 mod worker;

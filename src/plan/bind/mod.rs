@@ -20,6 +20,7 @@ mod flow;
 mod from;
 mod group;
 mod hints;
+mod interval;
 mod join;
 mod list;
 mod literal;
@@ -35,14 +36,17 @@ mod project;
 mod query;
 mod relation;
 mod rewrites;
+mod row;
 mod scope;
 mod script;
 mod select;
 mod set;
 mod signature;
+mod special;
 mod stage;
 mod statement;
 mod subquery;
+mod table_function;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -60,11 +64,13 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result};
 use crate::lang::ast;
+use typed::Typed;
 
 pub(crate) use literal::{as_declared, unknown_setting};
 
@@ -231,6 +237,7 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
 }
 
@@ -252,6 +259,7 @@ impl<'a> Binder<'a> {
             next_id: Cell::new(0),
             realm: RefCell::default(),
             expanded: Cell::new(0),
+            places: RefCell::default(),
             warnings: RefCell::default(),
         }
     }
@@ -283,6 +291,14 @@ impl<'a> Binder<'a> {
         let text = macro_text.as_deref().unwrap_or(self.text);
         let text = text.get(span.start..span.end).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Notes where an expression that can fail stands. Those of a view or a function stand in other texts.
+    fn noted(&self, value: Typed) -> Typed {
+        if self.realm.borrow().is_empty() && self.macro_text.borrow().is_none() {
+            self.places.borrow_mut().note(&value.expr, value.span);
+        }
+        value
     }
 
     fn warn(&self, warning: Error) {
