@@ -268,6 +268,7 @@ impl Engine {
             task: self.0.state.task_ctx(),
             runtime: Arc::clone(&self.0.runtime),
             max_recursion: self.catalog().session().settings.max_recursion,
+            notes: Arc::default(),
         })
     }
 

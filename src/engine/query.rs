@@ -9,7 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
-use crate::exec::{self, Execution, Receiver};
+use crate::exec::{self, Execution};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
@@ -52,13 +52,15 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
 }
 
 /// Logical plan to running pipelines.
-fn start(engine: &Engine, query: &BoundQuery) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
+fn start(engine: &Engine, query: &BoundQuery) -> Result<(Rows, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
     let context = engine.context();
     let (sink, receiver) = exec::output(&context);
     let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
-    Ok((schema, receiver, exec::run(graph, &context)))
+    let execution = exec::run(graph, &context);
+    let rows = Rows::new(schema, receiver, Arc::clone(&execution), &context);
+    Ok((rows, execution))
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
@@ -134,11 +136,7 @@ pub(super) fn answer_with_execution(
     engine: &Engine,
     query: &BoundQuery,
 ) -> Result<(Rows, Arc<Execution>)> {
-    let (schema, receiver, execution) = start(engine, query)?;
-    Ok((
-        Rows::new(schema, receiver, Arc::clone(&execution)),
-        execution,
-    ))
+    start(engine, query)
 }
 
 /// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.

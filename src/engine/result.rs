@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec::{CancelToken, Execution, Receiver};
+use crate::exec::{CancelToken, Execution, Notes, Receiver, RunContext};
 use crate::plan::OutputColumn;
 
 /// What a statement gave.
@@ -52,13 +52,10 @@ impl Outcome {
     /// Reads all rows now, so that what fails fails here.
     pub(super) fn in_memory(self) -> Result<Self> {
         match self {
-            Outcome::Rows(rows) => {
-                let (schema, warnings) = (Arc::clone(rows.schema()), rows.warnings.clone());
-                let batches = rows.collect::<Result<Vec<_>>>()?;
-                Ok(Outcome::Rows(Rows {
-                    warnings,
-                    ..Rows::ready(schema, batches)
-                }))
+            Outcome::Rows(mut rows) => {
+                let batches = rows.by_ref().collect::<Result<Vec<_>>>()?;
+                rows.ready = batches.into_iter();
+                Ok(Outcome::Rows(rows))
             }
             Outcome::Done(summary) => Ok(Outcome::Done(summary)),
             Outcome::Several(outcomes) => {
@@ -129,10 +126,16 @@ pub struct Rows {
     ready: std::vec::IntoIter<RecordBatch>,
     cancel: CancelToken,
     warnings: Vec<Error>,
+    notes: Arc<Notes>,
 }
 
 impl Rows {
-    pub(super) fn new(schema: SchemaRef, receiver: Receiver, execution: Arc<Execution>) -> Self {
+    pub(super) fn new(
+        schema: SchemaRef,
+        receiver: Receiver,
+        execution: Arc<Execution>,
+        context: &RunContext,
+    ) -> Self {
         let cancel = receiver.cancel_token();
         Rows {
             schema,
@@ -140,6 +143,7 @@ impl Rows {
             ready: Vec::new().into_iter(),
             cancel,
             warnings: Vec::new(),
+            notes: Arc::clone(&context.notes),
         }
     }
 
@@ -151,6 +155,7 @@ impl Rows {
             ready: batches.into_iter(),
             cancel: CancelToken::default(),
             warnings: Vec::new(),
+            notes: Arc::default(),
         }
     }
 
@@ -166,6 +171,12 @@ impl Rows {
     /// What the query's author should know; it runs all the same.
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
+    }
+
+    /// What the query noted of the rows it met so far: everything, once the last row is read. An `ASSERT … ON VIOLATION WARN`
+    /// or `DROP` says here how many rows it did not hold for.
+    pub fn notes(&self) -> Vec<Error> {
+        self.notes.warnings()
     }
 
     /// A handle that can stop this query from another thread.

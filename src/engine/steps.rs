@@ -25,7 +25,11 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let (mut tables, mut written) = (Vec::new(), 0);
     for step in steps {
         match step {
-            Step::Share { rows, query } => rows.fill(collected(engine, &query)?),
+            Step::Share { rows, query } => {
+                let (batches, found) = collected(engine, &query)?;
+                notes.extend(found);
+                rows.fill(batches);
+            }
             // An answer that fails must fail before anything is stored.
             Step::Answer(query) if writes => {
                 outcomes.push(Outcome::Rows(answer(engine, &query)?).in_memory()?);
@@ -33,7 +37,8 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             Step::Answer(query) => outcomes.push(Outcome::Rows(answer(engine, &query)?)),
             Step::Log(query) => notes.push(logged(engine, &query)?),
             Step::Write { target, query } => {
-                let batches = collected(engine, &query)?;
+                let (batches, found) = collected(engine, &query)?;
+                notes.extend(found);
                 written += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
                 tables.push(change(target, batches)?);
             }
@@ -58,8 +63,11 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
     }
 }
 
-fn collected(engine: &Engine, query: &BoundQuery) -> Result<Vec<RecordBatch>> {
-    answer(engine, query)?.collect()
+/// The rows of a query, and what it noted of them.
+fn collected(engine: &Engine, query: &BoundQuery) -> Result<(Vec<RecordBatch>, Vec<Error>)> {
+    let mut rows = answer(engine, query)?;
+    let batches = rows.by_ref().collect::<Result<_>>()?;
+    Ok((batches, rows.notes()))
 }
 
 fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 
+use super::Notes;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Stops a query from any thread. Clones stop the same query.
@@ -82,6 +83,8 @@ pub(crate) struct RunContext {
     pub(crate) runtime: Arc<crate::exec::operators::bridge::LazyRuntime>,
     /// Rounds after which a recursion is taken for an endless one.
     pub(crate) max_recursion: usize,
+    /// What the query's author should know of the rows it met.
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl RunContext {
@@ -109,6 +112,7 @@ impl RunContext {
             task: Arc::clone(&self.task),
             runtime: Arc::clone(&self.runtime),
             max_recursion: self.max_recursion,
+            notes: Arc::clone(&self.notes),
         })
     }
 
@@ -124,6 +128,7 @@ impl RunContext {
             task: Arc::default(),
             runtime: Arc::default(),
             max_recursion: 10_000,
+            notes: Arc::default(),
         })
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod exchange;
 pub(crate) mod expr;
 pub(crate) mod graph;
 pub(crate) mod metrics;
+mod notes;
 pub(crate) mod operators;
 pub(crate) mod output;
 mod run;
@@ -29,6 +30,7 @@ use arrow::record_batch::RecordBatch;
 use futures::Stream;
 
 pub(crate) use context::{CancelToken, RunContext};
+pub(crate) use notes::Notes;
 pub(crate) use output::{Receiver, output};
 pub(crate) use run::{Execution, run};
 

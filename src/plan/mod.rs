@@ -1,5 +1,6 @@
 //! bind (syntax tree to logical plan), optimize (to DataFusion's physical plan), lower (to pipelines).
 
+pub(crate) mod assert;
 pub(crate) mod bind;
 pub(crate) mod lower;
 pub(crate) mod optimize;

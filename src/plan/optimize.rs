@@ -15,6 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::assert::query_planner;
 use crate::plan::bind;
 
 /// Consumers named in the error when the memory limit is reached.
@@ -68,6 +69,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_query_planner(query_planner())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())

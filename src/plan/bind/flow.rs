@@ -326,7 +326,7 @@ fn nothing_follows(pipe: &Pipe, next: &Pipe) -> Error {
         .hint("to go on with the same rows write `|> TEE ( … )` before")
 }
 
-fn every_column(scope: &Scope) -> impl Iterator<Item = &ScopeColumn> {
+pub(super) fn every_column(scope: &Scope) -> impl Iterator<Item = &ScopeColumn> {
     let ranges = scope.ranges.iter();
     let ranged = ranges.flat_map(|range| range.columns.iter().chain(&range.pseudo));
     scope.columns.iter().chain(&scope.pseudo).chain(ranged)

@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod aggregate_call;
+mod assert;
 mod bounds;
 mod call;
 mod catalog_rows;
@@ -30,11 +31,13 @@ mod nested;
 mod operators;
 mod order;
 mod pipe;
+mod pivot;
 mod predicate;
 mod project;
 mod query;
 mod relation;
 mod rewrites;
+mod sample;
 mod scope;
 mod script;
 mod select;

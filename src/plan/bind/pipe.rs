@@ -91,6 +91,18 @@ impl Binder<'_> {
                     },
                 })
             }
+            PipeOp::Sample(sample) => self.sample(relation, sample, env),
+            PipeOp::Pivot(pivot) => self.pivot(relation, pivot, env),
+            PipeOp::Assert {
+                condition,
+                payload,
+                on_violation,
+            } => self.assert_rows(relation, condition, payload, *on_violation, env),
+            PipeOp::RecursiveUnion {
+                operator,
+                body,
+                alias,
+            } => self.recursive_union(relation, operator, body, alias.as_ref(), pipe, env),
             PipeOp::Window(items) => self.window_items(relation, items, pipe.keyword, env),
             op if is_flow(op) => Err(not_outermost(pipe, &self.source(pipe.keyword))),
             _ => Err(Error::not_implemented(self.source(pipe.keyword), pipe.keyword)),
@@ -105,20 +117,36 @@ impl Binder<'_> {
         env: &Env,
     ) -> Result<Option<&'p [Pipe]>> {
         for (condition, pipes) in branches {
-            let value = self.constant_in(condition, "IF", env).map_err(|error| {
-                error.hint("only script variables, constants and parameters are known before rows are read")
-            })?;
-            match value {
-                ScalarValue::Boolean(Some(true)) => return Ok(Some(pipes)),
-                ScalarValue::Boolean(_) | ScalarValue::Null => {}
-                other => {
-                    let found = type_name(&other.data_type());
-                    let message = format!("IF needs a BOOL, this is {found}");
-                    return Err(Error::input("TM0401", message, condition.span));
-                }
+            if self.truth(condition, env)? == Some(true) {
+                return Ok(Some(pipes));
             }
         }
         Ok(otherwise)
+    }
+
+    /// What a condition is that must be known before rows are read; `None` for NULL.
+    fn truth(&self, condition: &ast::Expr, env: &Env) -> Result<Option<bool>> {
+        if let ast::ExprKind::Unary {
+            op: ast::UnaryOp::Not,
+            operand,
+        } = condition.kind.as_ref()
+        {
+            return Ok(self.truth(operand, env)?.map(|truth| !truth));
+        }
+        let value = self.constant_in(condition, "IF", env).map_err(|error| {
+            error.hint(
+                "only script variables, constants and parameters are known before rows are read",
+            )
+        })?;
+        match value {
+            ScalarValue::Boolean(truth) => Ok(truth),
+            ScalarValue::Null => Ok(None),
+            other => {
+                let found = type_name(&other.data_type());
+                let message = format!("IF needs a BOOL, this is {found}");
+                Err(Error::input("TM0401", message, condition.span))
+            }
+        }
     }
 
     /// One row that says what the table is: nothing of it is read.

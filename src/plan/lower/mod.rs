@@ -1,6 +1,7 @@
 //! Physical plan to pipelines: one match over the plan's nodes, one file for each relational idea.
 
 mod aggregate;
+mod assert;
 mod filter;
 mod join;
 mod limit;
@@ -37,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
+use crate::plan::assert::AssertExec;
 
 /// The pipelines of `plan`, ending in `sink`.
 pub(crate) fn lower(
@@ -60,6 +62,10 @@ pub(crate) fn lower_node(
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let input = lower_node(filter.input(), graph)?;
         return filter::lower_filter(filter, input);
+    }
+    if let Some(assert) = plan.downcast_ref::<AssertExec>() {
+        let input = lower_node(assert.input(), graph)?;
+        return assert::lower_assert(assert, input);
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let input = lower_node(projection.input(), graph)?;

@@ -23,6 +23,7 @@ fn context() -> Arc<RunContext> {
         task: Arc::default(),
         runtime: Arc::default(),
         max_recursion: 10_000,
+        notes: Arc::default(),
     })
 }
 
