@@ -196,13 +196,15 @@ impl Catalog {
             return Ok(None);
         };
         if matches!(entry, Entry::View(_)) != view {
-            let (is, kind) = if view { ("table", "TABLE") } else { ("view", "VIEW") };
-            return Err(Error::new(
-                ErrorKind::Input,
-                "TM0203",
-                format!("`{name}` is a {is}"),
-            )
-            .hint(format!("write DROP {kind}")));
+            let (is, kind) = if view {
+                ("table", "TABLE")
+            } else {
+                ("view", "VIEW")
+            };
+            return Err(
+                Error::new(ErrorKind::Input, "TM0203", format!("`{name}` is a {is}"))
+                    .hint(format!("write DROP {kind}")),
+            );
         }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let exact = match entries.contains_key(name) {

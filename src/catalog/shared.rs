@@ -32,7 +32,8 @@ impl SharedRows {
     }
 }
 
-type Planned<'future> = Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
+type Planned<'future> =
+    Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 impl TableProvider for SharedRows {
     fn schema(&self) -> SchemaRef {

@@ -56,9 +56,7 @@ impl Engine {
         })?;
         match bound.bound {
             plan::bind::Bound::Query(query) => text_of(self, &query, what == Explain::Analyze),
-            plan::bind::Bound::Steps(steps) => {
-                steps_text(self, &steps, what == Explain::Analyze)
-            }
+            plan::bind::Bound::Steps(steps) => steps_text(self, &steps, what == Explain::Analyze),
             _ => Err(Error::new(
                 ErrorKind::Input,
                 "TM0315",

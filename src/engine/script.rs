@@ -97,7 +97,9 @@ impl Script<'_> {
 
     fn value(self, expr: &ast::Expr, data_type: Option<DataType>) -> Result<ScalarValue> {
         let mut values = self.values(&[(expr, data_type)])?;
-        values.pop().ok_or_else(|| Error::bug("a value without a column"))
+        values
+            .pop()
+            .ok_or_else(|| Error::bug("a value without a column"))
     }
 
     fn values(self, exprs: &[(&ast::Expr, Option<DataType>)]) -> Result<Vec<ScalarValue>> {
@@ -172,8 +174,10 @@ impl Script<'_> {
             }
             None if parameter.default.is_none() => {
                 let message = format!("the parameter @{} needs a value", name.text);
-                return Err(Error::input("TM0601", message, name.span)
-                    .hint(format!("pass it: --param {}=…, or give it a DEFAULT", name.text)));
+                return Err(Error::input("TM0601", message, name.span).hint(format!(
+                    "pass it: --param {}=…, or give it a DEFAULT",
+                    name.text
+                )));
             }
             None => {}
         }
@@ -268,7 +272,13 @@ impl Script<'_> {
         let name = self.whole_name(&create.name)?;
         let session = self.engine.catalog().session();
         let exists = session.value(&name).is_some();
-        if !self.goes_on(&name, exists, create.or_replace, create.if_not_exists, &create.name)? {
+        if !self.goes_on(
+            &name,
+            exists,
+            create.or_replace,
+            create.if_not_exists,
+            &create.name,
+        )? {
             return Ok(());
         }
         let value = self.value(&create.value, None)?;
@@ -308,11 +318,18 @@ impl Script<'_> {
         let known = catalog.functions().names();
         if known.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
             let message = format!("`{name}` is a function of the language");
-            return Err(Error::input("TM0702", message, create.name.span)
-                .hint("give yours another name"));
+            return Err(
+                Error::input("TM0702", message, create.name.span).hint("give yours another name")
+            );
         }
         let exists = catalog.session().function(&name).is_some();
-        if !self.goes_on(&name, exists, create.or_replace, create.if_not_exists, &create.name)? {
+        if !self.goes_on(
+            &name,
+            exists,
+            create.or_replace,
+            create.if_not_exists,
+            &create.name,
+        )? {
             return Ok(());
         }
         let function = Macro {
@@ -332,7 +349,13 @@ impl Script<'_> {
         let name = self.whole_name(&create.name)?;
         let catalog = self.engine.catalog();
         let exists = catalog.session().table_function(&name).is_some();
-        if !self.goes_on(&name, exists, create.or_replace, create.if_not_exists, &create.name)? {
+        if !self.goes_on(
+            &name,
+            exists,
+            create.or_replace,
+            create.if_not_exists,
+            &create.name,
+        )? {
             return Ok(());
         }
         let function = Macro {
@@ -348,7 +371,12 @@ impl Script<'_> {
     }
 
     fn drop(self, drop: &ast::Drop) -> Result<()> {
-        let parts: Vec<&str> = drop.name.parts.iter().map(|part| part.text.as_str()).collect();
+        let parts: Vec<&str> = drop
+            .name
+            .parts
+            .iter()
+            .map(|part| part.text.as_str())
+            .collect();
         let name = parts.join(".");
         let catalog = self.engine.catalog();
         let mut dropped = false;
@@ -382,7 +410,8 @@ impl Script<'_> {
             DropKind::Constant => "TM0606",
         };
         let message = format!("no {kind} named `{name}`");
-        Err(Error::input(code, message, drop.name.span).hint("write IF EXISTS where it may be missing"))
+        Err(Error::input(code, message, drop.name.span)
+            .hint("write IF EXISTS where it may be missing"))
     }
 }
 

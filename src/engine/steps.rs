@@ -10,6 +10,7 @@ use super::query::answer;
 use super::{Engine, Outcome, Rows, Summary};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::write::{publish, write};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{Step, WriteTarget};
 
@@ -22,7 +23,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     }
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
-    let (mut tables, mut written) = (Vec::new(), 0);
+    let (mut tables, mut files, mut written) = (Vec::new(), Vec::new(), 0);
     for step in steps {
         match step {
             Step::Share { rows, query } => {
@@ -36,15 +37,30 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             }
             Step::Answer(query) => outcomes.push(Outcome::Rows(answer(engine, &query)?)),
             Step::Log(query) => notes.push(logged(engine, &query)?),
+            Step::Write {
+                target: WriteTarget::Export(request),
+                query,
+            } => {
+                let mut rows = answer(engine, &query)?;
+                let schema = Arc::clone(rows.schema());
+                let counted = rows.by_ref().inspect(|batch| {
+                    written += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+                });
+                files.push(write(&request, &schema, counted)?);
+                notes.extend(rows.notes());
+            }
             Step::Write { target, query } => {
                 let (batches, found) = collected(engine, &query)?;
                 notes.extend(found);
-                written += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+                written += batches
+                    .iter()
+                    .map(|batch| batch.num_rows() as u64)
+                    .sum::<u64>();
                 tables.push(change(target, batches)?);
             }
         }
     }
-    engine.catalog().change_tables(&tables)?;
+    publish(files, || engine.catalog().change_tables(&tables))?;
     if writes {
         outcomes.push(Outcome::Done(Summary::new(written)));
     }
@@ -90,6 +106,7 @@ fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange>
             name,
             batches: as_stored(&schema, batches)?,
         },
+        WriteTarget::Export(_) => return Err(Error::bug("files are no table")),
     })
 }
 
@@ -114,7 +131,12 @@ fn as_stored(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Vec<Record
 /// The rows of a LOG as text.
 fn logged(engine: &Engine, query: &BoundQuery) -> Result<Error> {
     let rows: Rows = answer(engine, query)?;
-    let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let names: Vec<String> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
     let mut lines = vec![names.join(", ")];
     for batch in rows {
         let batch = batch?;

@@ -15,6 +15,7 @@ pub(crate) mod table;
 mod text;
 mod type_name;
 pub(crate) mod types;
+pub(crate) mod write;
 
 pub use type_name::type_name;
 

@@ -43,7 +43,11 @@ impl Blocks {
                 return None;
             } else if branch && self.open.is_empty() {
                 let word = first.text(source.text).to_ascii_uppercase();
-                errors.push(Error::input("TM0103", format!("{word} without IF"), first.span));
+                errors.push(Error::input(
+                    "TM0103",
+                    format!("{word} without IF"),
+                    first.span,
+                ));
                 return None;
             } else if is("ELSEIF") {
                 let (condition, rest) = condition(source, span, first, errors);
@@ -53,7 +57,11 @@ impl Blocks {
                 if let Some(block) = self.open.last_mut()
                     && block.otherwise.replace(Vec::new()).is_some()
                 {
-                    errors.push(Error::input("TM0103", "this IF has an ELSE already", first.span));
+                    errors.push(Error::input(
+                        "TM0103",
+                        "this IF has an ELSE already",
+                        first.span,
+                    ));
                 }
                 span = Span::new(first.span.end, span.end);
             } else {
@@ -121,7 +129,10 @@ impl Blocks {
         let Some(block) = self.open.pop() else {
             return Err(Error::input("TM0103", "END without IF", word.span));
         };
-        let Some(second) = tokens.get(1).filter(|token| token.is_word(source.text, "IF")) else {
+        let Some(second) = tokens
+            .get(1)
+            .filter(|token| token.is_word(source.text, "IF"))
+        else {
             return Err(Error::input("TM0103", "IF is closed by END IF", word.span));
         };
         let end = second.span.end;
@@ -134,8 +145,10 @@ impl Blocks {
             span: Span::new(block.start.start, end),
         });
         match tokens.get(2) {
-            Some(more) => Err(Error::input("TM0103", "END IF ends its statement", more.span)
-                .label("write `;` before it")),
+            Some(more) => Err(
+                Error::input("TM0103", "END IF ends its statement", more.span)
+                    .label("write `;` before it"),
+            ),
             None => Ok(()),
         }
     }
@@ -180,9 +193,7 @@ fn find_then(source: &Source, span: Span) -> Option<Token> {
             TokenKind::Word if token.is_word(source.text, "END") => {
                 cases = cases.saturating_sub(1);
             }
-            TokenKind::Word
-                if depth == 0 && cases == 0 && token.is_word(source.text, "THEN") =>
-            {
+            TokenKind::Word if depth == 0 && cases == 0 && token.is_word(source.text, "THEN") => {
                 return Some(token);
             }
             _ => {}

@@ -6,8 +6,8 @@ use crate::error::{Error, Span};
 
 /// Words that begin a statement.
 const STATEMENTS: &[&str] = &[
-    "EXPORT", "DELETE", "UPDATE", "MERGE", "ALTER", "REFRESH", "TRUNCATE", "CALL", "BEGIN", "COMMIT",
-    "ROLLBACK", "LOOP", "WHILE", "EXECUTE", "COPY",
+    "EXPORT", "DELETE", "UPDATE", "MERGE", "ALTER", "REFRESH", "TRUNCATE", "CALL", "BEGIN",
+    "COMMIT", "ROLLBACK", "LOOP", "WHILE", "EXECUTE", "COPY",
 ];
 
 /// Words after DROP.
@@ -140,7 +140,9 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         "WATERMARK",
     ];
     let words = tokens(source, statement, 200);
-    let key = words.iter().any(|token| token.is_word(source.text, "PRIMARY"));
+    let key = words
+        .iter()
+        .any(|token| token.is_word(source.text, "PRIMARY"));
     if !key {
         find(source, here, LAYOUT)?;
     }
@@ -157,8 +159,12 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         .take_while(|token| token.span.start < here.span.start);
     let named = near.clone().next().is_some();
     let not_as = near.clone().all(|token| !token.is_word(source.text, "AS"));
-    (create && plain && named && not_as)
-        .then(|| not_yet("CREATE TABLE with a layout, keys, defaults or options", here.span))
+    (create && plain && named && not_as).then(|| {
+        not_yet(
+            "CREATE TABLE with a layout, keys, defaults or options",
+            here.span,
+        )
+    })
 }
 
 pub(super) fn tokens(source: &Source, span: Span, count: usize) -> Vec<Token> {

@@ -42,7 +42,8 @@ pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Ve
     let (mut blocks, mut errors) = (blocks::Blocks::default(), Vec::new());
     let (mut from, mut counted) = (0, parse::Counted::default());
     // Where `SET @@double_quotes` changes how the text is read, the rest is read anew.
-    while let Some(changed) = parse_from(text, from, strings, &mut counted, &mut blocks, &mut errors)
+    while let Some(changed) =
+        parse_from(text, from, strings, &mut counted, &mut blocks, &mut errors)
     {
         (from, strings) = changed;
     }

@@ -155,12 +155,12 @@ impl Session<'_> {
             Outcome::Rows(mut rows) => {
                 warn(rows.warnings(), text, self.flags.error_format);
                 let mut target = self.target()?;
-                write_rows(&mut rows, &mut target, self.format, &self.style).map_err(
-                    |error| match error {
+                write_rows(&mut rows, &mut target, self.format, &self.style).map_err(|error| {
+                    match error {
                         WriteError::Query(error) => self.failed(&error, text),
                         WriteError::Output(error) => Stop::Output(error),
-                    },
-                )?;
+                    }
+                })?;
                 warn(&rows.notes(), text, self.flags.error_format);
                 self.results += 1;
                 match target {

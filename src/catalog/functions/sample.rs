@@ -50,7 +50,9 @@ impl ScalarUDFImpl for SampleRow {
         let Some((ColumnarValue::Scalar(ScalarValue::Int64(Some(seed))), values)) =
             args.args.split_first()
         else {
-            return Err(DataFusionError::Internal("a sample without a seed".to_string()));
+            return Err(DataFusionError::Internal(
+                "a sample without a seed".to_string(),
+            ));
         };
         let rows = args.number_rows;
         let arrays = values
@@ -60,8 +62,13 @@ impl ScalarUDFImpl for SampleRow {
         let state = foldhash::quality::FixedState::with_seed(seed.cast_unsigned());
         let mut hashes = vec![0; rows];
         create_hashes(&arrays, &state, &mut hashes)?;
-        #[expect(clippy::cast_precision_loss, reason = "the numbers are below 2 to the power of 53")]
-        let chances = hashes.iter().map(|hash| (hash % EXACT) as f64 / EXACT as f64);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the numbers are below 2 to the power of 53"
+        )]
+        let chances = hashes
+            .iter()
+            .map(|hash| (hash % EXACT) as f64 / EXACT as f64);
         let chances = Float64Array::from_iter_values(chances);
         Ok(ColumnarValue::Array(Arc::new(chances)))
     }
@@ -88,7 +95,9 @@ impl ScalarUDFImpl for SampleBatch {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let Some(ColumnarValue::Scalar(ScalarValue::Float64(Some(share)))) = args.args.first()
         else {
-            return Err(DataFusionError::Internal("a sample without a share".to_string()));
+            return Err(DataFusionError::Internal(
+                "a sample without a share".to_string(),
+            ));
         };
         let random = datafusion::functions::math::random();
         let random = random.invoke_with_args(ScalarFunctionArgs {

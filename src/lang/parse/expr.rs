@@ -97,7 +97,10 @@ impl<'t> Reader<'_, 't> {
                 Parameter::Positional(self.source.counted.positional - 1)
             }
         };
-        match (self.source.counted.first_named, self.source.counted.first_positional) {
+        match (
+            self.source.counted.first_named,
+            self.source.counted.first_positional,
+        ) {
             (Some(named), Some(positional)) => {
                 let message = "a script has either named or positional parameters, not both";
                 let first = if named.start < positional.start {

@@ -131,7 +131,11 @@ impl<'t> Reader<'_, 't> {
     /// `@@name` without its marks.
     pub(super) fn setting(&self, node: &Node) -> Ident {
         Ident {
-            text: self.written(node).trim().trim_start_matches('@').to_string(),
+            text: self
+                .written(node)
+                .trim()
+                .trim_start_matches('@')
+                .to_string(),
             quoted: false,
             span: self.span(node),
         }
@@ -142,13 +146,15 @@ impl<'t> Reader<'_, 't> {
         for part in parts(node) {
             match part.as_rule() {
                 Rule::drop_kind => {
-                    kind = Some(match (has(&part, Rule::kw_table), has(&part, Rule::kw_function)) {
-                        (true, true) => DropKind::TableFunction,
-                        (true, false) => DropKind::Table,
-                        (false, true) => DropKind::Function,
-                        (false, false) if has(&part, Rule::kw_view) => DropKind::View,
-                        (false, false) => DropKind::Constant,
-                    });
+                    kind = Some(
+                        match (has(&part, Rule::kw_table), has(&part, Rule::kw_function)) {
+                            (true, true) => DropKind::TableFunction,
+                            (true, false) => DropKind::Table,
+                            (false, true) => DropKind::Function,
+                            (false, false) if has(&part, Rule::kw_view) => DropKind::View,
+                            (false, false) => DropKind::Constant,
+                        },
+                    );
                 }
                 Rule::if_exists => if_exists = true,
                 Rule::path => name = Some(self.path(part)?),

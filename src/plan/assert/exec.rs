@@ -88,9 +88,9 @@ impl ExecutionPlan for AssertExec {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.pop().ok_or_else(|| {
-            DataFusionError::Internal("an assertion has one input".to_string())
-        })?;
+        let input = children
+            .pop()
+            .ok_or_else(|| DataFusionError::Internal("an assertion has one input".to_string()))?;
         let (exprs, rule) = (self.exprs.clone(), self.rule.clone());
         Ok(Arc::new(AssertExec::new(input, exprs, rule)))
     }
@@ -120,7 +120,10 @@ impl ExecutionPlan for AssertExec {
             Ok(kept)
         };
         let batches = input.map(check);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            self.schema(),
+            batches,
+        )))
     }
 }
 

@@ -60,9 +60,9 @@ impl UserDefinedLogicalNodeCore for AssertNode {
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         let mut inputs = inputs.into_iter();
-        let input = inputs.next().ok_or_else(|| {
-            DataFusionError::Internal("an assertion has one input".to_string())
-        })?;
+        let input = inputs
+            .next()
+            .ok_or_else(|| DataFusionError::Internal("an assertion has one input".to_string()))?;
         Ok(AssertNode {
             input,
             exprs,

@@ -137,31 +137,31 @@ fn check_sorts(
 }
 
 impl Binder<'_> {
-/// Suffixed grouping items first, then suffixed aggregates; GROUP AND ORDER BY suffixes every grouping item.
-fn order_of(
-    &self,
-    grouping: &Grouping,
-    items: &[AggregateItem],
-    aggregated: &[ScopeColumn],
-    group_by: Option<&GroupBy>,
-) -> Vec<SortKey> {
-    let ordered = group_by.is_some_and(|group_by| group_by.ordered);
-    let ascending = SortOrder {
-        descending: None,
-        nulls_first: None,
-        span: Span::default(),
-    };
-    let mut keys = Vec::new();
-    for (key, sort) in &grouping.outputs {
-        if let Some(sort) = sort.or(ordered.then_some(ascending)) {
-            keys.push(self.sort_key(grouping.keys[*key].column.expr(), sort));
+    /// Suffixed grouping items first, then suffixed aggregates; GROUP AND ORDER BY suffixes every grouping item.
+    fn order_of(
+        &self,
+        grouping: &Grouping,
+        items: &[AggregateItem],
+        aggregated: &[ScopeColumn],
+        group_by: Option<&GroupBy>,
+    ) -> Vec<SortKey> {
+        let ordered = group_by.is_some_and(|group_by| group_by.ordered);
+        let ascending = SortOrder {
+            descending: None,
+            nulls_first: None,
+            span: Span::default(),
+        };
+        let mut keys = Vec::new();
+        for (key, sort) in &grouping.outputs {
+            if let Some(sort) = sort.or(ordered.then_some(ascending)) {
+                keys.push(self.sort_key(grouping.keys[*key].column.expr(), sort));
+            }
         }
-    }
-    for (item, column) in items.iter().zip(aggregated) {
-        if let Some(sort) = item.sort {
-            keys.push(self.sort_key(column.expr(), sort));
+        for (item, column) in items.iter().zip(aggregated) {
+            if let Some(sort) = item.sort {
+                keys.push(self.sort_key(column.expr(), sort));
+            }
         }
+        keys
     }
-    keys
-}
 }

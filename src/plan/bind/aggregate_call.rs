@@ -12,7 +12,7 @@ use super::Binder;
 use super::call::{function_name, refused};
 use super::group::GroupKey;
 use super::signature::usage;
-use super::stage::{Env, Calls, Stage};
+use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};

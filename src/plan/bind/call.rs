@@ -32,7 +32,10 @@ impl Binder<'_> {
         let [ident] = call.function.parts.as_slice() else {
             return Err(Error::input(
                 "TM0204",
-                format!("no function named `{}`", super::macros::joined(&call.function)),
+                format!(
+                    "no function named `{}`",
+                    super::macros::joined(&call.function)
+                ),
                 call.function.span,
             )
             .hint("only functions of imported modules have a name before the dot"));

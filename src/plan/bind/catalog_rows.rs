@@ -86,7 +86,10 @@ impl Binder<'_> {
         texts(vec![
             ("name", settings.clone().map(|s| s.name.into()).collect()),
             ("value", settings.clone().map(value).collect()),
-            ("values", settings.clone().map(|s| s.values.into()).collect()),
+            (
+                "values",
+                settings.clone().map(|s| s.values.into()).collect(),
+            ),
             ("about", settings.map(|s| s.about.into()).collect()),
         ])
     }
@@ -96,8 +99,17 @@ impl Binder<'_> {
         let kind = |is_constant: bool| if is_constant { "constant" } else { "variable" };
         texts(vec![
             ("name", values.clone().map(|v| v.name.clone()).collect()),
-            ("kind", values.clone().map(|v| kind(v.is_constant).into()).collect()),
-            ("type", values.clone().map(|v| type_name(&v.value.data_type())).collect()),
+            (
+                "kind",
+                values.clone().map(|v| kind(v.is_constant).into()).collect(),
+            ),
+            (
+                "type",
+                values
+                    .clone()
+                    .map(|v| type_name(&v.value.data_type()))
+                    .collect(),
+            ),
             ("value", values.map(|v| v.value.to_string()).collect()),
         ])
     }
@@ -106,19 +118,35 @@ impl Binder<'_> {
     fn functions(&self) -> Vec<(&'static str, ArrayRef)> {
         let mut rows: BTreeMap<String, [String; 3]> = BTreeMap::new();
         let functions = self.catalog.functions();
-        let described = |kind: &str, name: &str, signature: &Signature, about: Option<&Documentation>| {
-            let shown = name.to_uppercase();
-            let forms = usage(&shown, signature, about);
-            let form = forms.first().cloned().unwrap_or(format!("{shown}(…)"));
-            [kind.to_string(), form, sentence(about)]
-        };
+        let described =
+            |kind: &str, name: &str, signature: &Signature, about: Option<&Documentation>| {
+                let shown = name.to_uppercase();
+                let forms = usage(&shown, signature, about);
+                let form = forms.first().cloned().unwrap_or(format!("{shown}(…)"));
+                [kind.to_string(), form, sentence(about)]
+            };
         for name in functions.names() {
             let row = if let Some(function) = functions.aggregate(&name) {
-                described("aggregate", &name, function.signature(), function.documentation())
+                described(
+                    "aggregate",
+                    &name,
+                    function.signature(),
+                    function.documentation(),
+                )
             } else if let Some(function) = functions.scalar(&name) {
-                described("scalar", &name, function.signature(), function.documentation())
+                described(
+                    "scalar",
+                    &name,
+                    function.signature(),
+                    function.documentation(),
+                )
             } else if let Some(function) = functions.window(&name) {
-                described("window", &name, function.signature(), function.documentation())
+                described(
+                    "window",
+                    &name,
+                    function.signature(),
+                    function.documentation(),
+                )
             } else {
                 let form = format!("{}(array, x -> …)", name.to_uppercase());
                 let about = functions.higher_order(&name);
@@ -128,7 +156,10 @@ impl Binder<'_> {
             rows.insert(name, row);
         }
         for (name, form, about) in REWRITTEN {
-            let kind = if matches!(*name, "countif" | "logical_and" | "logical_or" | "any_value") {
+            let kind = if matches!(
+                *name,
+                "countif" | "logical_and" | "logical_or" | "any_value"
+            ) {
                 "aggregate"
             } else {
                 "scalar"
@@ -146,7 +177,10 @@ impl Binder<'_> {
         }
         let column = |index: usize| rows.values().map(|row| row[index].clone()).collect();
         texts(vec![
-            ("name", rows.keys().map(|name| name.to_uppercase()).collect()),
+            (
+                "name",
+                rows.keys().map(|name| name.to_uppercase()).collect(),
+            ),
             ("kind", column(0)),
             ("signature", column(1)),
             ("about", column(2)),
@@ -166,7 +200,11 @@ fn sentence(about: Option<&Documentation>) -> String {
     let Some(about) = about else {
         return String::new();
     };
-    let text = about.description.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = about
+        .description
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     match text.find(". ") {
         Some(end) => text[..=end].to_string(),
         None => text,
@@ -188,7 +226,11 @@ fn written(kind: &str, name: &str, params: &[FunctionParam]) -> [String; 3] {
         })
         .collect();
     let form = format!("{name}({})", params.join(", "));
-    [kind.to_string(), form, "Created in this session.".to_string()]
+    [
+        kind.to_string(),
+        form,
+        "Created in this session.".to_string(),
+    ]
 }
 
 /// The lines of DESCRIBE for a table on its way through a pipe.
@@ -207,7 +249,12 @@ pub(super) fn description(relation: &Relation, tables: &[String]) -> String {
         lines.extend(relation.scope.pseudo.iter().map(column));
     }
     if !relation.scope.ranges.is_empty() {
-        let names: Vec<&str> = relation.scope.ranges.iter().map(|range| range.name.as_ref()).collect();
+        let names: Vec<&str> = relation
+            .scope
+            .ranges
+            .iter()
+            .map(|range| range.name.as_ref())
+            .collect();
         lines.push(format!("Table aliases: {}", names.join(", ")));
     }
     if !tables.is_empty() {

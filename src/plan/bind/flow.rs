@@ -117,6 +117,10 @@ impl Binder<'_> {
                 steps.push(self.insert(relation, target)?);
                 Ok(None)
             }
+            PipeOp::Export(options) => {
+                steps.push(self.export(relation, options, pipe.keyword)?);
+                Ok(None)
+            }
             _ => Err(Error::bug("a pipe operator that gives a table")),
         }
     }
@@ -266,9 +270,8 @@ impl Binder<'_> {
                 Some(index) => Typed::column(&relation.scope.columns[*index], place),
                 None => null(),
             };
-            let value = assign(value, field.data_type()).map_err(|error| {
-                error.inside(&format!("the column `{}`", field.name()), place)
-            })?;
+            let value = assign(value, field.data_type())
+                .map_err(|error| error.inside(&format!("the column `{}`", field.name()), place))?;
             let id = self.fresh(field.name());
             exprs.push(value.expr.alias(id.as_ref()));
             columns.push(crate::plan::OutputColumn {
@@ -290,7 +293,7 @@ struct Shared {
 }
 
 /// Operators that [`Binder::flow`] knows and no other query may have.
-pub(super) fn is_flow(op: &PipeOp) -> bool {
+fn is_flow(op: &PipeOp) -> bool {
     let inside = |pipes: &[Pipe]| pipes.iter().any(|pipe| is_flow(&pipe.op));
     match op {
         PipeOp::If {
@@ -304,7 +307,8 @@ pub(super) fn is_flow(op: &PipeOp) -> bool {
         | PipeOp::Fork(_)
         | PipeOp::Log(_)
         | PipeOp::CreateTable(_)
-        | PipeOp::Insert(_) => true,
+        | PipeOp::Insert(_)
+        | PipeOp::Export(_) => true,
         _ => false,
     }
 }
@@ -335,7 +339,11 @@ pub(super) fn every_column(scope: &Scope) -> impl Iterator<Item = &ScopeColumn> 
 fn every_column_mut(scope: &mut Scope) -> impl Iterator<Item = &mut ScopeColumn> {
     let ranges = scope.ranges.iter_mut();
     let ranged = ranges.flat_map(|range| range.columns.iter_mut().chain(&mut range.pseudo));
-    scope.columns.iter_mut().chain(&mut scope.pseudo).chain(ranged)
+    scope
+        .columns
+        .iter_mut()
+        .chain(&mut scope.pseudo)
+        .chain(ranged)
 }
 
 fn by_position(
@@ -345,18 +353,17 @@ fn by_position(
 ) -> Result<Vec<Option<usize>>> {
     let wanted = schema.fields().len();
     if columns.len() != wanted {
-        let message = format!("the table has {wanted} columns, the query {}", columns.len());
+        let message = format!(
+            "the table has {wanted} columns, the query {}",
+            columns.len()
+        );
         return Err(Error::input("TM0302", message, span)
             .hint("list the columns that are given: INSERT INTO t (a, b) …"));
     }
     Ok((0..wanted).map(Some).collect())
 }
 
-fn by_list(
-    given: usize,
-    schema: &SchemaRef,
-    target: &InsertTarget,
-) -> Result<Vec<Option<usize>>> {
+fn by_list(given: usize, schema: &SchemaRef, target: &InsertTarget) -> Result<Vec<Option<usize>>> {
     let list = &target.columns;
     if given != list.len() {
         let message = format!("{} columns are listed, the query has {given}", list.len());

@@ -348,11 +348,17 @@ impl Binder<'_> {
         Ok(relation)
     }
 
-    fn session_table_function(&self, path: &ast::Path, env: &Env) -> Option<Arc<Macro<ast::Query>>> {
+    fn session_table_function(
+        &self,
+        path: &ast::Path,
+        env: &Env,
+    ) -> Option<Arc<Macro<ast::Query>>> {
         let name = joined(path);
         let in_module = self.in_module(&name, env);
         let found = in_module.and_then(|name| self.session.table_function(&name));
-        found.or_else(|| self.session.table_function(&name)).cloned()
+        found
+            .or_else(|| self.session.table_function(&name))
+            .cloned()
     }
 
     /// `|> CALL f(…)`

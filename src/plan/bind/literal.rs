@@ -44,10 +44,13 @@ impl Binder<'_> {
         let value = match (value, declared) {
             (Some(value), Some(declared)) => as_declared(value, declared, span)?,
             (Some(value), None) => value.clone(),
-            (None, Some(DeclaredParameter {
-                default: Some(default),
-                ..
-            })) => default.clone(),
+            (
+                None,
+                Some(DeclaredParameter {
+                    default: Some(default),
+                    ..
+                }),
+            ) => default.clone(),
             (None, _) => {
                 let message = format!("parameter {name} has no value");
                 return Err(Error::input("TM0601", message, span)

@@ -99,9 +99,8 @@ impl Binder<'_> {
             module: function.module.clone(),
         });
         let body = self.body_over(function, &arguments)?;
-        let repeated = |argument: &BoundArgument| {
-            argument.uses.get() > 1 && argument.value.expr.is_volatile()
-        };
+        let repeated =
+            |argument: &BoundArgument| argument.uses.get() > 1 && argument.value.expr.is_volatile();
         if !arguments.values.iter().any(repeated) {
             return Ok(body);
         }
@@ -201,7 +200,10 @@ impl Binder<'_> {
             values.push(bound_argument(param, value, Vec::new()));
         }
         if input.is_some() {
-            let message = format!("{} takes no table, so that it cannot be called on one", function.name);
+            let message = format!(
+                "{} takes no table, so that it cannot be called on one",
+                function.name
+            );
             return Err(Error::input("TM0402", message, span));
         }
         let env = Env {
@@ -348,13 +350,15 @@ impl Binder<'_> {
         if levels == 0 || argument.columns.is_empty() {
             return Ok(Some((value, 1)));
         }
-        let has_outer = |expr: &Expr| {
-            expr.exists(|part| Ok(matches!(part, Expr::OuterReferenceColumn(..))))
-        };
+        let has_outer =
+            |expr: &Expr| expr.exists(|part| Ok(matches!(part, Expr::OuterReferenceColumn(..))));
         if levels > 1 || has_outer(&value.expr)? {
             return Err(Error::input(
                 "TM0901",
-                format!("`{}` is read in a subquery of a subquery, which cannot be unnested yet", first.text),
+                format!(
+                    "`{}` is read in a subquery of a subquery, which cannot be unnested yet",
+                    first.text
+                ),
                 path.span,
             )
             .hint("rewrite the subquery as a JOIN"));
@@ -378,7 +382,10 @@ impl Binder<'_> {
 
     /// `name` behind the name of the module that the function or the statement belongs to.
     pub(super) fn in_module(&self, name: &str, env: &Env) -> Option<String> {
-        let own = env.arguments.as_ref().and_then(|arguments| arguments.module.as_ref());
+        let own = env
+            .arguments
+            .as_ref()
+            .and_then(|arguments| arguments.module.as_ref());
         let module = own.or(self.parameters.module.as_ref())?;
         Some(format!("{module}.{name}"))
     }
@@ -423,10 +430,13 @@ fn by_parameter<'c>(
             None => index,
             Some(written) => {
                 let mut names = params.iter();
-                let found = names.position(|param| param.name.text.eq_ignore_ascii_case(&written.text));
+                let found =
+                    names.position(|param| param.name.text.eq_ignore_ascii_case(&written.text));
                 found.ok_or_else(|| {
-                    let known: Vec<&str> =
-                        params.iter().map(|param| param.name.text.as_str()).collect();
+                    let known: Vec<&str> = params
+                        .iter()
+                        .map(|param| param.name.text.as_str())
+                        .collect();
                     let message = format!("{name} has no argument named `{}`", written.text);
                     Error::input("TM0402", message, written.span).available(known.join(", "))
                 })?

@@ -15,6 +15,7 @@ mod call;
 mod catalog_rows;
 mod constant;
 mod convert;
+mod export;
 mod expr;
 mod extract;
 mod flow;
@@ -67,6 +68,7 @@ use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result};
+use crate::file::write::WriteRequest;
 use crate::lang::ast;
 
 pub(crate) use literal::{as_declared, unknown_setting};
@@ -147,6 +149,7 @@ pub(crate) enum WriteTarget {
         name: String,
         schema: SchemaRef,
     },
+    Export(WriteRequest),
 }
 
 impl WriteTarget {
@@ -155,6 +158,7 @@ impl WriteTarget {
         match self {
             WriteTarget::CreateTable { name, .. } => format!("create table {name}:"),
             WriteTarget::Insert { name, .. } => format!("insert into {name}:"),
+            WriteTarget::Export(request) => format!("export to {}:", request.path),
         }
     }
 }

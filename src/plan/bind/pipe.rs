@@ -1,10 +1,11 @@
 //! Pipe operators: one arm for each, a table in and a table out.
 
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
 
 use super::Binder;
 use super::catalog_rows::description;
-use super::flow::{is_flow, not_outermost};
+use super::flow::not_outermost;
 use super::project::{no_columns, only_column};
 use super::query::one_row;
 use super::relation::{NewColumn, Relation};
@@ -104,8 +105,12 @@ impl Binder<'_> {
                 alias,
             } => self.recursive_union(relation, operator, body, alias.as_ref(), pipe, env),
             PipeOp::Window(items) => self.window_items(relation, items, pipe.keyword, env),
-            op if is_flow(op) => Err(not_outermost(pipe, &self.source(pipe.keyword))),
-            _ => Err(Error::not_implemented(self.source(pipe.keyword), pipe.keyword)),
+            PipeOp::Tee(_)
+            | PipeOp::Fork(_)
+            | PipeOp::Log(_)
+            | PipeOp::CreateTable(_)
+            | PipeOp::Insert(_)
+            | PipeOp::Export(_) => Err(not_outermost(pipe, &self.source(pipe.keyword))),
         }
     }
 
@@ -196,8 +201,18 @@ impl Binder<'_> {
         let predicate = self.with_windows(&mut relation, env, clause, &[], |stage| {
             self.filter_condition(condition, stage)
         })?;
-        relation.filter(predicate)?;
+        self.keep_rows(&mut relation, predicate)?;
         Ok(relation)
+    }
+
+    /// A condition that chance decides is computed for every row of this place: by itself it would move below joins and UNNEST.
+    pub(super) fn keep_rows(&self, relation: &mut Relation, predicate: Expr) -> Result<()> {
+        if !predicate.is_volatile() {
+            return relation.filter(predicate);
+        }
+        let value = Typed::bool(predicate, Span::default());
+        let chosen = self.add_hidden(relation, "chosen", value)?;
+        relation.filter(chosen.expr())
     }
 
     fn extend(

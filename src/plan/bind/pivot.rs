@@ -5,12 +5,13 @@ use datafusion::common::{NullHandling, ScalarValue, UnnestOptions};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator, Unnest};
 
 use super::group::Grouping;
-use super::operators::unify;
+use super::operators::{mixes_text_and_number, unify};
 use super::project::{no_columns, only_column};
 use super::relation::{NewColumn, Relation, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Extracted, Stage};
 use super::typed::Typed;
+use super::types::type_name;
 use super::{Binder, shared};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind, Ident, NamedExpr, Pivot, PivotKind, UnpivotSource};
@@ -28,7 +29,13 @@ impl Binder<'_> {
                 values,
                 name,
                 sources,
-            } => self.unpivot(relation, *include_nulls, (values, name), sources, pivot.span)?,
+            } => self.unpivot(
+                relation,
+                *include_nulls,
+                (values, name),
+                sources,
+                pivot.span,
+            )?,
         };
         if let Some(alias) = &pivot.alias {
             relation.scope = relation.scope.under(&alias.text);
@@ -52,7 +59,12 @@ impl Binder<'_> {
             let mut stage = Stage::plain(&before, env, "PIVOT … FOR");
             self.expr(key, &mut stage)?
         };
-        let mut used: Vec<String> = key.expr.column_refs().iter().map(|c| c.name.clone()).collect();
+        let mut used: Vec<String> = key
+            .expr
+            .column_refs()
+            .iter()
+            .map(|c| c.name.clone())
+            .collect();
         let key_span = key.span;
         let key = self.add_hidden(&mut relation, "key", key)?;
         let (mut taken, mut columns) = (Vec::new(), Vec::new());
@@ -61,7 +73,16 @@ impl Binder<'_> {
             let value_name = self.value_name(value, &constant)?;
             let own = Typed::column(&key, key_span);
             let literal = Typed::literal(constant, value.expr.span);
-            let is_value = self.operate(own, Operator::IsNotDistinctFrom, literal, value.expr.span)?;
+            if mixes_text_and_number(&key.data_type, &literal.data_type) {
+                let message = format!(
+                    "FOR is {}, this value {}",
+                    type_name(&key.data_type),
+                    literal.type_name()
+                );
+                return Err(Error::input("TM0403", message, value.expr.span));
+            }
+            let is_value =
+                self.operate(own, Operator::IsNotDistinctFrom, literal, value.expr.span)?;
             for aggregate in aggregates {
                 let name = match &aggregate.alias {
                     None if aggregates.len() > 1 => {
@@ -138,12 +159,10 @@ impl Binder<'_> {
             ScalarValue::Date32(_) => Ok(format!("_{}", text.replace('-', "_"))),
             _ => match constant.try_as_str().flatten() {
                 Some(text) => Ok(text.to_string()),
-                None => Err(Error::input(
-                    "TM0305",
-                    "this value needs a name",
-                    value.expr.span,
-                )
-                .hint("write the value AS name")),
+                None => Err(
+                    Error::input("TM0305", "this value needs a name", value.expr.span)
+                        .hint("write the value AS name"),
+                ),
             },
         }
     }
@@ -216,14 +235,19 @@ impl Binder<'_> {
         }
         let added = self.add_columns(&mut relation, columns)?;
         if !include_nulls {
-            let present = added[..values.len()].iter().map(|column| column.expr().is_not_null());
+            let present = added[..values.len()]
+                .iter()
+                .map(|column| column.expr().is_not_null());
             if let Some(any) = present.reduce(Expr::or) {
                 relation.filter(any)?;
             }
         }
         let kept = before.columns.iter().enumerate();
         let kept = kept.filter(|(position, _)| !listed.contains(position));
-        let all: Vec<ScopeColumn> = kept.map(|(_, column)| column.clone()).chain(added).collect();
+        let all: Vec<ScopeColumn> = kept
+            .map(|(_, column)| column.clone())
+            .chain(added)
+            .collect();
         if all.is_empty() {
             return Err(no_columns(span));
         }

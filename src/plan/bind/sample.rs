@@ -83,7 +83,7 @@ impl Binder<'_> {
             let chance = self.chance(&mut relation, sample, env)?;
             self.operate(chance, Operator::Lt, share, sample.span)?
         };
-        relation.filter(predicate.expr)?;
+        self.keep_rows(&mut relation, predicate.expr)?;
         Ok(relation)
     }
 

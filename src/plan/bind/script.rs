@@ -53,7 +53,11 @@ pub(super) fn assign(value: Typed, target: &DataType) -> Result<Typed> {
     if refused && !value.is_null() {
         return Err(Error::input(
             "TM0403",
-            format!("this must be {}, it is {}", type_name(target), value.type_name()),
+            format!(
+                "this must be {}, it is {}",
+                type_name(target),
+                value.type_name()
+            ),
             value.span,
         )
         .hint(format!("convert it: CAST(… AS {})", type_name(target))));

@@ -163,7 +163,10 @@ pub(super) fn declared(columns: &[ColumnDefinition]) -> Result<SchemaRef> {
     let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
     for column in columns {
         let name = &column.name.text;
-        if fields.iter().any(|field| field.name().eq_ignore_ascii_case(name)) {
+        if fields
+            .iter()
+            .any(|field| field.name().eq_ignore_ascii_case(name))
+        {
             let message = format!("two columns are called `{name}`");
             return Err(Error::input("TM0305", message, column.name.span));
         }

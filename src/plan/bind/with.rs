@@ -17,8 +17,8 @@ use super::stage::Env;
 use super::{Binder, shared};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    self, ColumnMatch, CommonTable, Ident, NameMatch, Pipe, QueryBody, RecursiveBody, SetExpr, SetKind,
-    SetOperator, With,
+    self, ColumnMatch, CommonTable, Ident, NameMatch, Pipe, QueryBody, RecursiveBody, SetExpr,
+    SetKind, SetOperator, With,
 };
 
 /// A common table expression in scope.
@@ -350,11 +350,7 @@ fn like_start(step: Finished, columns: &[ScopeColumn], span: Span) -> Result<Log
 }
 
 /// BY NAME: the step's columns in the order of the start's.
-fn by_names(
-    step: Finished,
-    columns: &[ScopeColumn],
-    operator: &SetOperator,
-) -> Result<Finished> {
+fn by_names(step: Finished, columns: &[ScopeColumn], operator: &SetOperator) -> Result<Finished> {
     let ColumnMatch::Name { mode, on } = &operator.columns else {
         return Ok(step);
     };
@@ -364,11 +360,17 @@ fn by_names(
     }
     let mut ordered = Vec::with_capacity(columns.len());
     for column in columns {
-        let mut named = step.columns.iter().filter(|own| own.is_called(column.display()));
+        let mut named = step
+            .columns
+            .iter()
+            .filter(|own| own.is_called(column.display()));
         match (named.next(), named.next()) {
             (Some(only), None) => ordered.push(only.clone()),
             _ => {
-                let message = format!("the recursion has not one column named `{}`", column.display());
+                let message = format!(
+                    "the recursion has not one column named `{}`",
+                    column.display()
+                );
                 return Err(Error::input("TM0303", message, operator.span));
             }
         }

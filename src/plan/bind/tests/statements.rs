@@ -1,8 +1,8 @@
 //! Statements other than queries, and warnings.
 
 use super::{Bound, bound, catalog};
-use crate::plan::bind::Step;
 use crate::plan::Parameters;
+use crate::plan::bind::Step;
 
 fn bind(text: &str) -> crate::error::Result<super::Binding> {
     bound(text, &catalog(), &Parameters::default())
