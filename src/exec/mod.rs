@@ -17,6 +17,7 @@ pub(crate) mod graph;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod narrow;
+mod notes;
 pub(crate) mod operators;
 pub(crate) mod output;
 pub(crate) mod placed;
@@ -35,6 +36,7 @@ use futures::Stream;
 
 pub(crate) use cancel::{CancelToken, WeakToken};
 pub(crate) use context::{RunContext, task_within};
+pub(crate) use notes::Notes;
 pub(crate) use output::{Receiver, output};
 pub(crate) use run::{Execution, run};
 

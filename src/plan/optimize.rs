@@ -12,6 +12,7 @@ use datafusion::prelude::SessionConfig;
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
+use crate::plan::assert::query_planner;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
 
 /// What planning needs to know beyond the query.
@@ -48,6 +49,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
 
     Ok(SessionStateBuilder::new()
         .with_config(config)
+        .with_query_planner(query_planner())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())

@@ -1,6 +1,7 @@
 //! Physical plan to pipelines: one match over the plan's nodes, one file for each relational idea.
 
 mod aggregate;
+mod assert;
 mod filter;
 mod join;
 mod limit;
@@ -39,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
+use crate::plan::assert::AssertExec;
 use offers::Offers;
 
 /// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
@@ -78,6 +80,11 @@ fn lower_node(
         });
         let input = lower_node(filter.input(), &offers, graph)?;
         return filter::lower_filter(filter, input);
+    }
+    if let Some(assert) = plan.downcast_ref::<AssertExec>() {
+        // Every row is to be looked at.
+        let input = lower_alone(assert.input(), graph)?;
+        return assert::lower_assert(assert, input);
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let offers = offers.through_projection(projection);
