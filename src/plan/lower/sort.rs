@@ -37,7 +37,12 @@ pub(crate) fn lower_sort(
             }
             Arc::new(sink)
         }
-        None => Arc::new(SortSink::new(Some(keys), Arc::clone(&slot))),
+        None => Arc::new(SortSink::new(
+            "sort",
+            Some(keys),
+            Arc::clone(schema),
+            Arc::clone(&slot),
+        )),
     };
     let sink = input.into_sink(graph, sink);
     let source = SortedSource::new(slot, Arc::clone(schema));
