@@ -1,6 +1,12 @@
 //! Logical plan to physical plan: DataFusion's analyzer, optimizer and physical planner, set up for our pipelines.
 //!
-//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning.
+//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning. What comes out
+//! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]).
+
+mod estimate;
+mod join_graph;
+mod join_order;
+mod selectivity;
 
 use std::sync::Arc;
 
@@ -80,10 +86,11 @@ pub(crate) async fn optimize(
     plan: &LogicalPlan,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    state
+    let plan = state
         .create_physical_plan(plan)
         .await
-        .map_err(|error| explain_failure(plan, error))
+        .map_err(|error| explain_failure(plan, error))?;
+    join_order::order_joins(plan)
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
