@@ -11,6 +11,7 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use proptest::prelude::*;
 
 use super::*;
@@ -61,6 +62,8 @@ fn less(
 }
 
 fn rows_of(plan: Arc<dyn ExecutionPlan>) -> Vec<String> {
+    // A plan made from another one shares its hash tables otherwise.
+    let plan = reset_plan_states(plan).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
