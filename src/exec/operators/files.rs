@@ -88,6 +88,10 @@ impl Source for FileSource {
         Ok(self.opened.get().map_or(0, |opened| opened.units.len()))
     }
 
+    fn reads_input(&self) -> bool {
+        true
+    }
+
     fn offer(&self, keys: &[usize], filter: &Arc<dyn RuntimeFilter>) -> bool {
         let places = keys
             .iter()

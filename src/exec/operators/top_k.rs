@@ -14,10 +14,11 @@ use arrow::record_batch::RecordBatch;
 use arrow::row::Rows;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::sort::{SortedSlot, fill};
+use super::sort::{Sorted, SortedSlot, fill};
 use super::sort_keys::{SortKeys, SortRun};
 use crate::error::{Error, Result};
-use crate::exec::{Flow, RunContext, Sink};
+use crate::exec::spill::own_rows;
+use crate::exec::{CancelToken, Flow, RunContext, Sink};
 use crate::file::filter::overlap;
 use crate::file::{Bounds, RuntimeFilter};
 
@@ -55,7 +56,7 @@ impl TopKSink {
 
     /// Sorts the candidates, keeps the first, and sets the bound for those to come.
     fn shrink(&self, local: &mut Candidates) -> Result<()> {
-        local.run.sort();
+        local.run.sort(&local.cancel)?;
         local.run.truncate(self.fetch);
         let kept = local.run.len();
         let batch = local.run.gather(0, kept, &self.schema)?;
@@ -67,8 +68,10 @@ impl TopKSink {
                 first: first.slice(kept - 1, 1),
             });
         }
-        local.run = SortRun::new(local.memory.new_empty());
-        local.run.push(batch, Some(keys))
+        let cost = SortRun::cost(&batch, Some(&keys));
+        local.run = SortRun::default();
+        local.run.push(batch, Some(keys));
+        Ok(local.memory.try_resize(cost)?)
     }
 }
 
@@ -76,8 +79,8 @@ impl TopKSink {
 #[derive(Debug)]
 pub(crate) struct Candidates {
     run: SortRun,
-    /// Of its consumer every run gets a reservation.
     memory: MemoryReservation,
+    cancel: CancelToken,
 }
 
 /// The key of the last candidate that counts.
@@ -160,10 +163,10 @@ impl Sink for TopKSink {
     type Local = Candidates;
 
     fn start(&self, context: &Arc<RunContext>) -> Result<Candidates> {
-        let memory = context.reserve("top-k");
         Ok(Candidates {
-            run: SortRun::new(memory.new_empty()),
-            memory,
+            run: SortRun::default(),
+            memory: context.reserve("top-k"),
+            cancel: context.cancel.clone(),
         })
     }
 
@@ -199,7 +202,10 @@ impl Sink for TopKSink {
                 keys = self.keys.pick(&keys, &early);
             }
         }
-        local.run.push(batch, Some(keys))?;
+        // A few rows of a batch must not keep the text of all others.
+        batch = own_rows(batch)?;
+        local.memory.try_grow(SortRun::cost(&batch, Some(&keys)))?;
+        local.run.push(batch, Some(keys));
         if local.run.len()
             > self
                 .fetch
@@ -212,11 +218,14 @@ impl Sink for TopKSink {
     }
 
     fn finish(&self, locals: Vec<Candidates>, context: &Arc<RunContext>) -> Result<()> {
-        let mut all = SortRun::new(context.reserve("top-k"));
-        locals.into_iter().for_each(|local| all.absorb(local.run));
-        all.sort();
+        let mut all = SortRun::default();
+        for local in locals {
+            all.absorb(local.run);
+            all.hold(local.memory);
+        }
+        all.sort(&context.cancel)?;
         all.truncate(self.fetch);
-        fill(&self.slot, all)
+        fill(&self.slot, Sorted::InMemory(all))
     }
 
     fn describe(&self) -> String {

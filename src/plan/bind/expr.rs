@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, Operator};
 use super::Binder;
 use super::predicate::conjunction;
 use super::scope::{Found, RangeVariable, Scope, ScopeColumn};
-use super::stage::{Stage, Use};
+use super::stage::{Env, Stage, Use};
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind};
@@ -21,6 +21,7 @@ impl Binder<'_> {
         match expr.kind.as_ref() {
             ExprKind::Literal(literal) => self.literal(literal, span),
             ExprKind::Parameter(parameter) => self.parameter(parameter, span),
+            ExprKind::Setting(name) => self.setting(name),
             ExprKind::Path(path) => self.path(path, stage),
             ExprKind::Unary { op, operand } => self.unary(*op, operand, span, stage),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, stage),
@@ -142,17 +143,18 @@ impl Binder<'_> {
         if let Some(found) = stage.scope.find(&path.parts)? {
             return self.here(found, path, stage);
         }
+        if let Some((value, parts)) = self.argument(path, stage)? {
+            return self.fields(value, &path.parts[parts..]);
+        }
+        if let Some((value, parts)) = self.session_value(path, stage.env) {
+            return self.fields(value, &path.parts[parts..]);
+        }
         let mut outer = stage.env.outer;
-        let mut is_next = true;
         while let Some(around) = outer {
             if let Some(found) = around.scope.find(&path.parts)? {
-                if !is_next {
-                    return Err(too_far_out(path));
-                }
                 return self.outside(found, path);
             }
             outer = around.outer;
-            is_next = false;
         }
         Err(self.unknown_column(path, stage))
     }
@@ -240,9 +242,29 @@ impl Binder<'_> {
 
     /// A value that must be known before the query runs, such as a table function's option.
     pub(super) fn constant_value(&self, expr: &ast::Expr, clause: &str) -> Result<ScalarValue> {
-        let (scope, env) = (Scope::default(), super::stage::Env::default());
+        self.constant_in(expr, clause, &Env::default())
+    }
+
+    /// The same inside a function, whose arguments may be such values too.
+    pub(super) fn constant_in(
+        &self,
+        expr: &ast::Expr,
+        clause: &str,
+        env: &Env,
+    ) -> Result<ScalarValue> {
+        let scope = Scope::default();
+        let env = Env {
+            arguments: env.arguments.clone(),
+            ..Env::default()
+        };
         let mut stage = Stage::plain(&scope, &env, clause);
-        let typed = self.expr(expr, &mut stage)?;
+        let typed = self.expr(expr, &mut stage).map_err(|error| {
+            if error.code() != "TM0201" {
+                return error;
+            }
+            let message = format!("{clause} needs a literal or a parameter, not a column");
+            Error::input("TM0407", message, expr.span).hint("it is the same for all rows")
+        })?;
         typed
             .value()
             .cloned()
@@ -268,20 +290,6 @@ fn note_use(column: &ScopeColumn, span: Span, stage: &mut Stage) {
             span,
         });
     }
-}
-
-/// Subqueries become joins with the query around them, not with the one around that.
-fn too_far_out(path: &ast::Path) -> Error {
-    let names: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
-    Error::input(
-        "TM0901",
-        format!(
-            "`{}` belongs to a query two levels out, which cannot be unnested yet",
-            names.join(".")
-        ),
-        path.span,
-    )
-    .hint("rewrite the subquery as a JOIN")
 }
 
 fn outside_aggregate(path: &ast::Path, scope: &Scope) -> Error {

@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{Branch, PipelineGraph, Stream};
 use crate::exec::operators::join::{
-    BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe, TableSlot,
-    UnmatchedSource,
+    BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe, SpillJoin,
+    SpilledSource, SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
 };
 
 /// Lowers one of the inputs, to which something is offered.
@@ -168,12 +168,22 @@ fn lower(
         Arc::clone(&slot),
         Arc::clone(&filter_taken),
     );
-    let built = input(JoinSide::Left, to_left, graph)?.into_sink(graph, Arc::new(build));
-    let filter = KeyFilter::new(&spec, &sides.right, Arc::clone(&slot))?;
-    let offer = probe_columns
-        .zip(filter)
-        .map(|(columns, filter)| Offer::new(columns, Arc::new(filter), Some(built), filter_taken));
-    let right = input(JoinSide::Right, to_right.and(offer), graph)?;
+    let left = input(JoinSide::Left, to_left, graph)?;
+    let (built, right) = if graph.limited {
+        let right = input(JoinSide::Right, to_right, graph)?;
+        // Rows that are written out come back in another order.
+        if !right.ordered {
+            return Ok(spilling(&spec, sides, &slot, build, (left, right), graph));
+        }
+        (left.into_sink(graph, Arc::new(build)), right)
+    } else {
+        let built = left.into_sink(graph, Arc::new(build));
+        let filter = KeyFilter::new(&spec, &sides.right, Arc::clone(&slot))?;
+        let offer = probe_columns.zip(filter).map(|(columns, filter)| {
+            Offer::new(columns, Arc::new(filter), Some(built), filter_taken)
+        });
+        (built, input(JoinSide::Right, to_right.and(offer), graph)?)
+    };
     let probe = Probe::new(
         Arc::clone(&spec),
         Arc::clone(&sides.right),
@@ -190,6 +200,29 @@ fn lower(
         });
     }
     Ok(stream)
+}
+
+/// The same with sides that are written out where the build side does not fit.
+fn spilling(
+    spec: &Arc<JoinSpec>,
+    sides: &Sides,
+    slot: &TableSlot,
+    build: BuildSink,
+    (left, right): (Stream, Stream),
+    graph: &mut PipelineGraph,
+) -> Stream {
+    let join = SpillJoin::new(spec, &sides.left, &sides.right);
+    let built = left.into_sink(graph, Arc::new(SpillingBuild::new(&join, build)));
+    let probe = Probe::new(Arc::clone(spec), Arc::clone(&sides.right), Arc::clone(slot));
+    let mut stream = right.then(Arc::new(SpillingProbe::new(&join, probe)), &[built]);
+    let probes = (0..stream.branches.len()).collect();
+    stream.branches.push(Branch {
+        source: Arc::new(SpilledSource::new(&join, slot)),
+        operators: Vec::new(),
+        after: vec![built],
+        after_branches: probes,
+    });
+    stream
 }
 
 impl Request {

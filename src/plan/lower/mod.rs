@@ -41,12 +41,16 @@ use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
 use offers::Offers;
 
-/// The pipelines of `plan`, ending in `sink`.
+/// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
 pub(crate) fn lower(
     plan: &Arc<dyn ExecutionPlan>,
     sink: Arc<dyn AnySink>,
+    limited: bool,
 ) -> Result<PipelineGraph> {
-    let mut graph = PipelineGraph::default();
+    let mut graph = PipelineGraph {
+        limited,
+        ..PipelineGraph::default()
+    };
     let stream = lower_alone(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
     Ok(graph)
@@ -81,8 +85,10 @@ fn lower_node(
         return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+        let keys = aggregate::plain_keys(aggregate)?;
         let offers = offers.through_aggregate(aggregate);
-        let input = lower_node(aggregate::aggregate_input(aggregate)?, &offers, graph)?;
+        let input = aggregate::aggregate_input(aggregate)?;
+        let input = lower_narrow(input, &keys, &offers, graph)?;
         return aggregate::lower_aggregate(aggregate, input, graph);
     }
     let mut input = |side: JoinSide, offers: Offers, graph: &mut PipelineGraph| {
@@ -101,6 +107,26 @@ fn lower_node(
         return join::lower_cross_join(join, offers, &mut input, graph);
     }
     lower_order_and_shape(plan, offers, graph)
+}
+
+/// The same for an operator that takes columns narrower than planned, and takes columns `text` as they are.
+fn lower_narrow(
+    plan: &Arc<dyn ExecutionPlan>,
+    text: &[usize],
+    offers: &Offers,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let text = project::handed_on(projection, text);
+        let offers = offers.through_projection(projection);
+        let input = lower_narrow(projection.input(), &text, &offers, graph)?;
+        return project::lower_narrow_projection(projection, input);
+    }
+    if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
+        let stream = scan::lower_narrow_scan(scan, text, &offers.keys())?;
+        return Ok(offers.clone().hand_over(stream));
+    }
+    lower_node(plan, offers, graph)
 }
 
 fn lower_order_and_shape(

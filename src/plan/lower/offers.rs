@@ -4,6 +4,7 @@
 //! the top to the scans, and each node says which of its input's columns an offered column is, if leaving out input rows by
 //! their values there leaves out no more than the output rows with these values.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -56,6 +57,12 @@ impl Offers {
     pub(crate) fn and(mut self, offer: Option<Offer>) -> Self {
         self.0.extend(offer);
         self
+    }
+
+    /// The columns that filters are asked about.
+    pub(crate) fn keys(&self) -> BTreeSet<usize> {
+        let keys = self.0.iter().flat_map(|offer| &offer.keys);
+        keys.copied().collect()
     }
 
     /// What of it goes on to the input; `column` says where a column comes from.

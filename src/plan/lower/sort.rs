@@ -40,7 +40,12 @@ pub(crate) fn lower_sort(
                 .map(|first| Offer::new(vec![first], sink.threshold(), None, Arc::default()));
             Arc::new(sink)
         }
-        None => Arc::new(SortSink::new(Some(keys), Arc::clone(&slot))),
+        None => Arc::new(SortSink::new(
+            "sort",
+            Some(keys),
+            Arc::clone(schema),
+            Arc::clone(&slot),
+        )),
     };
     let sink = lower_input(offer, graph)?.into_sink(graph, sink);
     let source = SortedSource::new(slot, Arc::clone(schema));

@@ -17,6 +17,7 @@ use crate::file::table::Origin;
 fn context() -> Arc<RunContext> {
     Arc::new(RunContext {
         batch_rows: 100,
+        analyze: false,
         threads: 2,
         pool: Arc::new(
             rayon::ThreadPoolBuilder::new()
@@ -26,7 +27,11 @@ fn context() -> Arc<RunContext> {
         ),
         cancel: CancelToken::default(),
         task: Arc::default(),
+        charged: None,
+        memory: Arc::default(),
+        spill: Arc::default(),
         runtime: Arc::default(),
+        max_recursion: 10_000,
     })
 }
 
@@ -52,6 +57,7 @@ fn source_of(files: &[ScanFile]) -> FileSource {
         table: Arc::clone(files[0].data.schema()),
         projection: vec![0],
         filters: Vec::new(),
+        narrow: Vec::new(),
         batch_rows: 1,
     };
     FileSource::new("*.parquet", files, request, None)

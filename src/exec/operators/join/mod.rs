@@ -24,6 +24,7 @@ mod members;
 mod output;
 mod probe;
 mod rows;
+mod spilled;
 mod table;
 mod unmatched;
 
@@ -38,6 +39,7 @@ pub(crate) use fetch::Fetch;
 pub(crate) use key_filter::KeyFilter;
 pub(crate) use output::{Column, OutputColumns, PairFilter};
 pub(crate) use probe::Probe;
+pub(crate) use spilled::{SpillJoin, SpilledSource, SpillingBuild, SpillingProbe};
 pub(crate) use table::JoinTable;
 pub(crate) use unmatched::UnmatchedSource;
 
@@ -45,7 +47,7 @@ pub(crate) use unmatched::UnmatchedSource;
 pub(crate) type TableSlot = Arc<OnceLock<JoinTable>>;
 
 /// One join, as the plan wants it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct JoinSpec {
     pub(crate) kind: JoinType,
     /// Key expressions, one for each key, over the inputs of either side. None: every pair is a candidate.

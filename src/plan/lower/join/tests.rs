@@ -746,6 +746,8 @@ fn a_probe_side_cut_short_makes_no_row_lonely() {
     assert!(ours.iter().all(|batch| batch.column(3).null_count() == 0));
 }
 
+mod spilling;
+
 /// Rows that the probe side's source gave to a join of `kind` whose build side has a few keys, and the answer.
 fn given_by_probe_side(kind: JoinType, null_aware: bool) -> usize {
     let (inputs, join) = number_join(numbers(3, |row| Some(row * 5)), numbers(1000, Some));
