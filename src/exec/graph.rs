@@ -121,7 +121,13 @@ impl Stream {
         let sink = graph.add_sink(sink);
         let first = graph.pipelines.len();
         for branch in self.branches {
-            let mut after: Vec<After> = branch.after.into_iter().map(After::Sink).collect();
+            let mut after: Vec<After> = Vec::new();
+            for sink in branch.after {
+                // A filter and the join it comes from wait for the same sink.
+                if !after.contains(&After::Sink(sink)) {
+                    after.push(After::Sink(sink));
+                }
+            }
             after.extend(
                 branch
                     .after_branches
