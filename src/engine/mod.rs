@@ -4,26 +4,34 @@
 //! out (rows, handles, plans).
 
 mod config;
+mod deadline;
 mod explain;
 mod functions;
 mod map_reduce;
+mod metrics;
 mod oracle;
 mod params;
 mod prepared;
 mod query;
 mod register;
 mod result;
+mod script;
 mod sql;
+mod steps;
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
-use crate::exec::{CancelToken, RunContext};
+use crate::exec::spill::{self, Disk, SpillSpace};
+use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang;
 use crate::plan::optimize::{PlanSettings, session_state};
 
@@ -31,10 +39,11 @@ pub use config::Builder;
 pub use explain::Explain;
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use map_reduce::{Emit, Table};
+pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
 pub use register::FileSource;
-pub use result::{Outcome, QueryHandle, Rows, Summary};
+pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///
@@ -55,6 +64,12 @@ struct Shared {
     settings: config::Settings,
     pool: Arc<rayon::ThreadPool>,
     runtime: Arc<LazyRuntime>,
+    budget: Arc<Budget>,
+    disk: Arc<Disk>,
+    deadlines: Arc<deadline::Deadlines>,
+    counters: Arc<metrics::Counters>,
+    /// What the rows of tables in memory are counted with, by the table's name.
+    kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
@@ -102,11 +117,13 @@ impl Engine {
 
     fn with_settings(settings: config::Settings) -> Result<Engine> {
         let catalog = Catalog::new()?;
+        catalog.change_session(|session| {
+            session.settings.double_quotes_are_strings = settings.double_quotes_are_strings;
+        });
         let state = session_state(
             catalog.functions(),
             PlanSettings {
                 batch_rows: settings.batch_rows,
-                memory_limit: settings.memory_limit,
             },
         )?;
         let pool = rayon::ThreadPoolBuilder::new()
@@ -122,8 +139,17 @@ impl Engine {
                     format!("no threads could be started: {error}"),
                 )
             })?;
+        let disk = Disk::new(settings.spill_dir.clone(), settings.spill_limit);
+        if settings.memory_limit.is_some() {
+            spill::remove_abandoned(&disk.folder());
+        }
         Ok(Engine(Arc::new(Shared {
             catalog,
+            budget: Budget::new(settings.memory_limit),
+            disk,
+            deadlines: Arc::default(),
+            counters: Arc::default(),
+            kept: Mutex::default(),
             state,
             settings,
             pool: Arc::new(pool),
@@ -154,8 +180,9 @@ impl Engine {
     }
 
     fn lang_options(&self) -> lang::Options {
+        let session = self.catalog().session();
         lang::Options {
-            double_quotes_are_strings: self.0.settings.double_quotes_are_strings,
+            double_quotes_are_strings: session.settings.double_quotes_are_strings,
         }
     }
 
@@ -190,14 +217,13 @@ impl Engine {
         let statements = self.statements(text).map_err(first)?;
         let mut last = None;
         for statement in &statements {
-            if let Some(Outcome::Rows(rows)) = last.take() {
+            for rows in last.take().into_iter().flat_map(Outcome::into_rows) {
                 finish(rows)?;
             }
             last = Some(self.run(statement, &params_map)?);
         }
         match last {
-            Some(Outcome::Rows(rows)) => Ok(rows),
-            Some(Outcome::Done(_)) => Ok(Rows::empty()),
+            Some(outcome) => outcome.into_last_rows(),
             None => Err(Error::new(
                 ErrorKind::Input,
                 "TM0103",
@@ -244,8 +270,34 @@ impl Engine {
         running.iter().for_each(CancelToken::cancel);
     }
 
+    /// Keeps the rows of a table counted, beside those that it had where they are `more`.
+    fn keep(&self, table: String, memory: MemoryReservation, more: bool) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_table = kept.entry(table).or_default();
+        if !more {
+            of_table.clear();
+        }
+        of_table.push(memory);
+    }
+
+    /// A table is gone.
+    fn forget(&self, table: &str) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(table);
+    }
+
+    /// Whether operators may have to write out what they hold.
+    fn is_limited(&self) -> bool {
+        self.0.budget.limit().is_some()
+    }
+
     /// A context for one query.
-    fn context(&self) -> Arc<RunContext> {
+    fn context(&self) -> Result<Arc<RunContext>> {
+        self.context_for(false)
+    }
+
+    /// The same; `analyze` has every step measured.
+    fn context_for(&self, analyze: bool) -> Result<Arc<RunContext>> {
         let cancel = CancelToken::default();
         let mut running = self
             .0
@@ -255,14 +307,23 @@ impl Engine {
         running.retain(CancelToken::is_shared);
         running.push(cancel.clone());
         drop(running);
-        Arc::new(RunContext {
+        if let Some(timeout) = self.0.settings.timeout {
+            self.0.deadlines.add(&cancel, timeout)?;
+        }
+        let memory = QueryMemory::new(&self.0.budget);
+        Ok(Arc::new(RunContext {
+            analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
             pool: Arc::clone(&self.0.pool),
             cancel,
-            task: self.0.state.task_ctx(),
+            task: task_within(TaskContext::from(&self.0.state), &memory),
+            charged: None,
+            memory,
+            spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
-        })
+            max_recursion: self.catalog().session().settings.max_recursion,
+        }))
     }
 
     fn catalog(&self) -> &Catalog {

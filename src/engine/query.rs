@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::datasource::MemTable;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, explain, result};
+use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution, Receiver};
@@ -19,9 +18,12 @@ use crate::plan::{self, BoundQuery, Parameters};
 pub(super) fn run_statement(
     engine: &Engine,
     statement: &ast::Statement,
-    text: &str,
+    text: &Arc<str>,
     parameters: &Parameters,
 ) -> Result<Outcome> {
+    if let Some(outcome) = script::run(engine, statement, text, parameters)? {
+        return Ok(outcome);
+    }
     let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
     Ok(carry_out(engine, binding.bound)?.with_warnings(binding.warnings))
 }
@@ -50,22 +52,22 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
 }
 
 /// Logical plan to running pipelines.
-fn start(engine: &Engine, query: &BoundQuery) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
+fn start(
+    engine: &Engine,
+    query: &BoundQuery,
+    analyze: bool,
+) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
-    let context = engine.context();
+    let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
-    let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph =
+        on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     Ok((schema, receiver, exec::run(graph, &context)))
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
-    if let Bound::CreateTable {
-        name,
-        if_not_exists: true,
-        ..
-    }
-    | Bound::CreateView {
+    if let Bound::CreateView {
         name,
         if_not_exists: true,
         ..
@@ -81,22 +83,7 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
     }
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
-        Bound::CreateTable {
-            name,
-            or_replace,
-            query,
-            ..
-        } => {
-            let rows = answer(engine, &query)?;
-            let schema = Arc::clone(rows.schema());
-            let batches = rows.collect::<Result<Vec<_>>>()?;
-            let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-            let table = MemTable::try_new(schema, vec![batches])?;
-            engine
-                .catalog()
-                .insert(&name, Entry::Table(Arc::new(table)), or_replace)?;
-            Ok(Outcome::Done(Summary::new(count)))
-        }
+        Bound::Steps(steps) => steps::run(engine, steps),
         Bound::CreateView {
             name,
             or_replace,
@@ -129,11 +116,10 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
             Ok(Outcome::Done(Summary::new(0)))
         }
         Bound::Explain { analyze, statement } => match *statement {
-            Bound::Query(query)
-            | Bound::CreateTable { query, .. }
-            | Bound::CreateView { query, .. } => {
+            Bound::Query(query) | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)
             }
+            Bound::Steps(steps) => explain::steps(engine, &steps, analyze).map(Outcome::Rows),
             Bound::CreateExternalTable { .. } | Bound::Explain { .. } => Err(Error::new(
                 crate::error::ErrorKind::Input,
                 "TM0315",
@@ -145,19 +131,18 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
 
 /// The rows of a bound query.
 pub(super) fn answer(engine: &Engine, query: &BoundQuery) -> Result<Rows> {
-    answer_with_execution(engine, query).map(|(rows, _)| rows)
+    answer_with_execution(engine, query, false).map(|(rows, _)| rows)
 }
 
 /// The rows of a bound query, and what makes them.
 pub(super) fn answer_with_execution(
     engine: &Engine,
     query: &BoundQuery,
+    analyze: bool,
 ) -> Result<(Rows, Arc<Execution>)> {
-    let (schema, receiver, execution) = start(engine, query)?;
-    Ok((
-        Rows::new(schema, receiver, Arc::clone(&execution)),
-        execution,
-    ))
+    let (schema, receiver, execution) = start(engine, query, analyze)?;
+    let running = result::Running::new(engine, receiver, &execution);
+    Ok((Rows::new(schema, running), execution))
 }
 
 /// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.
@@ -181,7 +166,7 @@ pub(super) fn on_planner_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send)
 }
 
 /// Paths in FROM are files of this machine.
-struct FilesOnDisk;
+pub(super) struct FilesOnDisk;
 
 impl Files for FilesOnDisk {
     fn open(

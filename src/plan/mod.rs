@@ -6,6 +6,9 @@ pub(crate) mod lower;
 pub(crate) mod optimize;
 pub(crate) mod places;
 
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -16,6 +19,8 @@ use places::Places;
 pub(crate) struct Parameters {
     pub(crate) named: Vec<(String, ScalarValue)>,
     pub(crate) positional: Vec<ScalarValue>,
+    /// The module whose statements run: what they name is looked for there first.
+    pub(crate) module: Option<String>,
 }
 
 /// A query whose names are resolved. Inside the plan every column has a unique name of its own; `columns` holds the names that
@@ -26,6 +31,15 @@ pub(crate) struct BoundQuery {
     pub(crate) columns: Vec<OutputColumn>,
     /// Where in the text its expressions stand.
     pub(crate) places: Places,
+}
+
+/// The columns of a query's rows under the names that the user sees. Whether NULL can occur is the plan's guess: a reader must
+/// be ready for it.
+pub(crate) fn output_schema(query: &BoundQuery) -> SchemaRef {
+    let fields = query.plan.schema().fields().iter().zip(&query.columns);
+    let fields = fields
+        .map(|(field, column)| Field::new(column.name.clone(), field.data_type().clone(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A result column's name.

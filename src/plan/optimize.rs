@@ -4,10 +4,6 @@
 
 use std::sync::Arc;
 
-use datafusion::execution::memory_pool::{
-    GreedyMemoryPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool,
-};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -18,18 +14,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
 
-/// Consumers named in the error when the memory limit is reached.
-const TOP_CONSUMERS: usize = 3;
-
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanSettings {
     pub(crate) batch_rows: usize,
-    /// Bytes; no bound without it.
-    pub(crate) memory_limit: Option<usize>,
 }
 
-/// DataFusion's session for one engine: its settings, memory pool and our functions.
+/// DataFusion's session for one engine: its settings and our functions.
 pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Result<SessionState> {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
@@ -55,20 +46,8 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
     options.optimizer.prefer_hash_join = true;
     options.optimizer.enable_piecewise_merge_join = false;
 
-    let pool: Arc<dyn MemoryPool> = match settings.memory_limit {
-        Some(bytes) => {
-            let top = std::num::NonZeroUsize::new(TOP_CONSUMERS)
-                .ok_or_else(|| Error::bug("no consumers to name"))?;
-            Arc::new(TrackConsumersPool::new(GreedyMemoryPool::new(bytes), top))
-        }
-        None => Arc::new(UnboundedMemoryPool::default()),
-    };
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(pool)
-        .build_arc()?;
     Ok(SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(runtime)
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())

@@ -9,7 +9,7 @@ use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement, Value};
 
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
-use crate::report::{Text, report, warn};
+use crate::report::{Text, complain, report, warn};
 use crate::target::{Target, stdout_is_terminal};
 
 const WRONG_USAGE: u8 = 2;
@@ -19,16 +19,21 @@ const PIPE_CLOSED: u8 = 141;
 
 /// Runs the program; the exit code.
 pub(crate) fn run(flags: &Flags) -> u8 {
+    let complain = |code, message: &str| complain(code, message, flags.error_format);
     match try_run(flags) {
         Ok(()) => 0,
         Err(Stop::Said(code)) => code,
         Err(Stop::Usage(message)) => {
-            anstream::eprintln!("error: {message}");
+            complain(None, &message);
             WRONG_USAGE
+        }
+        Err(Stop::Unreadable(message)) => {
+            complain(Some("TM0703"), &message);
+            DATA
         }
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
         Err(Stop::Output(error)) => {
-            anstream::eprintln!("error: the result cannot be written: {error}");
+            complain(None, &format!("the result cannot be written: {error}"));
             DATA
         }
     }
@@ -39,6 +44,8 @@ enum Stop {
     /// An error was reported; this is its exit code.
     Said(u8),
     Usage(String),
+    /// A script could not be read.
+    Unreadable(String),
     /// The result could not be written.
     Output(io::Error),
 }
@@ -136,21 +143,28 @@ impl Session<'_> {
             return Err(Stop::Said(INTERRUPTED));
         }
         let started = Instant::now();
-        let fail = |error: Error| {
-            report(std::slice::from_ref(&error), text, self.flags.error_format);
-            Stop::Said(if interrupted() {
-                INTERRUPTED
-            } else {
-                error.exit_code()
-            })
-        };
-        match self.engine.run(statement, &self.params).map_err(fail)? {
+        let outcome = self.engine.run(statement, &self.params);
+        let outcome = outcome.map_err(|error| self.failed(&error, text))?;
+        self.outcome(outcome, text)?;
+        if self.flags.timing {
+            anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, outcome: Outcome, text: &Text) -> Result<(), Stop> {
+        match outcome {
+            Outcome::Several(outcomes) => {
+                for outcome in outcomes {
+                    self.outcome(outcome, text)?;
+                }
+            }
             Outcome::Rows(rows) => {
                 warn(rows.warnings(), text, self.flags.error_format);
                 let mut target = self.target()?;
                 write_rows(rows, &mut target, self.format, &self.style).map_err(
                     |error| match error {
-                        WriteError::Query(error) => fail(error),
+                        WriteError::Query(error) => self.failed(&error, text),
                         WriteError::Output(error) => Stop::Output(error),
                     },
                 )?;
@@ -161,23 +175,32 @@ impl Session<'_> {
                     Target::File { .. } => self.file = Some(target),
                 }
             }
-            Outcome::Done(summary) if io::stderr().is_terminal() => {
-                anstream::eprintln!("Done: {} rows", summary.rows);
+            Outcome::Done(summary) => {
+                warn(&summary.warnings, text, self.flags.error_format);
+                if io::stderr().is_terminal() {
+                    anstream::eprintln!("Done: {} rows", summary.rows);
+                }
             }
             _ => {}
         }
-        if self.flags.timing {
-            anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
-        }
         Ok(())
+    }
+
+    /// Says what failed; the program ends with its exit code.
+    fn failed(&self, error: &Error, text: &Text) -> Stop {
+        report(std::slice::from_ref(error), text, self.flags.error_format);
+        Stop::Said(if interrupted() {
+            INTERRUPTED
+        } else {
+            error.exit_code()
+        })
     }
 
     fn target(&self) -> Result<Target, Stop> {
         if let Some(path) = &self.flags.output {
             return Target::file(path).map_err(|error| {
-                let reason = error.kind();
-                anstream::eprintln!("error: {} cannot be written: {reason}", path.display());
-                Stop::Said(DATA)
+                let reason = format!("{}: {}", path.display(), error.kind());
+                Stop::Output(io::Error::new(error.kind(), reason))
             });
         }
         if self.format.is_binary() && self.results > 0 {
@@ -225,6 +248,15 @@ fn engine(flags: &Flags) -> tidemill::Result<Engine> {
     }
     if let Some(bytes) = flags.memory_limit {
         builder = builder.memory_limit(bytes);
+    }
+    if let Some(folder) = &flags.spill_dir {
+        builder = builder.spill_dir(folder);
+    }
+    if let Some(bytes) = flags.spill_limit {
+        builder = builder.spill_limit(bytes);
+    }
+    if let Some(timeout) = flags.timeout {
+        builder = builder.timeout(timeout);
     }
     builder.in_memory()
 }
@@ -275,11 +307,8 @@ fn is_script(path: &Path) -> bool {
 
 fn script(path: &Path) -> Result<Text, Stop> {
     let missing = |reason: String| {
-        anstream::eprintln!(
-            "error[TM0703]: the script {} cannot be read: {reason}",
-            path.display()
-        );
-        Stop::Said(DATA)
+        let path = path.display();
+        Stop::Unreadable(format!("the script {path} cannot be read: {reason}"))
     };
     let bytes = std::fs::read(path).map_err(|error| missing(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -297,8 +326,7 @@ fn script(path: &Path) -> Result<Text, Stop> {
 fn standard_input() -> Result<Text, Stop> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text).map_err(|error| {
-        anstream::eprintln!("error[TM0703]: standard input cannot be read as text: {error}");
-        Stop::Said(DATA)
+        Stop::Unreadable(format!("standard input cannot be read as text: {error}"))
     })?;
     Ok(Text {
         name: "standard input".to_string(),

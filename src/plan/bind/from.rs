@@ -78,18 +78,25 @@ impl Binder<'_> {
         let inner = Env {
             ctes: env.ctes.clone(),
             outer: Some(&around),
+            arguments: env.arguments.clone(),
         };
         self.factor(right, &inner)
     }
 
     /// One table with its alias.
     pub(super) fn factor(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
+        self.hints(&factor.hints)?;
+        if let Some(span) = (factor.sample.as_ref().map(|sample| sample.span))
+            .or(factor.pivot.as_ref().map(|pivot| pivot.span))
+        {
+            return Err(Error::not_implemented("this", span));
+        }
         let relation = match &factor.kind {
             TableKind::Table(path) => self.table(path, env)?,
             TableKind::File(path) => self.file(path)?,
             TableKind::Function { path, args, .. } => match is_series(path) {
                 true => return self.series(path, args, factor, env),
-                false => self.table_function(path, args)?,
+                false => self.table_function(path, args, factor.span, env)?,
             },
             TableKind::Unnest(array) => {
                 return self.unnest(super::query::one_row(), array, factor, false, env);
@@ -118,11 +125,18 @@ impl Binder<'_> {
         let mut relation = if let Some(relation) = self.common_table(path, env)? {
             relation
         } else {
-            match self
-                .catalog
-                .find(&name)
-                .map_err(|error| error.at(path.span))?
-            {
+            let in_module = match self.in_module(&name, env) {
+                Some(name) => self.catalog.find(&name)?,
+                None => None,
+            };
+            let found = match in_module {
+                Some(found) => Some(found),
+                None => self
+                    .catalog
+                    .find(&name)
+                    .map_err(|error| error.at(path.span))?,
+            };
+            match found {
                 Some(Entry::Table(provider)) => self.scan(&name, provider)?,
                 Some(Entry::View(view)) => {
                     self.expand(relations(&view.plan)?, &name, path.span)?;
@@ -146,7 +160,7 @@ impl Binder<'_> {
         Ok(relation)
     }
 
-    fn unknown_table(&self, name: &str, span: Span, env: &Env) -> Error {
+    pub(super) fn unknown_table(&self, name: &str, span: Span, env: &Env) -> Error {
         let mut known = self.catalog.names();
         let mut cte = env.ctes.as_ref();
         while let Some(table) = cte {

@@ -99,7 +99,8 @@ impl Binder<'_> {
         }
         let (left, right) = prepared(left, operator, right, span)?;
         let right = self.noted(right);
-        if operator == Operator::Divide && is_int_division(&left, &right) {
+        let truncates = self.session.settings.int_division_truncates;
+        if operator == Operator::Divide && !truncates && is_int_division(&left, &right) {
             return self.apply(int_divide(), vec![left, right], "/", span);
         }
         let coercer = BinaryTypeCoercer::new(&left.data_type, &operator, &right.data_type);

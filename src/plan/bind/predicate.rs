@@ -5,6 +5,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
 
 use super::Binder;
+use super::list::{constants, in_constants};
 use super::nested::element_type;
 use super::operators::{balanced, is_list};
 use super::row::{check_comparable, is_row};
@@ -148,6 +149,9 @@ impl Binder<'_> {
         }
         if is_row(&operand) {
             return self.in_rows_list(&operand, values, negated, span);
+        }
+        if let Some(values) = constants(&values)? {
+            return in_constants(operand, values, negated, span);
         }
         let items: Vec<Expr> = values.into_iter().map(|item| item.expr).collect();
         let in_list = InList::new(Box::new(operand.expr), items, negated);

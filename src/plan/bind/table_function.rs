@@ -6,10 +6,12 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
 use super::from::file_stem;
+use super::macros::joined;
 use super::relation::Relation;
 use super::stage::Env;
 use super::{Binder, names};
-use crate::error::{Error, Result};
+use crate::catalog::Macro;
+use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Argument, ArgumentValue, Call, ExprKind, TableAlias, TableFactor};
 
 impl Binder<'_> {
@@ -47,7 +49,19 @@ impl Binder<'_> {
     }
 
     /// `read_csv('path', header => TRUE)` and its kin.
-    pub(super) fn table_function(&self, path: &ast::Path, args: &[Argument]) -> Result<Relation> {
+    pub(super) fn table_function(
+        &self,
+        path: &ast::Path,
+        args: &[Argument],
+        span: Span,
+        env: &Env,
+    ) -> Result<Relation> {
+        if let Some(function) = self.session_table_function(path, env) {
+            let mut relation = self.table_macro(&function, args, None, span, env)?;
+            let alias = path.parts.last().map_or("", |part| part.text.as_str());
+            relation.scope = relation.scope.under(alias);
+            return Ok(relation);
+        }
         let name = path.parts.last().map_or("", |part| part.text.as_str());
         let format = match name.to_ascii_lowercase().as_str() {
             "read_csv" => "csv",
@@ -118,6 +132,45 @@ impl Binder<'_> {
         let mut relation = self.scan(&name, provider)?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
+    }
+
+    fn session_table_function(
+        &self,
+        path: &ast::Path,
+        env: &Env,
+    ) -> Option<Arc<Macro<ast::Query>>> {
+        let name = joined(path);
+        let in_module = self.in_module(&name, env);
+        let found = in_module.and_then(|name| self.session.table_function(&name));
+        found
+            .or_else(|| self.session.table_function(&name))
+            .cloned()
+    }
+
+    /// `|> CALL f(…)`
+    pub(super) fn call_table(
+        &self,
+        mut relation: Relation,
+        function: &ast::Path,
+        args: &[Argument],
+        env: &Env,
+    ) -> Result<Relation> {
+        let Some(found) = self.session_table_function(function, env) else {
+            let name = joined(function);
+            let known = self.session.table_functions();
+            let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
+            let message = format!("no table function named `{name}` takes a table");
+            let error = Error::input("TM0204", message, function.span);
+            return Err(match names::nearest(&name, known.iter().copied()) {
+                Some(near) => error.label(format!("did you mean `{near}`?")),
+                None => error.hint("create one with CREATE TEMP TABLE FUNCTION"),
+            });
+        };
+        relation.forget_order();
+        let before = relation.scope.clone();
+        let mut called = self.table_macro(&found, args, Some(relation), function.span, env)?;
+        called.scope = called.scope.after(&before, function.span);
+        Ok(called)
     }
 
     fn path_text(&self, expr: &ast::Expr) -> Result<String> {
