@@ -72,7 +72,7 @@ use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast;
 use typed::Typed;
@@ -301,12 +301,18 @@ impl<'a> Binder<'a> {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Notes where an expression that can fail stands. Those of a view or a function stand in other texts.
+    /// Notes where an expression that can fail stands.
     fn noted(&self, value: Typed) -> Typed {
-        if self.realm.borrow().is_empty() && self.macro_text.borrow().is_none() {
-            self.places.borrow_mut().note(&value.expr, value.span);
+        if let Some(span) = self.in_text(value.span) {
+            self.places.borrow_mut().note(&value.expr, span);
         }
         value
+    }
+
+    /// The place, if it is one of the text that will run: that of a view or function is another.
+    fn in_text(&self, span: Span) -> Option<Span> {
+        let own = self.realm.borrow().is_empty() && self.macro_text.borrow().is_none();
+        own.then_some(span)
     }
 
     fn warn(&self, warning: Error) {

@@ -86,7 +86,7 @@ impl Binder<'_> {
         Ok(BoundQuery {
             plan,
             columns,
-            places: self.places.take(),
+            places: self.places.borrow().clone(),
         })
     }
 

@@ -121,8 +121,7 @@ impl Binder<'_> {
         } else if gives_one_row(&finished.plan) {
             finished.plan
         } else {
-            let place = self.realm.borrow().is_empty().then_some(span);
-            let only = single_value(place);
+            let only = single_value(self.in_text(span));
             self.aggregated(finished.plan, "value", only, &column, Vec::new())?
         };
         self.scalar(plan, column.data_type, span, stage)
