@@ -3,6 +3,9 @@
 use std::iter::zip;
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Schema};
+use datafusion::functions_aggregate::count::Count;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
@@ -61,7 +64,11 @@ pub(crate) fn lower_aggregate(
     let functions = zip(definition.aggr_expr(), definition.filter_expr())
         .map(|(function, filter)| {
             let takes_narrow = takes_narrow(function.fun(), function.is_distinct(), has_groups);
-            Function::new(function, filter.as_ref(), takes_narrow)
+            let distinct = distinct_count(function, &definition.input().schema())?;
+            let function = Function::new(function, filter.as_ref())?;
+            Ok(function
+                .with_narrow(takes_narrow)
+                .with_distinct_count(distinct))
         })
         .collect::<Result<_>>()?;
     let limit = aggregate
@@ -80,6 +87,15 @@ pub(crate) fn lower_aggregate(
     .with_limit(limit)
     .with_order(in_order);
     Ok(aggregate::aggregate(plan, input, graph))
+}
+
+/// The type of the values that a COUNT(DISTINCT x) counts.
+fn distinct_count(function: &AggregateFunctionExpr, input: &Schema) -> Result<Option<DataType>> {
+    let is_count = function.fun().inner().is::<Count>() && function.is_distinct();
+    match function.expressions().as_slice() {
+        [value] if is_count => Ok(Some(value.data_type(input)?)),
+        _ => Ok(None),
+    }
 }
 
 /// Whether a function was planned to see its rows in the order of the input. Where the input has no order, functions with an

@@ -1,16 +1,17 @@
 //! GROUP BY and aggregates without groups, in two phases.
 //!
-//! [`plan`]: what is to be computed. [`table`]: groups and the state of their aggregates, on DataFusion's group tables and
-//! accumulators. [`partial`], phase 1: each worker fills a table that stays small; when it outgrows the cache, its states (or, where
-//! groups hardly repeat, the rows themselves as states) go by hash to [`partitions`] that all workers share. [`merge`], phase 2:
-//! one unit for each partition merges what is left and gives the rows. [`ungrouped`]: one state for each worker, merged at the
-//! end.
+//! [`plan`]: what is to be computed. [`table`]: groups ([`keys`] finds them) and the state of their aggregates, in DataFusion's
+//! accumulators, those of our functions, or [`distinct`]. [`partial`], phase 1: each worker fills a table that stays small; when it
+//! outgrows the cache, its states (or, where groups hardly repeat, the rows themselves) go by hash to [`partitions`] that all
+//! workers share. [`merge`], phase 2: one unit for each partition merges what is left and gives the rows. [`ungrouped`]: one state
+//! for each worker, merged at the end.
 //!
 //! Where memory has a limit and the groups do not fit, all states go to files ([`spilled`]).
 //!
 //! A table that never overflowed is not taken apart: one worker alone never makes states at all, and few groups are merged into
 //! the first worker's table.
 
+mod distinct;
 mod keys;
 mod merge;
 mod partial;

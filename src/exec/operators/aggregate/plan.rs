@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, new_null_array};
-use arrow::datatypes::SchemaRef;
-use datafusion::logical_expr::GroupsAccumulator;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::logical_expr::{Accumulator, GroupsAccumulator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 use datafusion::physical_plan::aggregates::{PhysicalGroupBy, evaluate_group_by};
 
+use super::distinct::{DistinctCount, DistinctCounts};
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::narrow::NarrowBatch;
@@ -156,6 +157,8 @@ pub(crate) struct Function {
     filter_input: Option<usize>,
     /// It takes decimals in 64 bits for those in 128.
     takes_narrow: bool,
+    /// It counts different values of this type.
+    distinct_count: Option<DataType>,
     /// How many columns its state takes.
     state_columns: usize,
 }
@@ -170,7 +173,6 @@ impl Function {
     pub(crate) fn new(
         expr: &Arc<AggregateFunctionExpr>,
         filter: Option<&Arc<dyn PhysicalExpr>>,
-        takes_narrow: bool,
     ) -> Result<Self> {
         let order = expr.order_bys().iter().map(|key| Arc::clone(&key.expr));
         Ok(Function {
@@ -183,10 +185,23 @@ impl Function {
             filter: filter.map(checked).transpose()?,
             argument_inputs: Vec::new(),
             filter_input: None,
-            takes_narrow,
+            takes_narrow: false,
+            distinct_count: None,
             state_columns: expr.state_fields()?.len(),
             expr: Arc::clone(expr),
         })
+    }
+
+    #[must_use]
+    pub(crate) fn with_narrow(mut self, takes_narrow: bool) -> Self {
+        self.takes_narrow = takes_narrow;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_distinct_count(mut self, value_type: Option<DataType>) -> Self {
+        self.distinct_count = value_type;
+        self
     }
 
     /// Finds arguments and filter among `inputs`, or adds them.
@@ -212,10 +227,6 @@ impl Function {
 
     pub(super) fn name(&self) -> &str {
         self.expr.fun().name()
-    }
-
-    pub(super) fn expr(&self) -> &AggregateFunctionExpr {
-        &self.expr
     }
 
     pub(super) fn filter(&self) -> Option<&Arc<dyn PhysicalExpr>> {
@@ -256,6 +267,9 @@ impl Function {
 
     /// State for many groups, kept in columns where the function can, else one accumulator for each group.
     pub(super) fn start_groups(&self) -> Result<Box<dyn GroupsAccumulator>> {
+        if let Some(counts) = self.distinct_counts()? {
+            return Ok(Box::new(counts));
+        }
         if self.has_columnar_state() {
             return Ok(self.expr.create_groups_accumulator()?);
         }
@@ -263,6 +277,21 @@ impl Function {
         Ok(Box::new(GroupsAccumulatorAdapter::new(move || {
             expr.create_accumulator()
         })))
+    }
+
+    /// State for all rows together.
+    pub(super) fn start_one(&self) -> Result<Box<dyn Accumulator>> {
+        Ok(match self.distinct_counts()? {
+            Some(counts) => Box::new(DistinctCount::new(counts)),
+            None => self.expr.create_accumulator()?,
+        })
+    }
+
+    fn distinct_counts(&self) -> Result<Option<DistinctCounts>> {
+        match &self.distinct_count {
+            Some(value_type) => DistinctCounts::new(value_type),
+            None => Ok(None),
+        }
     }
 
     fn has_columnar_state(&self) -> bool {

@@ -12,13 +12,17 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_plan::collect;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::functions::Functions;
 use crate::exec::{BatchStream, Flow, RunContext, Sink, Source, run, stream_of};
+
+mod narrow;
 
 /// Batches as units: each is read in slices of the context's batch size.
 #[derive(Debug)]
@@ -154,6 +158,10 @@ impl Case {
             .unwrap();
         let config = SessionConfig::new().with_target_partitions(partitions);
         let session = SessionContext::new_with_config(config);
+        // The language's own sums and averages.
+        for function in Functions::new().unwrap().all_aggregate() {
+            session.register_udaf(AggregateUDF::clone(&function));
+        }
         let parts = cut(&table, partitions).into_iter().map(|part| vec![part]);
         let mut parts: Vec<_> = parts.collect();
         if parts.is_empty() {

@@ -18,12 +18,18 @@ mod tests;
 mod text;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_plan::aggregates::group_values::GroupValues;
 
 use crate::error::Result;
+use column::KeyColumn;
 pub(super) use general::as_planned;
 use packed::PackedKeys;
+
+/// Whether values of this type have codes.
+pub(super) fn has_codes(data_type: &DataType) -> bool {
+    KeyColumn::new(data_type).is_some()
+}
 
 /// The groups of one table.
 pub(super) struct GroupKeys {
