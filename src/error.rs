@@ -160,7 +160,10 @@ impl Error {
     /// Says that it arose inside of `what`, whose text is not the one that places count in: `place` is where that was asked for.
     #[must_use]
     pub(crate) fn inside(mut self, what: &str, place: Span) -> Self {
-        self.0.message = format!("in {what}: {}", self.0.message);
+        // The innermost place says enough.
+        if !self.0.message.starts_with("in the ") {
+            self.0.message = format!("in {what}: {}", self.0.message);
+        }
         self.0.span = Some(place);
         self.0.label = None;
         self.0.labels.clear();

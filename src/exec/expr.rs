@@ -83,7 +83,7 @@ pub(crate) fn conjuncts(condition: &Arc<dyn PhysicalExpr>) -> Result<Vec<Conjunc
 }
 
 /// Whether evaluating could end in an error for some value: true unless it is made of parts known not to.
-fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
+pub(crate) fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
     let safe = expr.is::<Column>()
         || expr.is::<Literal>()
         || expr.is::<NotExpr>()

@@ -1,5 +1,6 @@
 //! bind (syntax tree to logical plan), decorrelate and optimize (to DataFusion's physical plan), lower (to pipelines).
 
+pub(crate) mod assert;
 pub(crate) mod bind;
 mod decorrelate;
 pub(crate) mod lower;

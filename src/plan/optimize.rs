@@ -1,6 +1,12 @@
 //! Logical plan to physical plan: DataFusion's analyzer, optimizer and physical planner, set up for our pipelines.
 //!
-//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning.
+//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning. What comes out
+//! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]).
+
+mod estimate;
+mod join_graph;
+mod join_order;
+mod selectivity;
 
 use std::sync::Arc;
 
@@ -12,6 +18,7 @@ use datafusion::prelude::SessionConfig;
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
+use crate::plan::assert::query_planner;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
 
 /// What planning needs to know beyond the query.
@@ -48,6 +55,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
 
     Ok(SessionStateBuilder::new()
         .with_config(config)
+        .with_query_planner(query_planner())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())
@@ -75,7 +83,7 @@ pub(crate) async fn optimize(
     let marked = query.places.mark(&plan, optimized, state)?;
     let planner = state.query_planner();
     let physical = planner.create_physical_plan(&marked, state).await;
-    physical.map_err(explain)
+    join_order::order_joins(physical.map_err(explain)?)
 }
 
 fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {

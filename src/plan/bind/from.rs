@@ -86,11 +86,18 @@ impl Binder<'_> {
     /// One table with its alias.
     pub(super) fn factor(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         self.hints(&factor.hints)?;
-        if let Some(span) = (factor.sample.as_ref().map(|sample| sample.span))
-            .or(factor.pivot.as_ref().map(|pivot| pivot.span))
-        {
-            return Err(Error::not_implemented("this", span));
+        let relation = self.unsampled(factor, env)?;
+        let relation = match &factor.sample {
+            None => relation,
+            Some(sample) => self.sample(relation, sample, env)?,
+        };
+        match &factor.pivot {
+            None => Ok(relation),
+            Some(pivot) => self.pivot(relation, pivot, env),
         }
+    }
+
+    fn unsampled(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         let relation = match &factor.kind {
             TableKind::Table(path) => self.table(path, env)?,
             TableKind::File(path) => self.file(path)?,

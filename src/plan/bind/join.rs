@@ -20,6 +20,7 @@ use crate::plan::decorrelate::outer_references;
 
 impl Binder<'_> {
     pub(super) fn join(&self, left: Relation, join: &ast::Join, env: &Env) -> Result<Relation> {
+        self.hints(&join.hints)?;
         let kind = match join.kind {
             JoinKind::Cross | JoinKind::Inner => JoinType::Inner,
             JoinKind::Left => JoinType::Left,

@@ -9,11 +9,13 @@
 
 mod aggregate;
 mod aggregate_call;
+mod assert;
 mod bounds;
 mod call;
 mod catalog_rows;
 mod constant;
 mod convert;
+mod export;
 mod expr;
 mod extract;
 mod flow;
@@ -31,12 +33,14 @@ mod nested;
 mod operators;
 mod order;
 mod pipe;
+mod pivot;
 mod predicate;
 mod project;
 mod query;
 mod relation;
 mod rewrites;
 mod row;
+mod sample;
 mod scope;
 mod script;
 mod select;
@@ -69,6 +73,7 @@ use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result, Span};
+use crate::file::write::WriteRequest;
 use crate::lang::ast;
 use typed::Typed;
 
@@ -149,13 +154,15 @@ pub(crate) enum WriteTarget {
         name: String,
         schema: SchemaRef,
     },
+    Export(WriteRequest),
 }
 
 impl WriteTarget {
-    /// The table's name.
+    /// The table's name, or the file's path.
     pub(crate) fn name(&self) -> &str {
         match self {
             WriteTarget::CreateTable { name, .. } | WriteTarget::Insert { name, .. } => name,
+            WriteTarget::Export(request) => &request.path,
         }
     }
 
@@ -164,6 +171,7 @@ impl WriteTarget {
         match self {
             WriteTarget::CreateTable { name, .. } => format!("create table {name}:"),
             WriteTarget::Insert { name, .. } => format!("insert into {name}:"),
+            WriteTarget::Export(request) => format!("export to {}:", request.path),
         }
     }
 }

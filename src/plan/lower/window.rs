@@ -81,6 +81,11 @@ pub(crate) fn window_input(plan: &Arc<dyn ExecutionPlan>) -> Result<&Arc<dyn Exe
     })
 }
 
+/// What the node computes.
+pub(crate) fn window_functions(plan: &Arc<dyn ExecutionPlan>) -> Result<&[Arc<dyn WindowExpr>]> {
+    Ok(window_parts(plan)?.0)
+}
+
 /// Whether the window sorts at all: if not, the order of its input is part of the query.
 fn has_keys(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let (exprs, _, _) = window_parts(plan)?;
