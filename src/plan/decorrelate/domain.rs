@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 use super::Decorrelator;
+use crate::error::{Error, ErrorKind};
 
 /// What is joined to the leaves of the inner query.
 #[derive(Debug)]
@@ -32,9 +33,13 @@ pub(super) struct Beside {
 impl<'a> Domain<'a> {
     /// The distinct values of those columns that `inner` refers to.
     pub(super) fn distinct(outer: &'a LogicalPlan, inner: &LogicalPlan) -> Result<Self> {
+        let names = own_names(outer, inner)?;
+        if !names.is_empty() && is_volatile(outer)? {
+            return Err(twice_at_random(&names));
+        }
         Ok(Domain {
             outer,
-            names: own_names(outer, inner)?,
+            names,
             whole: false,
         })
     }
@@ -101,6 +106,34 @@ impl<'a> Domain<'a> {
             field.map_or(true, |field| field.is_nullable())
         })
     }
+}
+
+/// Whether a plan's rows are others each time: the domain is computed beside the outer rows.
+fn is_volatile(plan: &LogicalPlan) -> Result<bool> {
+    let mut volatile = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            volatile |= expr.is_volatile();
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(volatile)
+}
+
+fn twice_at_random(names: &[String]) -> DataFusionError {
+    let names: Vec<&str> = names.iter().map(|name| display_name(name)).collect();
+    let message = format!(
+        "a subquery uses {} of rows that are made at random, which would be made twice",
+        names.join(", ")
+    );
+    let error = Error::new(ErrorKind::Input, "TM0901", message)
+        .hint("keep the rows first: CREATE TEMP TABLE … AS");
+    DataFusionError::External(Box::new(error))
+}
+
+/// `price#7` is `price` to the user.
+pub(super) fn display_name(id: &str) -> &str {
+    id.split('#').next().unwrap_or(id)
 }
 
 /// The columns of `outer` that `inner` refers to.

@@ -27,7 +27,7 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subquery};
 
 use crate::error::{Error, ErrorKind};
-use domain::{column, columns_of, outer_names};
+use domain::{column, columns_of, display_name, outer_names};
 pub(super) use domain::{correlated_names, outer_references};
 
 /// What becomes a join here.
@@ -289,12 +289,9 @@ fn impossible(plan: &LogicalPlan) -> DataFusionError {
     DataFusionError::External(Box::new(cannot_be_joined(&names)))
 }
 
-/// TM0901 about these columns of the query around; `price#7` is `price` to the user.
+/// TM0901 about these columns of the query around.
 pub(super) fn cannot_be_joined(names: &BTreeSet<String>) -> Error {
-    let names: BTreeSet<&str> = names
-        .iter()
-        .map(|name| name.split('#').next().unwrap_or(name))
-        .collect();
+    let names: BTreeSet<&str> = names.iter().map(|name| display_name(name)).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let message = format!(
         "a subquery that uses {} of the query around it cannot be turned into a join",
