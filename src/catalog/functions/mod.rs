@@ -1,6 +1,7 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
 mod divide;
+mod raise;
 mod sample;
 mod single_value;
 mod sum;
@@ -13,6 +14,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
+pub(crate) use raise::error_function;
 pub(crate) use sample::{sample_batch, sample_row};
 pub(crate) use single_value::single_value;
 

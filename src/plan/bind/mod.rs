@@ -44,6 +44,7 @@ mod script;
 mod select;
 mod set;
 mod signature;
+mod spellings;
 mod stage;
 mod statement;
 mod subquery;
