@@ -1,8 +1,10 @@
 //! Names: tables, views, files and functions, each as what DataFusion plans with.
 //!
 //! [`Catalog`] holds what a session created or registered. [`files`] makes a table of a path. [`scan::TableScanExec`] is the plan
-//! node that stands for reading one: `plan::lower` turns it into a pipeline's source.
+//! node that stands for reading one: `plan::lower` turns it into a pipeline's source. [`durable`] does the same for a version of a
+//! durable table.
 
+pub(crate) mod durable;
 pub(crate) mod files;
 mod filter;
 pub(crate) mod functions;
@@ -12,7 +14,7 @@ mod settings;
 pub(crate) mod shared;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -21,6 +23,8 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::table::database::Database;
+use durable::SnapshotTable;
 pub(crate) use functions::Functions;
 pub(crate) use session::{DeclaredParameter, Macro, Session, SessionValue};
 pub(crate) use settings::{SETTINGS, Setting};
@@ -133,6 +137,8 @@ fn exists_already(name: &str) -> Error {
 pub(crate) struct Catalog {
     entries: RwLock<HashMap<String, Entry>>,
     functions: Functions,
+    /// Where tables outlive the session.
+    database: OnceLock<Database>,
     session: RwLock<Arc<Session>>,
 }
 
@@ -141,12 +147,22 @@ impl Catalog {
         Ok(Catalog {
             entries: RwLock::default(),
             functions: Functions::new()?,
+            database: OnceLock::new(),
             session: RwLock::default(),
         })
     }
 
     pub(crate) fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// From now on tables are kept in a directory, unless they are temporary.
+    pub(crate) fn keep_in(&self, database: Database) {
+        self.database.get_or_init(|| database);
+    }
+
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.database.get()
     }
 
     /// What the session said so far; what it says later does not change it.
@@ -159,8 +175,20 @@ impl Catalog {
         change(Arc::make_mut(&mut session));
     }
 
-    /// The entry of a name: the same spelling first, then the same letters in any case; two such are TM0206.
+    /// The entry of a name, of the session first, then of the database as it is now.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Entry>> {
+        if let Some(entry) = self.find_in_session(name)? {
+            return Ok(Some(entry));
+        }
+        let Some(database) = self.database.get() else {
+            return Ok(None);
+        };
+        let table = database.find(name)?;
+        Ok(table.map(|table| Entry::Table(Arc::new(SnapshotTable::new(table, false)))))
+    }
+
+    /// The entry of a name: the same spelling first, then the same letters in any case; two such are TM0206.
+    pub(crate) fn find_in_session(&self, name: &str) -> Result<Option<Entry>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.get(name) {
             return Ok(Some(entry.clone()));
@@ -235,7 +263,11 @@ impl Catalog {
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<String> = entries.keys().cloned().collect();
+        // A directory that cannot be listed says so when a table of it is read.
+        let kept = self.database.get().map(Database::names);
+        names.extend(kept.and_then(Result::ok).unwrap_or_default());
         names.sort();
+        names.dedup();
         names
     }
 }

@@ -107,7 +107,7 @@ impl Table {
     {
         let query = self.bound()?;
         let physical = query::optimize(&self.engine, &query)?;
-        let context = self.engine.context();
+        let context = self.engine.context()?;
         let job = Arc::new(Job {
             map: Box::new(map),
             combine: Box::new(combine),
@@ -116,7 +116,11 @@ impl Table {
             partitions: OnceLock::new(),
             answers: Mutex::new(Vec::new()),
         });
-        let mut graph = plan::lower::lower(&physical, Arc::new(MapSink(Arc::clone(&job))))?;
+        let mut graph = plan::lower::lower(
+            &physical,
+            Arc::new(MapSink(Arc::clone(&job))),
+            self.engine.is_limited(),
+        )?;
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
         exec::run(graph, &context).wait()?;

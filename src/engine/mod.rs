@@ -4,9 +4,11 @@
 //! out (rows, handles, plans).
 
 mod config;
+mod deadline;
 mod explain;
 mod functions;
 mod map_reduce;
+mod metrics;
 mod oracle;
 mod params;
 mod prepared;
@@ -17,15 +19,19 @@ mod script;
 mod sql;
 mod steps;
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
-use crate::exec::{CancelToken, RunContext};
+use crate::exec::spill::{self, Disk, SpillSpace};
+use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang;
 use crate::plan::optimize::{PlanSettings, session_state};
 
@@ -33,10 +39,11 @@ pub use config::Builder;
 pub use explain::Explain;
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use map_reduce::{Emit, Table};
+pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
 pub use register::FileSource;
-pub use result::{Outcome, QueryHandle, Rows, Summary};
+pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///
@@ -57,6 +64,12 @@ struct Shared {
     settings: config::Settings,
     pool: Arc<rayon::ThreadPool>,
     runtime: Arc<LazyRuntime>,
+    budget: Arc<Budget>,
+    disk: Arc<Disk>,
+    deadlines: Arc<deadline::Deadlines>,
+    counters: Arc<metrics::Counters>,
+    /// What the rows of tables in memory are counted with, by the table's name.
+    kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
@@ -111,7 +124,6 @@ impl Engine {
             catalog.functions(),
             PlanSettings {
                 batch_rows: settings.batch_rows,
-                memory_limit: settings.memory_limit,
             },
         )?;
         let pool = rayon::ThreadPoolBuilder::new()
@@ -127,8 +139,17 @@ impl Engine {
                     format!("no threads could be started: {error}"),
                 )
             })?;
+        let disk = Disk::new(settings.spill_dir.clone(), settings.spill_limit);
+        if settings.memory_limit.is_some() {
+            spill::remove_abandoned(&disk.folder());
+        }
         Ok(Engine(Arc::new(Shared {
             catalog,
+            budget: Budget::new(settings.memory_limit),
+            disk,
+            deadlines: Arc::default(),
+            counters: Arc::default(),
+            kept: Mutex::default(),
             state,
             settings,
             pool: Arc::new(pool),
@@ -249,8 +270,34 @@ impl Engine {
         running.iter().for_each(CancelToken::cancel);
     }
 
+    /// Keeps the rows of a table counted, beside those that it had where they are `more`.
+    fn keep(&self, table: String, memory: MemoryReservation, more: bool) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_table = kept.entry(table).or_default();
+        if !more {
+            of_table.clear();
+        }
+        of_table.push(memory);
+    }
+
+    /// A table is gone.
+    fn forget(&self, table: &str) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(table);
+    }
+
+    /// Whether operators may have to write out what they hold.
+    fn is_limited(&self) -> bool {
+        self.0.budget.limit().is_some()
+    }
+
     /// A context for one query.
-    fn context(&self) -> Arc<RunContext> {
+    fn context(&self) -> Result<Arc<RunContext>> {
+        self.context_for(false)
+    }
+
+    /// The same; `analyze` has every step measured.
+    fn context_for(&self, analyze: bool) -> Result<Arc<RunContext>> {
         let cancel = CancelToken::default();
         let mut running = self
             .0
@@ -260,16 +307,24 @@ impl Engine {
         running.retain(CancelToken::is_shared);
         running.push(cancel.clone());
         drop(running);
-        Arc::new(RunContext {
+        if let Some(timeout) = self.0.settings.timeout {
+            self.0.deadlines.add(&cancel, timeout)?;
+        }
+        let memory = QueryMemory::new(&self.0.budget);
+        Ok(Arc::new(RunContext {
+            analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
             pool: Arc::clone(&self.0.pool),
             cancel,
-            task: self.0.state.task_ctx(),
+            task: task_within(TaskContext::from(&self.0.state), &memory),
+            charged: None,
+            memory,
+            spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
             max_recursion: self.catalog().session().settings.max_recursion,
             notes: Arc::default(),
-        })
+        }))
     }
 
     fn catalog(&self) -> &Catalog {

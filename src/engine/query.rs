@@ -47,20 +47,25 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
         let foreign = engine.0.foreign_tables.load(Ordering::Relaxed);
         let runtime = foreign.then(|| engine.0.runtime.get()).transpose()?;
         let _guard = runtime.as_ref().map(|runtime| runtime.enter());
-        futures::executor::block_on(plan::optimize::optimize(&query.plan, &state))
+        futures::executor::block_on(plan::optimize::optimize(query, &state))
     })
 }
 
 /// Logical plan to running pipelines.
-fn start(engine: &Engine, query: &BoundQuery) -> Result<(Rows, Arc<Execution>)> {
+fn start(
+    engine: &Engine,
+    query: &BoundQuery,
+    analyze: bool,
+) -> Result<(Rows, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
-    let context = engine.context();
+    let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
-    let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph =
+        on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     let execution = exec::run(graph, &context);
-    let rows = Rows::new(schema, receiver, Arc::clone(&execution), &context);
-    Ok((rows, execution))
+    let running = result::Running::new(engine, receiver, &execution);
+    Ok((Rows::new(schema, running, &context), execution))
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
@@ -128,15 +133,16 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
 
 /// The rows of a bound query.
 pub(super) fn answer(engine: &Engine, query: &BoundQuery) -> Result<Rows> {
-    answer_with_execution(engine, query).map(|(rows, _)| rows)
+    answer_with_execution(engine, query, false).map(|(rows, _)| rows)
 }
 
 /// The rows of a bound query, and what makes them.
 pub(super) fn answer_with_execution(
     engine: &Engine,
     query: &BoundQuery,
+    analyze: bool,
 ) -> Result<(Rows, Arc<Execution>)> {
-    start(engine, query)
+    start(engine, query, analyze)
 }
 
 /// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.

@@ -386,6 +386,9 @@ impl Script<'_> {
                 let removed = catalog.remove(&name, view);
                 let removed = removed.map_err(|error| error.at(drop.name.span))?;
                 dropped = removed.is_some();
+                if let Some(name) = removed {
+                    self.engine.forget(&name);
+                }
                 if view { "view" } else { "table" }
             }
             DropKind::Function => {

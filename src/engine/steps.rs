@@ -5,12 +5,14 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
+use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::query::answer;
+use super::query::{answer, answer_with_execution};
 use super::{Engine, Outcome, Rows, Summary};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::write::{publish, write};
+use crate::exec::spill::{batch_bytes, own_rows};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{Step, WriteTarget};
 
@@ -24,12 +26,13 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let (mut tables, mut files, mut written) = (Vec::new(), Vec::new(), 0);
+    let mut kept = Vec::new();
     for step in steps {
         match step {
             Step::Share { rows, query } => {
-                let (batches, found) = collected(engine, &query)?;
-                notes.extend(found);
-                rows.fill(batches);
+                let mut shared = answer(engine, &query)?;
+                rows.fill(shared.by_ref().collect::<Result<_>>()?);
+                notes.extend(shared.notes());
             }
             // An answer that fails must fail before anything is stored.
             Step::Answer(query) if writes => {
@@ -50,8 +53,9 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
                 notes.extend(rows.notes());
             }
             Step::Write { target, query } => {
-                let (batches, found) = collected(engine, &query)?;
+                let (batches, memory, found) = collected(engine, &query)?;
                 notes.extend(found);
+                kept.push((target.name().to_string(), memory));
                 written += batches
                     .iter()
                     .map(|batch| batch.num_rows() as u64)
@@ -61,6 +65,9 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
         }
     }
     publish(files, || engine.catalog().change_tables(&tables))?;
+    for (change, (name, memory)) in tables.iter().zip(kept) {
+        engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
+    }
     if writes {
         outcomes.push(Outcome::Done(Summary::new(written)));
     }
@@ -79,11 +86,21 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
     }
 }
 
-/// The rows of a query, and what it noted of them.
-fn collected(engine: &Engine, query: &BoundQuery) -> Result<(Vec<RecordBatch>, Vec<Error>)> {
-    let mut rows = answer(engine, query)?;
-    let batches = rows.by_ref().collect::<Result<_>>()?;
-    Ok((batches, rows.notes()))
+/// The rows of a query, the memory that they are counted with, and what the query noted of them.
+fn collected(
+    engine: &Engine,
+    query: &BoundQuery,
+) -> Result<(Vec<RecordBatch>, MemoryReservation, Vec<Error>)> {
+    let (mut rows, execution) = answer_with_execution(engine, query, false)?;
+    let memory = execution.context().reserve("a table in memory");
+    drop(execution);
+    let mut batches = Vec::new();
+    for batch in rows.by_ref() {
+        let batch = own_rows(batch?)?;
+        memory.try_grow(batch_bytes(&batch))?;
+        batches.push(batch);
+    }
+    Ok((batches, memory, rows.notes()))
 }
 
 fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange> {

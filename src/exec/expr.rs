@@ -1,9 +1,11 @@
 //! DataFusion's physical expressions with the language's rules: overflow is an error, and a condition meets only the rows that
 //! the conditions before it let through.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::{and_kleene, or_kleene};
@@ -13,16 +15,22 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::logical_expr::{ColumnarValue, Operator};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
 };
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 
+use super::narrow;
+use super::placed::unmarked;
 use crate::error::{Error, Result};
 
 /// The same expression, with every `+`, `-` and `*` checked, and guarded where a later condition could fail.
 pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     let checked = Arc::clone(expr).transform_up(|expr| {
+        if let Some(unmarked) = unmarked(&expr) {
+            return Ok(Transformed::yes(unmarked));
+        }
         let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
             return Ok(Transformed::no(expr));
         };
@@ -30,9 +38,9 @@ pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalEx
         match binary.op() {
             Operator::Plus | Operator::Minus | Operator::Multiply => {
                 let exact = BinaryExpr::new(left, *binary.op(), right).with_fail_on_overflow(true);
-                Ok(Transformed::yes(Arc::new(InPrecision {
-                    exact: Arc::new(exact),
-                })))
+                Ok(Transformed::yes(Arc::new(InPrecision::new(Arc::new(
+                    exact,
+                )))))
             }
             Operator::And | Operator::Or if can_fail(&right) => {
                 let all = *binary.op() == Operator::And;
@@ -42,6 +50,36 @@ pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalEx
         }
     });
     Ok(checked.data()?)
+}
+
+/// A part of a condition, and whether evaluating it may end in an error.
+pub(crate) type Conjunct = (Arc<dyn PhysicalExpr>, bool);
+
+/// Columns, and conditions on them.
+type OfColumns = (BTreeSet<usize>, Vec<Arc<dyn PhysicalExpr>>);
+
+/// The parts of a condition all of which must be true, checked, each with whether it can fail. Those that cannot may be asked in
+/// any order: they come first, one for each set of columns. The others are one part, which must meet only rows that pass those.
+pub(crate) fn conjuncts(condition: &Arc<dyn PhysicalExpr>) -> Result<Vec<Conjunct>> {
+    let (failing, safe): (Vec<_>, Vec<_>) = split_conjunction(condition)
+        .into_iter()
+        .partition(|part| can_fail(part));
+    let mut parts: Vec<OfColumns> = Vec::new();
+    for part in safe {
+        let columns = collect_columns(part).iter().map(Column::index).collect();
+        match parts.iter_mut().find(|(other, _)| *other == columns) {
+            Some((_, parts)) => parts.push(Arc::clone(part)),
+            None => parts.push((columns, vec![Arc::clone(part)])),
+        }
+    }
+    let mut all = parts
+        .into_iter()
+        .map(|(_, parts)| Ok((checked(&conjunction(parts))?, false)))
+        .collect::<Result<Vec<_>>>()?;
+    if !failing.is_empty() {
+        all.push((checked(&conjunction(failing.into_iter().cloned()))?, true));
+    }
+    Ok(all)
 }
 
 /// Whether evaluating could end in an error for some value: true unless it is made of parts known not to.
@@ -73,11 +111,61 @@ fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
 
 /// Arithmetic whose decimals must keep to their precision. Narrower results have room for every outcome; at the widest there is
 /// none, and arrow's kernels look only at the bits.
+///
+/// Decimals are first tried in 64 bits, where every outcome is within the precision, see [`narrow`]. Where that was not possible
+/// once it is not tried again.
 struct InPrecision {
     exact: Arc<dyn PhysicalExpr>,
+    is_wide: AtomicBool,
+}
+
+/// The checked `+`, `-` or `*` that `expr` is, if its values have a chance to fit 64 bits.
+pub(super) fn exact_arithmetic(expr: &Arc<dyn PhysicalExpr>) -> Option<&BinaryExpr> {
+    expr.downcast_ref::<InPrecision>()?.maybe_narrow()
 }
 
 impl InPrecision {
+    fn new(exact: Arc<dyn PhysicalExpr>) -> Self {
+        InPrecision {
+            exact,
+            is_wide: AtomicBool::new(false),
+        }
+    }
+
+    fn maybe_narrow(&self) -> Option<&BinaryExpr> {
+        match self.is_wide.load(Ordering::Relaxed) {
+            true => None,
+            false => self.exact.downcast_ref::<BinaryExpr>(),
+        }
+    }
+
+    /// The values by way of 64 bits.
+    fn by_narrow(&self, batch: &RecordBatch) -> Option<ArrayRef> {
+        let planned = self.exact.data_type(batch.schema_ref()).ok()?;
+        let values = narrow::arithmetic(self.maybe_narrow()?, batch);
+        let values = values.and_then(|values| values.into_planned(&planned));
+        if values.is_none() {
+            self.is_wide.store(true, Ordering::Relaxed);
+        }
+        values
+    }
+
+    /// Kernels show a DECIMAL's digits without its point: the type says more.
+    fn named(&self, error: DataFusionError, batch: &RecordBatch) -> DataFusionError {
+        let Ok(DataType::Decimal128(precision, scale)) = self.exact.data_type(&batch.schema())
+        else {
+            return error;
+        };
+        let error = Error::from(error);
+        if error.code() != "TM0502" {
+            return DataFusionError::External(Box::new(error));
+        }
+        let message = format!("the result is too large for DECIMAL({precision}, {scale})");
+        let error = Error::run("TM0502", message)
+            .hint("CAST(x AS FLOAT64) holds larger numbers, to about 16 digits");
+        DataFusionError::External(Box::new(error))
+    }
+
     fn check(values: &ArrayRef) -> DataFusionResult<()> {
         let DataType::Decimal128(precision, _) = values.data_type() else {
             return Ok(());
@@ -104,7 +192,11 @@ impl PhysicalExpr for InPrecision {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
-        let value = self.exact.evaluate(batch)?;
+        if let Some(values) = self.by_narrow(batch) {
+            return Ok(ColumnarValue::Array(values));
+        }
+        let value = self.exact.evaluate(batch);
+        let value = value.map_err(|error| self.named(error, batch))?;
         match &value {
             ColumnarValue::Array(values) => InPrecision::check(values)?,
             ColumnarValue::Scalar(value @ ScalarValue::Decimal128(..)) => {
@@ -123,9 +215,7 @@ impl PhysicalExpr for InPrecision {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn PhysicalExpr>>,
     ) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(InPrecision {
-            exact: children.swap_remove(0),
-        }))
+        Ok(Arc::new(InPrecision::new(children.swap_remove(0))))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

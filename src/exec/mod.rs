@@ -8,16 +8,21 @@
 //! No worker ever waits: where a batch is not there yet, or the caller's queue is full, the worker is parked as a future is and
 //! the waker puts it back on the pool.
 
+mod cancel;
 mod context;
 mod error;
 pub(crate) mod exchange;
 pub(crate) mod expr;
 pub(crate) mod graph;
+pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod narrow;
 mod notes;
 pub(crate) mod operators;
 pub(crate) mod output;
+pub(crate) mod placed;
 mod run;
+pub(crate) mod spill;
 mod worker;
 
 use std::any::Any;
@@ -29,12 +34,15 @@ use std::task::{Context, Poll};
 use arrow::record_batch::RecordBatch;
 use futures::Stream;
 
-pub(crate) use context::{CancelToken, RunContext};
+pub(crate) use cancel::{CancelToken, WeakToken};
+pub(crate) use context::{RunContext, task_within};
 pub(crate) use notes::Notes;
 pub(crate) use output::{Receiver, output};
 pub(crate) use run::{Execution, run};
 
+use self::memory::Share;
 use crate::error::Result;
+use crate::file::RuntimeFilter;
 
 /// Batches, as they come.
 pub(crate) type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
@@ -58,6 +66,17 @@ pub(crate) enum Flow {
 pub(crate) trait Source: Send + Sync + Debug {
     /// How many units the workers may claim. Called once, when every slot the source reads from is filled.
     fn units(&self, context: &Arc<RunContext>) -> Result<usize>;
+
+    /// Whether its rows come from outside the query: from files or tables.
+    fn reads_input(&self) -> bool {
+        false
+    }
+
+    /// Offers a filter whose keys are these columns of the source. It may be used to leave out rows; whether it was taken is
+    /// answered, so that nobody makes one in vain. Called before the run.
+    fn offer(&self, _keys: &[usize], _filter: &Arc<dyn RuntimeFilter>) -> bool {
+        false
+    }
 
     /// The batches of one unit.
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream>;
@@ -100,6 +119,11 @@ pub(crate) trait Sink: Send + Sync + Debug {
     /// What one worker holds.
     type Local: Send + 'static;
 
+    /// Called once before anything of the graph runs. A sink that holds much and can write it out gives its share of memory.
+    fn share(&self, _context: &RunContext) -> Option<Arc<Share>> {
+        None
+    }
+
     fn start(&self, context: &Arc<RunContext>) -> Result<Self::Local>;
 
     fn push(&self, local: &mut Self::Local, batch: RecordBatch) -> Result<Flow>;
@@ -119,6 +143,7 @@ pub(crate) trait Sink: Send + Sync + Debug {
 
 /// [`Sink`] with the type of its local state hidden, so that a graph can hold any.
 pub(crate) trait AnySink: Send + Sync + Debug {
+    fn share(&self, context: &RunContext) -> Option<Arc<Share>>;
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn Any + Send>>;
     fn push(&self, local: &mut (dyn Any + Send), batch: RecordBatch) -> Result<Flow>;
     fn poll_ready(&self, local: &mut (dyn Any + Send), waker: &mut Context<'_>)
@@ -134,6 +159,10 @@ fn local_of<S: Sink>(local: &mut (dyn Any + Send)) -> Result<&mut S::Local> {
 }
 
 impl<S: Sink> AnySink for S {
+    fn share(&self, context: &RunContext) -> Option<Arc<Share>> {
+        Sink::share(self, context)
+    }
+
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn Any + Send>> {
         Ok(Box::new(Sink::start(self, context)?))
     }

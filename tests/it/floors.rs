@@ -4,14 +4,16 @@
 use std::path::{Path, PathBuf};
 
 /// Modules by floor; a module names lower floors only.
-const FLOORS: [(&str, u8); 7] = [
+const FLOORS: [(&str, u8); 9] = [
     ("error", 1),
     ("lang", 2),
+    ("store", 2),
     ("file", 3),
-    ("catalog", 4),
-    ("exec", 4),
-    ("plan", 5),
-    ("engine", 6),
+    ("table", 4),
+    ("catalog", 5),
+    ("exec", 5),
+    ("plan", 6),
+    ("engine", 7),
 ];
 
 /// Where a package may be named, as beginnings of paths below `src/`.

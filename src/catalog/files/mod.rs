@@ -62,12 +62,11 @@ pub(crate) fn open(
         files.push((file, data));
     }
     let (schema, files) = merge::merge(files, columns)?;
-    Ok(Arc::new(FileTable(Arc::new(Parts {
-        path: path.to_string(),
-        columns: schema.fields().iter().map(|_| OnceLock::new()).collect(),
+    Ok(Arc::new(FileTable::of_files(
+        path.to_string(),
         schema,
         files,
-    }))))
+    )))
 }
 
 fn named_format(name: &str) -> Result<Format> {
@@ -132,6 +131,16 @@ fn plain_values(options: &[(String, ScalarValue)]) -> Result<Vec<(String, Option
 }
 
 impl FileTable {
+    /// Files that are open; `path` is what the user calls them.
+    pub(super) fn of_files(path: String, schema: SchemaRef, files: Vec<ScanFile>) -> Self {
+        FileTable(Arc::new(Parts {
+            path,
+            columns: schema.fields().iter().map(|_| OnceLock::new()).collect(),
+            schema,
+            files,
+        }))
+    }
+
     /// The path as the user wrote it.
     pub(crate) fn path(&self) -> &str {
         &self.0.path
@@ -145,7 +154,7 @@ impl FileTable {
         &self.0.files
     }
 
-    fn plan(
+    pub(super) fn plan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -219,19 +228,21 @@ impl TableProvider for FileTable {
         &self,
         filters: &[&Expr],
     ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
-        let judge = |filter: &&Expr| {
-            if of_row_alone(filter) {
-                TableProviderFilterPushDown::Exact
-            } else {
-                TableProviderFilterPushDown::Unsupported
-            }
-        };
-        Ok(filters.iter().map(judge).collect())
+        Ok(filters.iter().map(pushdown).collect())
     }
 
     fn statistics(&self) -> Option<Statistics> {
         let all: Vec<usize> = (0..self.0.schema.fields().len()).collect();
         Some(self.statistics_of(&all))
+    }
+}
+
+/// A scan answers what depends on the row alone, for every row.
+pub(super) fn pushdown(filter: &&Expr) -> TableProviderFilterPushDown {
+    if of_row_alone(filter) {
+        TableProviderFilterPushDown::Exact
+    } else {
+        TableProviderFilterPushDown::Unsupported
     }
 }
 

@@ -1,8 +1,14 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
+mod avg;
 mod divide;
 mod raise;
 mod sample;
+mod in_set;
+mod interval;
+mod like_pattern;
+mod position;
+mod shift;
 mod single_value;
 mod sum;
 
@@ -16,7 +22,18 @@ use crate::error::Result;
 pub(crate) use divide::int_divide;
 pub(crate) use raise::error_function;
 pub(crate) use sample::{sample_batch, sample_row};
+pub(crate) use in_set::in_set;
+pub(crate) use interval::{Unit, has_only_days, interval_of};
+pub(crate) use like_pattern::{like_pattern, with_backslashes};
+pub(crate) use position::checked_position;
+pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
+
+/// Whether `function` takes decimals in 64 bits where it was planned over 128.
+pub(crate) fn takes_narrow(function: &AggregateUDF, is_distinct: bool, has_groups: bool) -> bool {
+    let inner = function.inner();
+    !is_distinct && (inner.is::<sum::CheckedSum>() || has_groups && inner.is::<avg::ExactAvg>())
+}
 
 /// The kinds of functions, by lower-case name and alias.
 #[derive(Debug, Default)]
@@ -50,6 +67,7 @@ impl Functions {
             );
         }
         functions.register_aggregate(sum::checked_sum());
+        functions.register_aggregate(avg::exact_avg());
         Ok(functions)
     }
 

@@ -150,16 +150,11 @@ impl Binder<'_> {
             return self.fields(value, &path.parts[parts..]);
         }
         let mut outer = stage.env.outer;
-        let mut is_next = true;
         while let Some(around) = outer {
             if let Some(found) = around.scope.find(&path.parts)? {
-                if !is_next {
-                    return Err(too_far_out(path));
-                }
                 return self.outside(found, path);
             }
             outer = around.outer;
-            is_next = false;
         }
         Err(self.unknown_column(path, stage))
     }
@@ -263,7 +258,13 @@ impl Binder<'_> {
             ..Env::default()
         };
         let mut stage = Stage::plain(&scope, &env, clause);
-        let typed = self.expr(expr, &mut stage)?;
+        let typed = self.expr(expr, &mut stage).map_err(|error| {
+            if error.code() != "TM0201" {
+                return error;
+            }
+            let message = format!("{clause} needs a literal or a parameter, not a column");
+            Error::input("TM0407", message, expr.span).hint("it is the same for all rows")
+        })?;
         typed
             .value()
             .cloned()
@@ -289,20 +290,6 @@ fn note_use(column: &ScopeColumn, span: Span, stage: &mut Stage) {
             span,
         });
     }
-}
-
-/// Subqueries become joins with the query around them, not with the one around that.
-fn too_far_out(path: &ast::Path) -> Error {
-    let names: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
-    Error::input(
-        "TM0901",
-        format!(
-            "`{}` belongs to a query two levels out, which cannot be unnested yet",
-            names.join(".")
-        ),
-        path.span,
-    )
-    .hint("rewrite the subquery as a JOIN")
 }
 
 fn outside_aggregate(path: &ast::Path, scope: &Scope) -> Error {

@@ -171,6 +171,7 @@ impl Binder<'_> {
         let query = BoundQuery {
             plan,
             columns: output.collect(),
+            places: self.places.borrow().clone(),
         };
         steps.push(Step::Share {
             rows: Arc::clone(&rows),
@@ -282,6 +283,7 @@ impl Binder<'_> {
         Ok(BoundQuery {
             plan: project(relation.plan, exprs)?,
             columns,
+            places: self.places.borrow().clone(),
         })
     }
 }

@@ -22,6 +22,7 @@ mod flow;
 mod from;
 mod group;
 mod hints;
+mod interval;
 mod join;
 mod list;
 mod literal;
@@ -38,16 +39,19 @@ mod project;
 mod query;
 mod relation;
 mod rewrites;
+mod row;
 mod sample;
 mod scope;
 mod script;
 mod select;
 mod set;
 mod signature;
+mod special;
 mod spellings;
 mod stage;
 mod statement;
 mod subquery;
+mod table_function;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -65,15 +69,16 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result};
 use crate::file::write::WriteRequest;
 use crate::lang::ast;
+use typed::Typed;
 
 pub(crate) use literal::{as_declared, unknown_setting};
-pub(crate) use translate::correlated_columns;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {
@@ -154,6 +159,14 @@ pub(crate) enum WriteTarget {
 }
 
 impl WriteTarget {
+    /// The table's name, or the path.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            WriteTarget::CreateTable { name, .. } | WriteTarget::Insert { name, .. } => name,
+            WriteTarget::Export(request) => &request.path,
+        }
+    }
+
     /// For EXPLAIN.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -233,6 +246,7 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
 }
 
@@ -254,6 +268,7 @@ impl<'a> Binder<'a> {
             next_id: Cell::new(0),
             realm: RefCell::default(),
             expanded: Cell::new(0),
+            places: RefCell::default(),
             warnings: RefCell::default(),
         }
     }
@@ -285,6 +300,14 @@ impl<'a> Binder<'a> {
         let text = macro_text.as_deref().unwrap_or(self.text);
         let text = text.get(span.start..span.end).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Notes where an expression that can fail stands. Those of a view or a function stand in other texts.
+    fn noted(&self, value: Typed) -> Typed {
+        if self.realm.borrow().is_empty() && self.macro_text.borrow().is_none() {
+            self.places.borrow_mut().note(&value.expr, value.span);
+        }
+        value
     }
 
     fn warn(&self, warning: Error) {

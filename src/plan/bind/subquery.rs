@@ -17,6 +17,7 @@ use super::{Binder, shared};
 use crate::catalog::functions::single_value;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, PipeOp, QueryBody, SelectShape, SetExpr};
+use crate::plan::decorrelate::outer_references;
 
 impl Binder<'_> {
     /// A query that sees the names around it.
@@ -44,6 +45,12 @@ impl Binder<'_> {
         Ok((finished, only))
     }
 
+    /// A query of any number of columns.
+    pub(super) fn inner_columns(&self, query: &ast::Query, stage: &Stage) -> Result<Finished> {
+        let relation = self.inner_relation(query, stage)?;
+        self.finish(relation, false)
+    }
+
     /// A subquery's rows before its columns are cut down to those it gives: what it is ordered by may be among the others.
     fn inner_relation(&self, query: &ast::Query, stage: &Stage) -> Result<Relation> {
         let mut relation = self.inner_query(query, stage)?;
@@ -69,7 +76,7 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Subquery> {
         check_subquery(&plan, span)?;
-        let outer_ref_columns = plan.all_out_ref_exprs();
+        let outer_ref_columns = outer_references(&plan)?;
         for reference in &outer_ref_columns {
             let Expr::OuterReferenceColumn(_, column) = reference else {
                 continue;
@@ -114,7 +121,9 @@ impl Binder<'_> {
         } else if gives_one_row(&finished.plan) {
             finished.plan
         } else {
-            self.aggregated(finished.plan, "value", single_value(), &column, Vec::new())?
+            let place = self.realm.borrow().is_empty().then_some(span);
+            let only = single_value(place);
+            self.aggregated(finished.plan, "value", only, &column, Vec::new())?
         };
         self.scalar(plan, column.data_type, span, stage)
     }
@@ -141,7 +150,7 @@ impl Binder<'_> {
         };
         let one = Expr::Literal(ScalarValue::from(1i64), None);
         let is_one = limit.fetch.as_deref() == Some(&one) && skips_nothing(limit.skip.as_deref());
-        if !is_one || finished.plan.all_out_ref_exprs().is_empty() {
+        if !is_one || outer_references(&finished.plan)?.is_empty() {
             return Ok(None);
         }
         let (input, order) = match limit.input.as_ref() {

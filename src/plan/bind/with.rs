@@ -403,6 +403,7 @@ fn renamed(mut finished: Finished, table: &CommonTable) -> Result<Finished> {
     }
     for (column, name) in finished.columns.iter_mut().zip(&table.columns) {
         column.name = Some(name.text.as_str().into());
+        column.text = name.text.as_str().into();
     }
     Ok(finished)
 }

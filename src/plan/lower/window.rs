@@ -17,10 +17,11 @@ use datafusion::physical_expr::window::{
 };
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::sort::{SortSink, SortedSlot};
@@ -54,10 +55,15 @@ pub(crate) fn lower_window(
     let functions = names.join(", ");
 
     let slot = SortedSlot::default();
-    let sink = SortSink::new(sort_keys, Arc::clone(&slot));
+    let sink = SortSink::new("window", sort_keys, Arc::clone(&schema), Arc::clone(&slot));
     let sink = input.into_sink(graph, Arc::new(sink));
-    let over_sorted = over_sorted(exprs, bounded, Arc::clone(&schema), ordering);
-    let source = WindowSource::new(slot, partition_keys, schema, over_sorted, functions);
+    let plan = Arc::new(OverSorted {
+        exprs,
+        bounded,
+        schema: Arc::clone(&schema),
+        ordering,
+    });
+    let source = WindowSource::new(slot, partition_keys, schema, plan, functions);
     let mut stream = Stream::from_source(Arc::new(source), vec![sink]);
     stream.ordered = true;
     Ok(stream)
@@ -73,6 +79,11 @@ pub(crate) fn window_input(plan: &Arc<dyn ExecutionPlan>) -> Result<&Arc<dyn Exe
         Some(sort) if sort.fetch().is_none() && has_keys(plan)? => sort.input(),
         _ => input,
     })
+}
+
+/// What the node computes.
+pub(crate) fn window_functions(plan: &Arc<dyn ExecutionPlan>) -> Result<&[Arc<dyn WindowExpr>]> {
+    Ok(window_parts(plan)?.0)
 }
 
 /// Whether the window sorts at all: if not, the order of its input is part of the query.
@@ -133,29 +144,48 @@ fn promised_order(plan: &Arc<dyn ExecutionPlan>, input: &SchemaRef) -> Vec<Physi
         .collect()
 }
 
-/// DataFusion's node over rows in memory that are sorted by `ordering`.
-fn over_sorted(
+/// DataFusion's node over rows that are sorted by `ordering`.
+struct OverSorted {
     exprs: Vec<Arc<dyn WindowExpr>>,
     bounded: bool,
     schema: SchemaRef,
     ordering: Option<LexOrdering>,
-) -> Box<WindowPlan> {
-    Box::new(move |batches: Vec<RecordBatch>| {
-        let source = MemorySourceConfig::try_new(&[batches], Arc::clone(&schema), None)?
-            .try_with_sort_information(ordering.iter().cloned().collect())?;
+}
+
+impl OverSorted {
+    fn bounded(&self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        let mode = InputOrderMode::Sorted;
+        let exprs = self.exprs.clone();
+        Ok(Arc::new(BoundedWindowAggExec::try_new(
+            exprs, input, mode, true,
+        )?))
+    }
+}
+
+impl WindowPlan for OverSorted {
+    fn over_batches(&self, batches: Vec<RecordBatch>) -> Result<Arc<dyn ExecutionPlan>> {
+        let source = MemorySourceConfig::try_new(&[batches], Arc::clone(&self.schema), None)?
+            .try_with_sort_information(self.ordering.iter().cloned().collect())?;
         let input = DataSourceExec::from_data_source(source);
-        Ok(if bounded {
-            let mode = InputOrderMode::Sorted;
-            Arc::new(BoundedWindowAggExec::try_new(
-                exprs.clone(),
-                input,
-                mode,
-                true,
-            )?)
-        } else {
-            Arc::new(WindowAggExec::try_new(exprs.clone(), input, true)?)
-        })
-    })
+        if self.bounded {
+            return self.bounded(input);
+        }
+        let exprs = self.exprs.clone();
+        Ok(Arc::new(WindowAggExec::try_new(exprs, input, true)?))
+    }
+
+    fn over_stream(
+        &self,
+        rows: Arc<dyn PartitionStream>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if !self.bounded {
+            return Ok(None);
+        }
+        let schema = Arc::clone(&self.schema);
+        let ordering = self.ordering.iter().cloned();
+        let input = StreamingTableExec::try_new(schema, vec![rows], None, ordering, false, None)?;
+        self.bounded(Arc::new(input)).map(Some)
+    }
 }
 
 /// The same window with checked arithmetic in its arguments, keys and filter.
@@ -176,12 +206,9 @@ fn checked_window(expr: &Arc<dyn WindowExpr>) -> Result<Arc<dyn WindowExpr>> {
         }
         // DataFusion does not hand out a window's filter, and to build the window anew without it would be wrong.
         if !format!("{plain:?}").ends_with("filter: None }") {
-            return Err(Error::new(
-                ErrorKind::Input,
-                "TM0900",
-                "arithmetic inside a window aggregate with a FILTER is not implemented yet",
-            )
-            .hint("compute the argument first: |> EXTEND expression AS x |> EXTEND SUM(x) ..."));
+            return Err(Error::bug(
+                "the arguments of a window with a FILTER are no columns",
+            ));
         }
         let aggregate = checked_aggregate(plain.get_aggregate_expr())?;
         return Ok(Arc::new(PlainAggregateWindowExpr::new(

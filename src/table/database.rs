@@ -1,0 +1,117 @@
+//! A directory of tables: each is a directory of its own with a log in it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::layout::{decode, encode};
+use super::log::TableLog;
+use super::snapshot::Snapshot;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Store, unique};
+
+/// A directory of tables.
+#[derive(Debug)]
+pub(crate) struct Database {
+    store: Store,
+    directory: PathBuf,
+    /// Snapshots read before, from which newer ones are reached fast.
+    known: Mutex<HashMap<PathBuf, Arc<Snapshot>>>,
+}
+
+/// A table and the version it has now.
+#[derive(Debug, Clone)]
+pub(crate) struct DurableTable {
+    pub(crate) name: String,
+    pub(crate) log: TableLog,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+impl Database {
+    /// Opens a directory, and makes it where there is none.
+    pub(crate) fn open(store: Store, directory: &Path) -> Result<Self> {
+        store.make_directory(directory)?;
+        if !store
+            .about(directory)?
+            .is_some_and(|about| about.is_directory)
+        {
+            let message = format!("{} is no directory", directory.display());
+            return Err(Error::new(ErrorKind::Io, "TM0701", message));
+        }
+        Ok(Database {
+            store,
+            directory: directory.to_path_buf(),
+            known: Mutex::default(),
+        })
+    }
+
+    /// The log of a table, which need not be there.
+    pub(crate) fn log(&self, name: &str) -> TableLog {
+        TableLog::new(self.store.clone(), self.directory.join(encode(name)))
+    }
+
+    /// The table of a name: the same spelling first, then the same letters in any case; two such are TM0206.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<DurableTable>> {
+        if let Some(found) = self.exactly(name)? {
+            return Ok(Some(found));
+        }
+        let names = self.names()?;
+        let mut alike = names
+            .iter()
+            .filter(|other| other.eq_ignore_ascii_case(name));
+        match (alike.next(), alike.next()) {
+            (Some(first), Some(second)) => Err(Error::new(
+                ErrorKind::Input,
+                "TM0206",
+                format!("`{name}` could be `{first}` or `{second}`"),
+            )
+            .hint("write the name with its exact case")),
+            (Some(first), None) => self.exactly(first),
+            _ => Ok(None),
+        }
+    }
+
+    fn exactly(&self, name: &str) -> Result<Option<DurableTable>> {
+        let log = self.log(name);
+        let known = self.known().get(&log.directory).cloned();
+        let Some(snapshot) = log.latest(known.as_ref())? else {
+            self.known().remove(&log.directory);
+            return Ok(None);
+        };
+        self.known()
+            .insert(log.directory.clone(), Arc::clone(&snapshot));
+        Ok(Some(DurableTable {
+            name: name.to_string(),
+            log,
+            snapshot,
+        }))
+    }
+
+    /// Every table's name, in order.
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.store.list(&self.directory)? {
+            let log = self.directory.join(&entry.name).join("_delta_log");
+            let hidden = entry.name.starts_with('.') || !entry.about.is_directory;
+            if hidden || self.store.about(&log)?.is_none() {
+                continue;
+            }
+            names.extend(decode(&entry.name).filter(|name| encode(name) == entry.name));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Takes a table away: at once for everybody who looks, then its files.
+    pub(crate) fn drop_table(&self, table: &DurableTable) -> Result<()> {
+        let gone = self.directory.join(format!(".dropped-{}", unique()));
+        self.store.rename(&table.log.directory, &gone)?;
+        self.store.sync_directory(&self.directory)?;
+        self.known().remove(&table.log.directory);
+        self.store.remove_tree(&gone)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Arc<Snapshot>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
