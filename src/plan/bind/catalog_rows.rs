@@ -158,7 +158,7 @@ impl Binder<'_> {
         for (name, form, about) in REWRITTEN {
             let kind = if matches!(
                 *name,
-                "countif" | "logical_and" | "logical_or" | "any_value"
+                "countif" | "logical_and" | "logical_or" | "any_value" | "approx_count_distinct"
             ) {
                 "aggregate"
             } else {

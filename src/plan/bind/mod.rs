@@ -47,6 +47,7 @@ mod select;
 mod set;
 mod signature;
 mod special;
+mod spellings;
 mod stage;
 mod statement;
 mod subquery;

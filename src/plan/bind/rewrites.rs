@@ -43,6 +43,62 @@ pub(super) const REWRITTEN: &[(&str, &str, &str)] = &[
         "IFNULL(value, value)",
         "The second argument where the first is NULL.",
     ),
+    (
+        "date_add",
+        "DATE_ADD(time, INTERVAL)",
+        "A time later by an interval; DATETIME_ADD and TIMESTAMP_ADD are the same.",
+    ),
+    (
+        "date_sub",
+        "DATE_SUB(time, INTERVAL)",
+        "A time earlier by an interval; DATETIME_SUB and TIMESTAMP_SUB are the same.",
+    ),
+    (
+        "date_diff",
+        "DATE_DIFF(end, start, part)",
+        "How many parts (DAY, MONTH …) begin between two times.",
+    ),
+    (
+        "format_date",
+        "FORMAT_DATE(format, time)",
+        "A time as text; FORMAT_DATETIME, FORMAT_TIME and FORMAT_TIMESTAMP are the same.",
+    ),
+    (
+        "parse_date",
+        "PARSE_DATE(format, STRING)",
+        "The DATE that a text says.",
+    ),
+    (
+        "parse_timestamp",
+        "PARSE_TIMESTAMP(format, STRING)",
+        "The TIMESTAMP that a text says.",
+    ),
+    (
+        "generate_array",
+        "GENERATE_ARRAY(first, last[, step])",
+        "An array of numbers, both ends among them.",
+    ),
+    ("generate_uuid", "GENERATE_UUID()", "A random UUID."),
+    (
+        "byte_length",
+        "BYTE_LENGTH(STRING)",
+        "The length of a text in bytes.",
+    ),
+    (
+        "regexp_contains",
+        "REGEXP_CONTAINS(STRING, pattern)",
+        "Whether a pattern is found in a text.",
+    ),
+    (
+        "approx_count_distinct",
+        "APPROX_COUNT_DISTINCT(value)",
+        "About how many different values there are.",
+    ),
+    (
+        "error",
+        "ERROR(STRING)",
+        "Stops the query where a row reaches it.",
+    ),
 ];
 
 impl Binder<'_> {
@@ -98,12 +154,12 @@ impl Binder<'_> {
                 let operand = self.expr(operand, stage)?;
                 self.date_part(&name, part.span, operand, span)?
             }
-            _ => return Ok(None),
+            _ => return self.spelled_call(name, call, span, stage),
         }))
     }
 
     /// Exactly `N` arguments without names, lambdas or `*`.
-    fn plain_arguments<'c, const N: usize>(
+    pub(super) fn plain_arguments<'c, const N: usize>(
         &self,
         call: &'c Call,
         span: Span,
@@ -135,7 +191,7 @@ impl Binder<'_> {
     }
 }
 
-fn renamed(call: &Call, name: &str) -> Call {
+pub(super) fn renamed(call: &Call, name: &str) -> Call {
     let mut call = call.clone();
     if let Some(last) = call.function.parts.last_mut() {
         last.text = name.to_string();
@@ -162,7 +218,7 @@ fn count_where(call: &Call, condition: &ast::Expr, span: Span) -> Call {
 }
 
 /// `DIV(a, b)`: the whole part of the quotient.
-fn int_quotient(dividend: Typed, divisor: Typed, span: Span) -> Result<Typed> {
+pub(super) fn int_quotient(dividend: Typed, divisor: Typed, span: Span) -> Result<Typed> {
     let is_int = |typed: &Typed| typed.data_type.is_integer() || typed.is_null();
     if !is_int(&dividend) || !is_int(&divisor) {
         return Err(operator_types("DIV", &[&dividend, &divisor], span));

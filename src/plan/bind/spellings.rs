@@ -1,0 +1,188 @@
+//! Functions under GoogleSQL's names, and with its arguments: DATE_ADD, DATE_DIFF, DATE_TRUNC(x, MONTH), FORMAT_DATE …
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Operator;
+
+use super::Binder;
+use super::stage::Stage;
+use super::typed::Typed;
+use crate::catalog::functions::error_function;
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{self, Call, ExprKind};
+
+/// Functions that differ in their name alone: theirs, ours.
+const RENAMED: &[(&str, &str)] = &[
+    ("approx_count_distinct", "approx_distinct"),
+    ("byte_length", "octet_length"),
+    ("generate_array", "generate_series"),
+    ("generate_date_array", "generate_series"),
+    ("generate_uuid", "uuid"),
+    ("is_nan", "isnan"),
+    ("regexp_contains", "regexp_like"),
+];
+
+/// Functions of two arguments whose places are exchanged: theirs, ours.
+const EXCHANGED: &[(&str, &str)] = &[
+    ("format_date", "to_char"),
+    ("format_datetime", "to_char"),
+    ("format_time", "to_char"),
+    ("format_timestamp", "to_char"),
+    ("parse_date", "to_date"),
+    ("parse_timestamp", "to_timestamp"),
+];
+
+impl Binder<'_> {
+    /// The call in our functions' words, if it is one of these.
+    pub(super) fn spelled_call(
+        &self,
+        name: &str,
+        call: &Call,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Option<Typed>> {
+        if let Some((_, own)) = RENAMED.iter().find(|(theirs, _)| *theirs == name) {
+            return self
+                .call(&super::rewrites::renamed(call, own), span, stage)
+                .map(Some);
+        }
+        if let Some((_, own)) = EXCHANGED.iter().find(|(theirs, _)| *theirs == name) {
+            let [format, value] = self.plain_arguments(call, span)?;
+            let (format, value) = (self.expr(format, stage)?, self.expr(value, stage)?);
+            return self.apply_named(own, vec![value, format], span).map(Some);
+        }
+        Ok(Some(match name {
+            "date_add" | "datetime_add" | "timestamp_add" => {
+                self.moved_in_time(call, Operator::Plus, span, stage)?
+            }
+            "date_sub" | "datetime_sub" | "timestamp_sub" => {
+                self.moved_in_time(call, Operator::Minus, span, stage)?
+            }
+            "date_diff" | "datetime_diff" | "timestamp_diff" => {
+                let [end, start, part] = self.plain_arguments(call, span)?;
+                let part_name = part_word(part)?;
+                let end = self.expr(end, stage)?;
+                let start = self.expr(start, stage)?;
+                let end = self.counted(end, part_name, part.span)?;
+                let start = self.counted(start, part_name, part.span)?;
+                self.operate(end, Operator::Minus, start, span)?
+            }
+            "date_trunc" | "datetime_trunc" | "timestamp_trunc" => {
+                let [first, second] = self.plain_arguments(call, span)?;
+                if matches!(
+                    first.kind.as_ref(),
+                    ExprKind::Literal(ast::Literal::String(_))
+                ) {
+                    // DataFusion's way: the part comes first, as a text.
+                    return Ok(None);
+                }
+                let part = Typed::literal(ScalarValue::from(part_word(second)?), second.span);
+                let value = self.expr(first, stage)?;
+                let own = value.data_type.clone();
+                let truncated = self.apply_named("date_trunc", vec![part, value], span)?;
+                truncated.cast(&own)
+            }
+            "error" => {
+                let [message] = self.plain_arguments(call, span)?;
+                let message = self.expr(message, stage)?;
+                self.apply(error_function(), vec![message], "ERROR", span)?
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// `DATE_ADD(x, INTERVAL 1 DAY)`
+    fn moved_in_time(
+        &self,
+        call: &Call,
+        operator: Operator,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let [value, interval] = self.plain_arguments(call, span)?;
+        let value = self.expr(value, stage)?;
+        let interval = self.expr(interval, stage)?;
+        if !matches!(interval.data_type, DataType::Interval(_)) {
+            let message = "the second argument is an INTERVAL";
+            return Err(Error::input("TM0402", message, interval.span).hint("write INTERVAL 1 DAY"));
+        }
+        self.operate(value, operator, interval, span)
+    }
+
+    /// How many beginnings of a part of time lie before the value: the difference of two counts those between.
+    fn counted(&self, value: Typed, part: &str, part_span: Span) -> Result<Typed> {
+        let span = value.span;
+        let number = |number: i64| Typed::literal(ScalarValue::from(number), span);
+        let int = |value: Typed| value.cast(&DataType::Int64);
+        if !matches!(
+            value.data_type,
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _)
+        ) && !value.is_null()
+        {
+            let message = format!("this is {}, and no time", value.type_name());
+            return Err(Error::input("TM0402", message, span));
+        }
+        let days = |value: Typed| int(value.cast(&DataType::Date32).cast(&DataType::Int32));
+        let months = |value: Typed| -> Result<Typed> {
+            let year = int(self.date_part("year", part_span, value.clone(), span)?);
+            let month = int(self.date_part("month", part_span, value, span)?);
+            let year = self.operate(year, Operator::Multiply, number(12), span)?;
+            let month = self.operate(month, Operator::Minus, number(1), span)?;
+            self.operate(year, Operator::Plus, month, span)
+        };
+        let upper = part.to_ascii_uppercase();
+        match upper.as_str() {
+            "DAY" => Ok(days(value)),
+            // Day 0 is a Thursday; weeks begin on Sunday, ISO's on Monday.
+            "WEEK" => self.floored(self.operate(days(value), Operator::Plus, number(4), span)?, 7),
+            "ISOWEEK" => {
+                self.floored(self.operate(days(value), Operator::Plus, number(3), span)?, 7)
+            }
+            "MONTH" => months(value),
+            "QUARTER" => self.floored(months(value)?, 3),
+            "YEAR" => self.floored(months(value)?, 12),
+            "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND" | "MICROSECOND" => {
+                let unit = match upper.as_str() {
+                    "HOUR" => 3_600_000_000,
+                    "MINUTE" => 60_000_000,
+                    "SECOND" => 1_000_000,
+                    "MILLISECOND" => 1000,
+                    _ => 1,
+                };
+                let moment = value.cast(&DataType::Timestamp(TimeUnit::Microsecond, None));
+                self.floored(int(moment), unit)
+            }
+            _ => Err(Error::input(
+                "TM0402",
+                format!("`{part}` is no part of time that can be counted"),
+                part_span,
+            )
+            .available("DAY, WEEK, ISOWEEK, MONTH, QUARTER, YEAR, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND")),
+        }
+    }
+
+    /// The quotient, rounded down for what lies before 1970 too.
+    fn floored(&self, value: Typed, unit: i64) -> Result<Typed> {
+        let span = value.span;
+        let unit = Typed::literal(ScalarValue::from(unit), span);
+        let rest = self.operate(value.clone(), Operator::Modulo, unit.clone(), span)?;
+        let rest = self.operate(rest, Operator::Plus, unit.clone(), span)?;
+        let rest = self.operate(rest, Operator::Modulo, unit.clone(), span)?;
+        let whole = self.operate(value, Operator::Minus, rest, span)?;
+        super::rewrites::int_quotient(whole, unit, span)
+    }
+}
+
+/// `MONTH` as a bare word, or as a text.
+fn part_word(part: &ast::Expr) -> Result<&str> {
+    match part.kind.as_ref() {
+        ExprKind::Path(path) => match path.parts.as_slice() {
+            [word] => return Ok(&word.text),
+            _ => {}
+        },
+        ExprKind::Literal(ast::Literal::String(word)) => return Ok(word),
+        _ => {}
+    }
+    let message = "a part of time stands here";
+    Err(Error::input("TM0402", message, part.span).label("such as DAY, MONTH or YEAR"))
+}
