@@ -85,9 +85,9 @@ pub(super) fn read(
             builder = builder.with_row_selection(selection);
         }
         if !plan.first.is_empty() {
-            let predicates = plan.first.iter().map(|stage| {
-                let mask = ProjectionMask::roots(parquet, stage.columns.iter().copied());
-                let keep = predicate(stage.clone(), trouble.clone());
+            let predicates = plan.first.iter().map(|step| {
+                let mask = ProjectionMask::roots(parquet, step.columns.iter().copied());
+                let keep = predicate(step.clone(), trouble.clone());
                 Box::new(ArrowPredicateFn::new(mask, keep)) as Box<dyn ArrowPredicate>
             });
             builder = builder.with_row_filter(First::new(predicates.collect()));
@@ -118,14 +118,14 @@ struct Plan {
     /// Columns that come out of the decoder, by position in the schema, ascending.
     columns: Vec<usize>,
     /// Run in the decoder, one after the other, before `columns` are decoded.
-    first: Vec<Stage>,
+    first: Vec<Step>,
     /// Run on each batch.
     later: Vec<Arc<dyn RowFilter>>,
 }
 
-/// Filters whose columns are decoded together, of the rows that the stages before let through.
+/// Filters whose columns are decoded together, of the rows that the steps before let through.
 #[derive(Clone)]
-struct Stage {
+struct Step {
     /// Ascending.
     columns: Vec<usize>,
     filters: Vec<Arc<dyn RowFilter>>,
@@ -152,7 +152,7 @@ impl Plan {
         if others && passing.is_none_or(|passing| passing < FEW) {
             return Plan {
                 columns: columns.into_iter().collect(),
-                first: stages(filters, &shares),
+                first: steps(filters, &shares),
                 later: Vec::new(),
             };
         }
@@ -167,31 +167,31 @@ impl Plan {
     /// Every column that is decoded, ascending.
     fn touched(&self) -> Vec<usize> {
         let mut touched: BTreeSet<usize> = self.columns.iter().copied().collect();
-        touched.extend(self.first.iter().flat_map(|stage| &stage.columns));
+        touched.extend(self.first.iter().flat_map(|step| &step.columns));
         touched.into_iter().collect()
     }
 }
 
-/// Filters in their order, a new stage where very few rows are left for the next.
-fn stages(filters: Vec<Arc<dyn RowFilter>>, shares: &[Option<f64>]) -> Vec<Stage> {
-    let mut stages: Vec<Stage> = Vec::new();
+/// Filters in their order, a new step where very few rows are left for the next.
+fn steps(filters: Vec<Arc<dyn RowFilter>>, shares: &[Option<f64>]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
     let mut left = 1.0;
     for (filter, share) in filters.into_iter().zip(shares) {
-        match stages.last_mut() {
-            Some(stage) if left >= VERY_FEW => {
-                stage.columns.extend(filter.columns());
-                stage.columns.sort_unstable();
-                stage.columns.dedup();
-                stage.filters.push(filter);
+        match steps.last_mut() {
+            Some(step) if left >= VERY_FEW => {
+                step.columns.extend(filter.columns());
+                step.columns.sort_unstable();
+                step.columns.dedup();
+                step.filters.push(filter);
             }
-            _ => stages.push(Stage {
+            _ => steps.push(Step {
                 columns: filter.columns().to_vec(),
                 filters: vec![filter],
             }),
         }
         left *= share.unwrap_or(1.0);
     }
-    stages
+    steps
 }
 
 /// Of the rows of a batch with these columns (ascending) those that pass; all where there is no filter.
@@ -230,11 +230,11 @@ impl Trouble {
 }
 
 fn predicate(
-    stage: Stage,
+    step: Step,
     trouble: Trouble,
 ) -> impl FnMut(RecordBatch) -> Result<BooleanArray, ArrowError> + Send + 'static {
     move |batch| {
-        let passed = || passing(&stage.filters, &batch, &stage.columns);
+        let passed = || passing(&step.filters, &batch, &step.columns);
         match catch_unwind(AssertUnwindSafe(passed)) {
             Ok(Ok(Some(passed))) => Ok(passed),
             Ok(Ok(None)) => Ok(BooleanArray::from(vec![true; batch.num_rows()])),

@@ -246,6 +246,42 @@ proptest! {
     }
 }
 
+/// Fails where a row reaches it that is not between.
+#[derive(Debug)]
+struct Picky(i64, i64);
+
+impl RowFilter for Picky {
+    fn columns(&self) -> &[usize] {
+        &[0]
+    }
+
+    fn keep(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let ids = batch.column(0).as_primitive::<Int64Type>();
+        match ids.values().iter().all(|id| (self.0..self.1).contains(id)) {
+            true => Ok(BooleanArray::from_unary(ids, |id| id % 3 == 0)),
+            false => Err(crate::error::Error::run("TM0502", "division by zero")),
+        }
+    }
+
+    fn may_match(&self, _bounds: &dyn Bounds) -> Option<Vec<bool>> {
+        None
+    }
+}
+
+#[test]
+fn a_filter_that_can_fail_meets_only_rows_that_passed_before() {
+    let (_folder, path) = saved(800, 100, 20);
+    let file = ParquetFile::open(&path).unwrap();
+    for (low, high) in [(10, 20), (50, 750), (0, 800), (795, 796)] {
+        for projection in [&[0_usize][..], &[0, 1, 4]] {
+            let mut wanted = request(projection, Some(between(low, high)));
+            wanted.filters.push(Arc::new(Picky(low, high)));
+            let expected: Vec<i64> = (low..high).filter(|id| id % 3 == 0).collect();
+            assert_eq!(ids(&all_of(&file, &wanted, 2).unwrap(), 0), expected);
+        }
+    }
+}
+
 #[test]
 fn a_filter_that_fails_keeps_its_error() {
     #[derive(Debug)]
