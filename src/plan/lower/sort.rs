@@ -16,6 +16,8 @@ use crate::exec::operators::top_k::TopKSink;
 
 /// Up to this many rows are kept as candidates; for more, sorting everything is no worse.
 const TOP_K: usize = 100_000;
+/// The same where memory has a limit: candidates cannot be written out, sorted rows can.
+const TOP_K_LIMITED: usize = 1_000;
 
 /// Ends the input in a sort; the new stream gives its rows in order, all or the first `fetch`. `schema` is that of the input,
 /// and of the output.
@@ -28,7 +30,8 @@ pub(crate) fn lower_sort(
 ) -> Result<Stream> {
     let keys = SortKeys::new(ordering, schema)?;
     let slot = SortedSlot::default();
-    let top = fetch.filter(|fetch| *fetch <= TOP_K);
+    let most = if graph.limited { TOP_K_LIMITED } else { TOP_K };
+    let top = fetch.filter(|fetch| *fetch <= most);
     let sink: Arc<dyn AnySink> = match top {
         Some(fetch) => {
             let sink = TopKSink::new(keys, fetch, Arc::clone(schema), Arc::clone(&slot));
