@@ -298,3 +298,38 @@ fn explain_analyze_says_what_was_held_and_written() {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
+
+#[test]
+fn functions_that_would_make_too_much_are_refused() {
+    let engine = Engine::in_memory().expect("an engine");
+    for (name, text) in [
+        ("REPEAT", "SELECT LENGTH(REPEAT('x', 10000000000)) AS n"),
+        (
+            "REPEAT",
+            "FROM UNNEST(GENERATE_SERIES(1, 5)) AS i |> SELECT LENGTH(REPEAT('x', i * 1000000000)) AS n",
+        ),
+        ("LPAD", "SELECT LENGTH(LPAD('x', 9000000000)) AS n"),
+        (
+            "GENERATE_SERIES",
+            "SELECT CARDINALITY(GENERATE_SERIES(1, 10000000000)) AS n",
+        ),
+        (
+            "GENERATE_SERIES",
+            "FROM UNNEST(GENERATE_SERIES(-9000000000000000000, 9000000000000000000)) AS n |> AGGREGATE COUNT(*) AS c",
+        ),
+    ] {
+        let error = failure(&engine, text);
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Limit, "TM0506"),
+            "{text}: {error}"
+        );
+        assert!(error.message().contains(name), "{text}: {error}");
+    }
+    let text = "SELECT LENGTH(REPEAT('ab', 1000)) AS a, LENGTH(LPAD('x', 7)) AS b, CARDINALITY(GENERATE_SERIES(1, 9, 2)) AS c";
+    let found: (i64, i64, i64) = engine
+        .query(text, ())
+        .and_then(|rows| rows.one())
+        .expect("small ones");
+    assert_eq!(found, (2000, 7, 5));
+}

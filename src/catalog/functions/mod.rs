@@ -1,6 +1,7 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
 mod avg;
+mod bounded;
 mod divide;
 mod in_set;
 mod interval;
@@ -49,7 +50,7 @@ impl Functions {
     pub(crate) fn new() -> Result<Self> {
         let functions = Functions::default();
         for function in SessionStateDefaults::default_scalar_functions() {
-            functions.register_scalar(function);
+            functions.register_scalar(bounded::bounded(function));
         }
         for function in SessionStateDefaults::default_aggregate_functions() {
             functions.register_aggregate(function);

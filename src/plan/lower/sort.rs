@@ -16,6 +16,8 @@ use crate::exec::operators::top_k::TopKSink;
 
 /// Up to this many rows are kept as candidates; for more, sorting everything is no worse.
 const TOP_K: usize = 100_000;
+/// The same where memory has a limit: candidates cannot be written out, sorted rows can.
+const TOP_K_LIMITED: usize = 1_000;
 
 /// Lowers what is sorted. A top-k offers it its last key so far.
 type LowerInput<'a> = &'a mut dyn FnMut(Option<Offer>, &mut PipelineGraph) -> Result<Stream>;
@@ -31,7 +33,8 @@ pub(crate) fn lower_sort(
 ) -> Result<Stream> {
     let keys = SortKeys::new(ordering, schema)?;
     let slot = SortedSlot::default();
-    let top = fetch.filter(|fetch| *fetch <= TOP_K);
+    let most = if graph.limited { TOP_K_LIMITED } else { TOP_K };
+    let top = fetch.filter(|fetch| *fetch <= most);
     let mut offer = None;
     let sink: Arc<dyn AnySink> = match top {
         Some(fetch) => {
