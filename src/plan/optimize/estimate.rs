@@ -20,6 +20,8 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use super::selectivity::selectivity;
 use crate::catalog::scan::TableScanExec;
 
+/// Who asks about groups looks for the few that stand out; and groups are estimated at their most.
+const HAVING: f64 = 0.1;
 /// Rows of an input nobody knows anything about.
 const UNKNOWN_ROWS: f64 = 100_000.0;
 /// The share of rows that is taken to find a partner where nothing says more.
@@ -89,7 +91,10 @@ pub(super) fn estimate(plan: &Arc<dyn ExecutionPlan>) -> Estimate {
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let input = estimate(filter.input());
-        let rows = input.rows * selectivity(filter.predicate(), &input.columns);
+        let mut rows = input.rows * selectivity(filter.predicate(), &input.columns);
+        if filter.input().is::<AggregateExec>() {
+            rows *= HAVING;
+        }
         return match filter.projection().as_ref() {
             None => input.with_rows(rows),
             Some(kept) => Estimate {
