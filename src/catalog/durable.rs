@@ -148,7 +148,10 @@ impl SnapshotTable {
         let bounds = LogBounds {
             table: self,
             segments: &segments,
-            statistics: segments.iter().map(|segment| segment.statistics()).collect(),
+            statistics: segments
+                .iter()
+                .map(|segment| segment.statistics())
+                .collect(),
             partitions_only,
         };
         let Some(keep) = filter.may_match(&bounds) else {
@@ -191,7 +194,10 @@ impl SnapshotTable {
     fn stored_values(&self, column: usize, values: Vec<ScalarValue>) -> Vec<ArrayRef> {
         let columns = &self.snapshot().columns;
         let stored = |value: ScalarValue| {
-            let value = value.to_array().ok().filter(|value| value.null_count() == 0)?;
+            let value = value
+                .to_array()
+                .ok()
+                .filter(|value| value.null_count() == 0)?;
             let seen = exactly(&value, columns.seen.field(column).data_type()).ok()?;
             exactly(&seen, columns.stored.field(column).data_type()).ok()
         };
@@ -229,7 +235,9 @@ impl SnapshotTable {
         let origin = |field: &Arc<Field>| {
             if field.metadata().contains_key(PSEUDO) {
                 let name = path.display().to_string();
-                return Ok(Origin::Constant(Arc::new(StringViewArray::from(vec![name]))));
+                return Ok(Origin::Constant(Arc::new(StringViewArray::from(vec![
+                    name,
+                ]))));
             }
             if let Some(value) = segment.add.partition_values.get(field.name()) {
                 let value = value.as_deref().filter(|text| !text.is_empty());
@@ -242,7 +250,12 @@ impl SnapshotTable {
             })
         };
         Ok(ScanFile {
-            origins: self.schema.fields().iter().map(origin).collect::<Result<_>>()?,
+            origins: self
+                .schema
+                .fields()
+                .iter()
+                .map(origin)
+                .collect::<Result<_>>()?,
             path: path.display().to_string(),
             data: Arc::new(data),
         })
@@ -414,10 +427,14 @@ impl TableProvider for SnapshotTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let rows = self.segments.iter().map(|segment| segment.statistics().rows);
+        let rows = self
+            .segments
+            .iter()
+            .map(|segment| segment.statistics().rows);
         let rows: Option<u64> = rows.sum();
         let mut statistics = Statistics::new_unknown(&self.schema);
-        statistics.num_rows = rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
+        statistics.num_rows =
+            rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
         Some(statistics)
     }
 }

@@ -7,12 +7,12 @@ use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, explain, result};
+use super::{Engine, Outcome, Rows, Summary, config, explain, result, tables};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution, Receiver};
 use crate::lang::ast;
-use crate::plan::bind::{Binding, Bound, Files};
+use crate::plan::bind::{Binding, Bound, Files, TableChange};
 use crate::plan::{self, BoundQuery, Parameters};
 
 /// Runs one statement of a parsed text.
@@ -128,17 +128,23 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
                 .insert(&name, Entry::Table(provider), or_replace)?;
             Ok(Outcome::Done(Summary::new(0)))
         }
+        Bound::Table(change) => tables::run(engine, change),
         Bound::Explain { analyze, statement } => match *statement {
             Bound::Query(query)
+            | Bound::Table(TableChange::Create {
+                query: Some(query), ..
+            })
             | Bound::CreateTable { query, .. }
             | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)
             }
-            Bound::CreateExternalTable { .. } | Bound::Explain { .. } => Err(Error::new(
-                crate::error::ErrorKind::Input,
-                "TM0315",
-                "EXPLAIN takes a query",
-            )),
+            Bound::CreateExternalTable { .. } | Bound::Table(_) | Bound::Explain { .. } => {
+                Err(Error::new(
+                    crate::error::ErrorKind::Input,
+                    "TM0315",
+                    "EXPLAIN takes a query",
+                ))
+            }
         },
     }
 }

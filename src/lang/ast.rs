@@ -23,6 +23,7 @@ pub enum StatementKind {
     CreateTable(CreateTable),
     CreateView(CreateView),
     CreateExternalTable(CreateExternalTable),
+    Table(TableStatement),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +32,67 @@ pub struct Explain {
     pub statement: Box<Statement>,
 }
 
-/// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name AS query`.
+/// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [layout] [AS query]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateTable {
     pub or_replace: bool,
     pub temporary: bool,
     pub if_not_exists: bool,
     pub name: Path,
-    pub query: Query,
+    /// As the query has them without any.
+    pub columns: Vec<ColumnDefinition>,
+    pub layout: TableLayout,
+    pub query: Option<Query>,
+}
+
+/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TableLayout {
+    pub partition_by: Vec<Ident>,
+    pub cluster_by: Vec<Ident>,
+    pub shard_key: Vec<Ident>,
+    pub shards: u64,
+}
+
+impl TableLayout {
+    pub fn is_empty(&self) -> bool {
+        self.partition_by.is_empty() && self.cluster_by.is_empty() && self.shard_key.is_empty()
+    }
+}
+
+/// What changes a table that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableStatement {
+    pub table: Path,
+    pub kind: TableStatementKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableStatementKind {
+    /// `INSERT [INTO] t [(columns)] query`
+    Insert {
+        /// By position without any.
+        columns: Vec<Ident>,
+        query: Box<Query>,
+    },
+    Drop {
+        if_exists: bool,
+    },
+    /// `DELETE FROM t WHERE condition`
+    Delete(Expr),
+    Truncate,
+    Optimize,
+    Vacuum {
+        retain_hours: Option<u64>,
+    },
+    Restore(AsOf),
+}
+
+/// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`
+#[derive(Debug, Clone, PartialEq)]
+pub enum AsOf {
+    Version(Expr),
+    Time(Expr),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -339,6 +393,11 @@ pub struct TableAlias {
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableKind {
     Table(Path),
+    /// `t FOR VERSION AS OF n`
+    TableAt {
+        path: Path,
+        as_of: AsOf,
+    },
     /// `FROM 'path'`: a file, directory or glob.
     File(StringLiteral),
     /// `read_csv('x', header => TRUE)` and other table functions.

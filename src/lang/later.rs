@@ -6,9 +6,9 @@ use crate::error::{Error, Span};
 
 /// Words that begin a statement.
 const STATEMENTS: &[&str] = &[
-    "INSERT", "EXPORT", "DECLARE", "SET", "SHOW", "DESCRIBE", "DROP", "DELETE", "UPDATE", "MERGE",
-    "ALTER", "IMPORT", "ASSERT", "IF", "REFRESH", "TRUNCATE", "CALL", "BEGIN", "COMMIT",
-    "ROLLBACK", "LOOP", "WHILE", "EXECUTE", "COPY",
+    "EXPORT", "DECLARE", "SET", "SHOW", "DESCRIBE", "DROP", "UPDATE", "MERGE", "ALTER", "IMPORT",
+    "ASSERT", "IF", "REFRESH", "CALL", "BEGIN", "COMMIT", "ROLLBACK", "LOOP", "WHILE", "EXECUTE",
+    "COPY",
 ];
 
 /// Words after CREATE, with the words that may stand between left out.
@@ -80,6 +80,9 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
         }
     }
     let first = words.first()?;
+    if is(first, "DROP") && words.get(1).is_some_and(|kind| is(kind, "TABLE")) {
+        return None;
+    }
     if let Some(word) = find(source, first, STATEMENTS) {
         return Some(not_yet(&format!("the statement {word}"), first.span));
     }
@@ -137,9 +140,6 @@ pub(super) fn inside(
         TokenKind::Word if word("UNPIVOT") => "UNPIVOT",
         TokenKind::Word if word("COLLATE") => "COLLATE",
         TokenKind::Word if word("AT") && is(next, "TIME") => "AT TIME ZONE",
-        TokenKind::Word if word("FOR") && (is(next, "SYSTEM_TIME") || is(next, "VERSION")) => {
-            "reading a table as it was (FOR SYSTEM_TIME, FOR VERSION)"
-        }
         TokenKind::Word if word("EXCLUDE") && is(previous, "ROW") => "EXCLUDE in a window frame",
         _ => return None,
     };
@@ -156,19 +156,9 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
     let plain = !words
         .get(table.checked_sub(1)?)?
         .is_word(source.text, "EXTERNAL");
-    let layout = [
-        "PARTITION",
-        "CLUSTER",
-        "DISTRIBUTE",
-        "REPLICAS",
-        "OPTIONS",
-        "LIKE",
-        "CLONE",
-        "COPY",
-    ]
-    .iter()
-    .any(|word| here.is_word(source.text, word))
-        || here.kind == TokenKind::Open;
+    let layout = ["REPLICAS", "OPTIONS", "LIKE", "CLONE", "COPY", "DISTRIBUTE"]
+        .iter()
+        .any(|word| here.is_word(source.text, word));
     // Only names and dots stand between TABLE and the place.
     let near = words
         .get(table + 1..)?
@@ -181,7 +171,7 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
     });
     let not_as = near.clone().all(|token| !token.is_word(source.text, "AS"));
     (create && plain && layout && named && plain_name && not_as)
-        .then(|| not_yet("CREATE TABLE with columns, a layout or options", here.span))
+        .then(|| not_yet("this way to make a table", here.span))
 }
 
 /// `IF … THEN` opens a block of statements that goes on over semicolons.

@@ -312,9 +312,7 @@ pub(crate) fn failed(path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             failed.hint("make room on the disk and run it again: the table is as it was")
         }
-        io::ErrorKind::Unsupported => {
-            failed.hint("a database needs a file system with hard links")
-        }
+        io::ErrorKind::Unsupported => failed.hint("a database needs a file system with hard links"),
         _ => failed,
     }
 }

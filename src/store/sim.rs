@@ -246,11 +246,7 @@ impl State {
                 .skip(1)
                 .any(|above| names.get(above) != Some(&Node::Directory))
         };
-        let lost: Vec<PathBuf> = names
-            .keys()
-            .filter(|path| missing(path))
-            .cloned()
-            .collect();
+        let lost: Vec<PathBuf> = names.keys().filter(|path| missing(path)).cloned().collect();
         for path in lost {
             names.remove(&path);
         }
@@ -278,10 +274,7 @@ impl State {
 
 /// All of what was written, or a part of it, or a part with zeros behind.
 fn torn(contents: &mut Contents, random: &mut u64) {
-    let extra = contents
-        .written
-        .len()
-        .saturating_sub(contents.synced.len());
+    let extra = contents.written.len().saturating_sub(contents.synced.len());
     let kind = next(random) % 3;
     if kind == 0 || extra == 0 {
         return;

@@ -17,19 +17,26 @@ pub(crate) fn check(ours: &Commit, theirs: &Commit, version: u64) -> Result<()> 
     }
     let mut taken = theirs.removes.iter();
     if taken.any(|theirs| ours.removes.iter().any(|ours| ours.path == theirs.path)) {
-        return Err(conflict(version, "rewrote or deleted some of the same rows"));
+        return Err(conflict(
+            version,
+            "rewrote or deleted some of the same rows",
+        ));
     }
     let again = |theirs: &super::action::Txn| {
         let mut ours = ours.txns.iter();
         ours.any(|ours| ours.app_id == theirs.app_id && ours.version <= theirs.version)
     };
     if theirs.txns.iter().any(again) {
-        return Err(conflict(version, "wrote the same batch of the same application"));
+        return Err(conflict(
+            version,
+            "wrote the same batch of the same application",
+        ));
     }
     Ok(())
 }
 
 fn conflict(version: u64, what: &str) -> Error {
-    let message = format!("another writer {what} meanwhile (version {version}); nothing was written");
+    let message =
+        format!("another writer {what} meanwhile (version {version}); nothing was written");
     Error::new(ErrorKind::Busy, "TM0740", message).hint("run the statement again")
 }

@@ -31,7 +31,10 @@ impl Database {
     /// Opens a directory, and makes it where there is none.
     pub(crate) fn open(store: Store, directory: &Path) -> Result<Self> {
         store.make_directory(directory)?;
-        if !store.about(directory)?.is_some_and(|about| about.is_directory) {
+        if !store
+            .about(directory)?
+            .is_some_and(|about| about.is_directory)
+        {
             let message = format!("{} is no directory", directory.display());
             return Err(Error::new(ErrorKind::Io, "TM0701", message));
         }
@@ -53,7 +56,9 @@ impl Database {
             return Ok(Some(found));
         }
         let names = self.names()?;
-        let mut alike = names.iter().filter(|other| other.eq_ignore_ascii_case(name));
+        let mut alike = names
+            .iter()
+            .filter(|other| other.eq_ignore_ascii_case(name));
         match (alike.next(), alike.next()) {
             (Some(first), Some(second)) => Err(Error::new(
                 ErrorKind::Input,

@@ -69,7 +69,10 @@ impl Layout {
             return Err(Error::new(ErrorKind::Input, "TM0317", message));
         }
         if !self.shard_key.is_empty() && !(1..=BUCKETS).contains(&self.shards) {
-            let message = format!("a table has from 1 to {BUCKETS} shards, not {}", self.shards);
+            let message = format!(
+                "a table has from 1 to {BUCKETS} shards, not {}",
+                self.shards
+            );
             return Err(Error::new(ErrorKind::Input, "TM0317", message));
         }
         let keys = [
@@ -86,8 +89,10 @@ impl Layout {
                 }
                 if field.data_type().is_nested() || field.data_type().is_binary() {
                     let kind = type_name(columns.seen.field(*position).data_type());
-                    let message =
-                        format!("a table cannot be {verb} by `{}` of type {kind}", field.name());
+                    let message = format!(
+                        "a table cannot be {verb} by `{}` of type {kind}",
+                        field.name()
+                    );
                     return Err(Error::new(ErrorKind::Input, "TM0317", message));
                 }
             }
@@ -98,7 +103,9 @@ impl Layout {
     /// The settings that keep what the protocol has no word for.
     pub(crate) fn settings(&self, columns: &Schema) -> Tags {
         let names = |positions: &[usize]| {
-            let names = positions.iter().map(|position| columns.field(*position).name());
+            let names = positions
+                .iter()
+                .map(|position| columns.field(*position).name());
             Some(json!(names.collect::<Vec<_>>()).to_string())
         };
         let mut settings = Tags::new();
@@ -160,7 +167,10 @@ fn hash_column(key: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
         }
         DataType::Date32 => fixed!(key.as_primitive::<Date32Type>(), i32::to_le_bytes),
         DataType::Timestamp(..) => {
-            fixed!(key.as_primitive::<TimestampMicrosecondType>(), i64::to_le_bytes);
+            fixed!(
+                key.as_primitive::<TimestampMicrosecondType>(),
+                i64::to_le_bytes
+            );
         }
         DataType::Decimal128(..) => {
             fixed!(key.as_primitive::<Decimal128Type>(), i128::to_le_bytes);
@@ -169,7 +179,11 @@ fn hash_column(key: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
             let values = cast(key, &DataType::Float64).map_err(bug)?;
             // Zeros are equal, and so are those that are no number.
             let plain = |value: f64| {
-                let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
+                let value = if value.is_nan() {
+                    f64::NAN
+                } else {
+                    value + 0.0
+                };
                 value.to_bits().to_le_bytes()
             };
             fixed!(values.as_primitive::<Float64Type>(), plain);
@@ -208,7 +222,9 @@ pub(crate) fn partition_texts(values: &ArrayRef, column: &str) -> Result<Vec<Opt
 /// The directory of a partition, below the table's.
 pub(crate) fn partition_directory(values: &[(String, Option<String>)]) -> String {
     let parts = values.iter().map(|(column, value)| {
-        let value = value.as_deref().map_or("__HIVE_DEFAULT_PARTITION__".into(), encode);
+        let value = value
+            .as_deref()
+            .map_or("__HIVE_DEFAULT_PARTITION__".into(), encode);
         format!("{}={value}/", encode(column))
     });
     parts.collect()
@@ -218,7 +234,8 @@ pub(crate) fn partition_directory(values: &[(String, Option<String>)]) -> String
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for (place, byte) in text.bytes().enumerate() {
-        let plain = byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (byte == b'.' && place > 0);
+        let plain =
+            byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (byte == b'.' && place > 0);
         if plain {
             encoded.push(char::from(byte));
         } else {
@@ -267,7 +284,11 @@ mod tests {
             for shard in 0..shards {
                 let buckets = layout.buckets_of(shard);
                 assert_eq!(*buckets.start(), next);
-                assert!(buckets.clone().all(|bucket| layout.shard_of(bucket) == shard));
+                assert!(
+                    buckets
+                        .clone()
+                        .all(|bucket| layout.shard_of(bucket) == shard)
+                );
                 next = buckets.end() + 1;
             }
             assert_eq!(next, BUCKETS);
@@ -294,7 +315,10 @@ mod tests {
             assert_eq!(decode(&encode_path(&encoded)).unwrap(), encoded);
         }
         assert_eq!(decode("%4"), None);
-        let values = [("d".to_string(), Some("a/b".to_string())), ("e".to_string(), None)];
+        let values = [
+            ("d".to_string(), Some("a/b".to_string())),
+            ("e".to_string(), None),
+        ];
         assert_eq!(
             partition_directory(&values),
             "d=a%2Fb/e=__HIVE_DEFAULT_PARTITION__/"

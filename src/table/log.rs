@@ -95,7 +95,8 @@ impl TableLog {
         let Some((_, newest)) = listing.range() else {
             return Ok(None);
         };
-        self.build(&listing, newest).map(|snapshot| Some(Arc::new(snapshot)))
+        self.build(&listing, newest)
+            .map(|snapshot| Some(Arc::new(snapshot)))
     }
 
     /// The newest version, reached from a known one. `None` where the table is another than it was.
@@ -105,8 +106,13 @@ impl TableLog {
             return Ok(None);
         };
         // A table that was dropped and made again has other segments under the same versions.
-        let same = last.adds.iter().all(|add| known.state.segments.contains_key(&add.path));
-        let same_table = last.metadata.is_none_or(|metadata| metadata.id == known.metadata.id);
+        let same = last
+            .adds
+            .iter()
+            .all(|add| known.state.segments.contains_key(&add.path));
+        let same_table = last
+            .metadata
+            .is_none_or(|metadata| metadata.id == known.metadata.id);
         if !same || !same_table {
             return Ok(None);
         }
@@ -145,7 +151,10 @@ impl TableLog {
         let mut before = i64::MIN;
         for (version, modified) in &listing.commits {
             let commit = self.commit(*version)?;
-            let own = commit.info.timestamp.unwrap_or_else(|| milliseconds(*modified));
+            let own = commit
+                .info
+                .timestamp
+                .unwrap_or_else(|| milliseconds(*modified));
             before = own.max(before);
             entries.push(HistoryEntry {
                 version: *version,
@@ -206,19 +215,20 @@ impl TableLog {
         state.apply(&commit);
         let snapshot = Snapshot::new(0, state, &self.log_directory())?;
         snapshot.check_write()?;
-        if self.store.put_if_absent(&self.commit_file(0), &commit.encode()?)? {
+        if self
+            .store
+            .put_if_absent(&self.commit_file(0), &commit.encode()?)?
+        {
             return Ok(Arc::new(snapshot));
         }
-        Err(Error::new(ErrorKind::Input, "TM0702", "the table exists already")
-            .hint("write CREATE OR REPLACE, or IF NOT EXISTS"))
+        Err(
+            Error::new(ErrorKind::Input, "TM0702", "the table exists already")
+                .hint("write CREATE OR REPLACE, or IF NOT EXISTS"),
+        )
     }
 
     /// Commits over `base`, after whatever was committed since if the two do not meet (TM0740).
-    pub(crate) fn append(
-        &self,
-        base: &Arc<Snapshot>,
-        mut commit: Commit,
-    ) -> Result<Arc<Snapshot>> {
+    pub(crate) fn append(&self, base: &Arc<Snapshot>, mut commit: Commit) -> Result<Arc<Snapshot>> {
         let mut base = Arc::clone(base);
         commit.info.txn_id = Some(unique());
         loop {
@@ -229,7 +239,10 @@ impl TableLog {
             stamp(&mut commit, base.state.timestamp);
             let version = base.version + 1;
             let bytes = commit.encode()?;
-            if self.store.put_if_absent(&self.commit_file(version), &bytes)? {
+            if self
+                .store
+                .put_if_absent(&self.commit_file(version), &bytes)?
+            {
                 return self.after(&base, &commit).map(Arc::new);
             }
             let theirs = self.commit(version)?;
@@ -269,10 +282,13 @@ fn milliseconds(time: SystemTime) -> i64 {
 
 /// TM0307: there is no such version.
 pub(crate) fn no_version(what: &str, range: Option<(u64, u64)>) -> Error {
-    let error = Error::new(ErrorKind::Input, "TM0307", format!("the table has no {what}"));
+    let error = Error::new(
+        ErrorKind::Input,
+        "TM0307",
+        format!("the table has no {what}"),
+    );
     match range {
         Some((oldest, newest)) => error.available(format!("versions {oldest} to {newest}")),
         None => error,
     }
 }
-

@@ -50,7 +50,10 @@ pub(crate) fn check_read(protocol: &Protocol, metadata: &Metadata) -> Result<()>
         return Err(lacking("columnMapping", "read"));
     }
     if metadata.format.provider != "parquet" {
-        return Err(lacking(&format!("{} segments", metadata.format.provider), "read"));
+        return Err(lacking(
+            &format!("{} segments", metadata.format.provider),
+            "read",
+        ));
     }
     match protocol.min_reader_version {
         1 | 2 => Ok(()),
@@ -69,7 +72,9 @@ pub(crate) fn check_write(protocol: &Protocol, metadata: &Metadata) -> Result<()
         1 | 2 => Ok(()),
         7 => known(protocol.writer_features.as_deref(), WRITTEN, "written"),
         version => {
-            let name = BY_WRITER_VERSION.iter().find(|(least, _)| *least == version);
+            let name = BY_WRITER_VERSION
+                .iter()
+                .find(|(least, _)| *least == version);
             let name = name.map_or_else(
                 || format!("writer version {version}"),
                 |(_, name)| (*name).to_string(),

@@ -375,13 +375,19 @@ fn unreadable(what: &str) -> Error {
 
 fn unfit(field: &Field) -> Error {
     let kind = type_name(field.data_type());
-    let message = format!("column `{}` of type {kind} cannot be stored in a table", field.name());
+    let message = format!(
+        "column `{}` of type {kind} cannot be stored in a table",
+        field.name()
+    );
     Error::new(ErrorKind::Input, "TM0744", message)
         .hint("cast it, for example to STRING or DECIMAL(38, 9)")
 }
 
 fn lossy(field: &Field, reason: String) -> Error {
-    let message = format!("column `{}` cannot be stored without loss: {reason}", field.name());
+    let message = format!(
+        "column `{}` cannot be stored without loss: {reason}",
+        field.name()
+    );
     Error::new(ErrorKind::Run, "TM0747", message)
         .hint("round or cast the column in the query; tables keep timestamps in microseconds")
 }

@@ -51,7 +51,8 @@ impl State {
                 data_change: false,
                 ..add.clone()
             };
-            self.segments.insert(add.path.clone(), Arc::new(Segment::new(add)));
+            self.segments
+                .insert(add.path.clone(), Arc::new(Segment::new(add)));
         }
         let own = commit.info.timestamp.unwrap_or_default();
         self.timestamp = own.max(self.timestamp);
@@ -90,11 +91,13 @@ impl Segment {
             let mut parts = path.components();
             parts.all(|part| matches!(part, Component::Normal(_)))
         });
-        inside.filter(|_| !self.add.path.contains("://")).ok_or_else(|| {
-            let message = format!("the segment {} lies outside of its table", self.add.path);
-            Error::new(ErrorKind::Data, "TM0741", message)
-                .hint("a shallow clone is not supported: copy the table")
-        })
+        inside
+            .filter(|_| !self.add.path.contains("://"))
+            .ok_or_else(|| {
+                let message = format!("the segment {} lies outside of its table", self.add.path);
+                Error::new(ErrorKind::Data, "TM0741", message)
+                    .hint("a shallow clone is not supported: copy the table")
+            })
     }
 
     /// A tag that we wrote.
@@ -143,7 +146,10 @@ impl Snapshot {
     pub(crate) fn new(version: u64, state: State, directory: &Path) -> Result<Self> {
         let (Some(protocol), Some(metadata)) = (state.protocol.clone(), state.metadata.clone())
         else {
-            return Err(super::damaged(directory, "it does not say the table's columns"));
+            return Err(super::damaged(
+                directory,
+                "it does not say the table's columns",
+            ));
         };
         protocol::check_read(&protocol, &metadata)?;
         let columns = Columns::of(&metadata.schema_string, setting(&metadata, ARROW_SCHEMA))?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt64Array, new_null_array,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -212,7 +212,11 @@ impl Column {
                 value.is_finite().then(|| format!("{value:?}"))
             }
             Bounds::Text(min, max) => {
-                let text = if largest { above(max)? } else { cut(min).to_string() };
+                let text = if largest {
+                    above(max)?
+                } else {
+                    cut(min).to_string()
+                };
                 Some(Value::from(text).to_string())
             }
             Bounds::Empty | Bounds::Unknown => None,
@@ -288,7 +292,11 @@ pub(crate) fn bounds(
 ) -> Option<ArrayRef> {
     let values = || {
         segments.iter().map(move |statistics| {
-            let side = if largest { &statistics.max } else { &statistics.min };
+            let side = if largest {
+                &statistics.max
+            } else {
+                &statistics.min
+            };
             side.get(column)
         })
     };
@@ -302,7 +310,11 @@ pub(crate) fn bounds(
     let array: ArrayRef = match kind {
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
             let numbers = values().map(|value| value.and_then(Value::as_i64));
-            cast(&(Arc::new(Int64Array::from_iter(numbers)) as ArrayRef), kind).ok()?
+            cast(
+                &(Arc::new(Int64Array::from_iter(numbers)) as ArrayRef),
+                kind,
+            )
+            .ok()?
         }
         DataType::Float32 | DataType::Float64 => {
             let numbers = values().map(|value| value.and_then(Value::as_f64).map(widen));
@@ -312,7 +324,11 @@ pub(crate) fn bounds(
             }
             let narrow = wide.as_primitive::<Float64Type>().iter().map(|value| {
                 let value = value? as f32;
-                Some(if largest { value.next_up() } else { value.next_down() })
+                Some(if largest {
+                    value.next_up()
+                } else {
+                    value.next_down()
+                })
             });
             Arc::new(arrow::array::Float32Array::from_iter(narrow))
         }
@@ -359,7 +375,11 @@ fn decimal(value: &Value, scale: i8, largest: bool) -> Option<i128> {
     let value = value.as_f64()? * unit as f64;
     let slack = value.abs() * 4.0 * f64::EPSILON + 1.0;
     // Beyond 38 digits the bound says nothing.
-    let bound = if largest { value + slack } else { value - slack };
+    let bound = if largest {
+        value + slack
+    } else {
+        value - slack
+    };
     (bound.abs() < 1e38).then(|| if largest { bound.ceil() } else { bound.floor() } as i128)
 }
 
@@ -374,11 +394,6 @@ pub(crate) fn row_counts(segments: &[&Statistics]) -> ArrayRef {
     Arc::new(UInt64Array::from_iter(
         segments.iter().map(|statistics| statistics.rows),
     ))
-}
-
-/// Nothing known of as many segments.
-pub(crate) fn unknown(kind: &DataType, segments: usize) -> ArrayRef {
-    new_null_array(kind, segments)
 }
 
 #[cfg(test)]

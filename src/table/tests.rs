@@ -171,7 +171,10 @@ fn power_loss_leaves_the_old_version_or_the_new() {
         |log, base| rewrite(log, base, 10),
         |log, base| {
             let commit = Commit {
-                removes: base.segments().map(|all| all.removed(true, now())).collect(),
+                removes: base
+                    .segments()
+                    .map(|all| all.removed(true, now()))
+                    .collect(),
                 ..Commit::default()
             };
             log.append(base, commit)
@@ -218,10 +221,7 @@ fn power_loss_in_a_checkpoint_changes_nothing() {
 fn a_fault_is_an_error_and_the_table_stays() {
     let table = SimDisk::new();
     create(&log(&table)).unwrap();
-    let kinds = [
-        FaultKind::Once(std::io::ErrorKind::Other),
-        FaultKind::Full,
-    ];
+    let kinds = [FaultKind::Once(std::io::ErrorKind::Other), FaultKind::Full];
     for kind in kinds {
         for at in 0.. {
             let disk = table.copy().with_fault(Fault { at, kind });
@@ -276,7 +276,10 @@ fn every_changed_byte_of_the_log_is_found() {
             // A checkpoint that is damaged is passed over: the log says the same.
             let copy = disk.copy();
             copy.overwrite(path, changed);
-            assert_eq!(latest(&log(&copy)).unwrap().state.segments, snapshot.state.segments);
+            assert_eq!(
+                latest(&log(&copy)).unwrap().state.segments,
+                snapshot.state.segments
+            );
         }
     }
 }
@@ -460,7 +463,12 @@ fn threads_that_append_lose_nothing() {
     let snapshot = latest(&log).unwrap();
     assert_eq!(snapshot.version, 40);
     assert_eq!(snapshot.state.segments.len(), 41);
-    let times: Vec<i64> = log.history().unwrap().iter().map(|entry| entry.timestamp).collect();
+    let times: Vec<i64> = log
+        .history()
+        .unwrap()
+        .iter()
+        .map(|entry| entry.timestamp)
+        .collect();
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
     check_whole(&log, &snapshot);
     assert_eq!(log.at_time(times[7]).unwrap().version, 7);
@@ -487,13 +495,20 @@ fn a_table_that_needs_more_than_we_know_is_refused_by_name() {
     protocol::check_write(&with(1, 2, &[]), &base).unwrap();
     let mut mapped = base.clone();
     let mode = Some("name".to_string());
-    mapped.configuration.insert("delta.columnMapping.mode".to_string(), mode);
+    mapped
+        .configuration
+        .insert("delta.columnMapping.mode".to_string(), mode);
     assert!(said(protocol::check_read(&with(2, 5, &[]), &mapped)).contains("columnMapping"));
     protocol::check_read(&with(2, 5, &[]), &base).unwrap();
     let mut frozen = base;
     let yes = Some("true".to_string());
-    frozen.configuration.insert("delta.appendOnly".to_string(), yes);
-    assert_eq!(protocol::check_remove(&frozen).unwrap_err().code(), "TM0745");
+    frozen
+        .configuration
+        .insert("delta.appendOnly".to_string(), yes);
+    assert_eq!(
+        protocol::check_remove(&frozen).unwrap_err().code(),
+        "TM0745"
+    );
 }
 
 #[test]
@@ -531,7 +546,9 @@ fn types_come_back_and_what_does_not_fit_is_said() {
     }
     let refused = |kind: DataType| {
         let fields = vec![Field::new("c", kind, true)];
-        Columns::new(Arc::new(Schema::new(fields))).unwrap_err().code()
+        Columns::new(Arc::new(Schema::new(fields)))
+            .unwrap_err()
+            .code()
     };
     let interval = DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano);
     assert_eq!(refused(interval), "TM0744");
@@ -549,7 +566,14 @@ fn types_come_back_and_what_does_not_fit_is_said() {
 
 #[test]
 fn a_path_that_leaves_the_table_is_refused() {
-    for path in ["../x", "/etc/passwd", "a/%2e%2e/b", "s3://b/x", "file:///x", "a//../b"] {
+    for path in [
+        "../x",
+        "/etc/passwd",
+        "a/%2e%2e/b",
+        "s3://b/x",
+        "file:///x",
+        "a//../b",
+    ] {
         let add: Add = serde_json::from_str(&format!(r#"{{"path":"{path}","size":1}}"#)).unwrap();
         let segment = super::snapshot::Segment::new(add);
         assert_eq!(segment.file().unwrap_err().code(), "TM0741", "{path}");

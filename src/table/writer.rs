@@ -117,11 +117,7 @@ impl TableWriter {
     }
 
     /// The rows of a batch by the file they belong to; `None` stands for all of them.
-    fn places(
-        &self,
-        batch: &RecordBatch,
-        worker: usize,
-    ) -> Result<Vec<(Place, Option<Vec<u32>>)>> {
+    fn places(&self, batch: &RecordBatch, worker: usize) -> Result<Vec<(Place, Option<Vec<u32>>)>> {
         let plain = self.layout.partition_by.is_empty() && self.layout.shard_key.is_empty();
         if plain {
             let place = Place {
@@ -142,8 +138,7 @@ impl TableWriter {
         let mut places: HashMap<Place, Vec<u32>> = HashMap::new();
         for row in 0..batch.num_rows() {
             let partition = partitions.iter();
-            let partition =
-                partition.map(|(name, values)| (name.to_string(), values[row].clone()));
+            let partition = partition.map(|(name, values)| (name.to_string(), values[row].clone()));
             let place = Place {
                 partition: partition.collect(),
                 shard: buckets.get(row).map(|bucket| self.layout.shard_of(*bucket)),
@@ -202,7 +197,9 @@ impl TableWriter {
     }
 
     fn begin(&self, place: &Place) -> Result<Writing> {
-        let shard = place.shard.map_or(String::new(), |shard| format!("s{shard:04}-"));
+        let shard = place
+            .shard
+            .map_or(String::new(), |shard| format!("s{shard:04}-"));
         let directory = partition_directory(&place.partition);
         let below = format!("{directory}{shard}{}.parquet", unique());
         let path = self.log.directory.join(&below);
@@ -270,11 +267,11 @@ impl TableWriter {
     }
 
     /// Takes away segments that were not committed.
-    pub(crate) fn discard(&self, adds: &[Add]) {
+    pub(crate) fn discard(log: &TableLog, adds: &[Add]) {
         for add in adds {
             let below = super::layout::decode(&add.path).unwrap_or_default();
             // What stays behind is in no version: VACUUM takes it away.
-            let _ = self.log.store.remove(&self.log.directory.join(below));
+            let _ = log.store.remove(&log.directory.join(below));
         }
     }
 }
@@ -283,7 +280,7 @@ impl Drop for TableWriter {
     /// Segments that were finished and never asked for are in no version.
     fn drop(&mut self) {
         let adds = std::mem::take(&mut *lock(&self.done));
-        self.discard(&adds);
+        TableWriter::discard(&self.log, &adds);
     }
 }
 
@@ -423,7 +420,10 @@ fn sorted(rows: &RecordBatch, columns: &[usize]) -> Result<RecordBatch> {
             options: Some(SortOptions::default()),
         })
         .collect();
-    Ok(take_record_batch(rows, &lexsort_to_indices(&columns, None)?)?)
+    Ok(take_record_batch(
+        rows,
+        &lexsort_to_indices(&columns, None)?,
+    )?)
 }
 
 /// A file that counts and hashes what is written.

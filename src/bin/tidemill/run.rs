@@ -226,7 +226,10 @@ fn engine(flags: &Flags) -> tidemill::Result<Engine> {
     if let Some(bytes) = flags.memory_limit {
         builder = builder.memory_limit(bytes);
     }
-    builder.in_memory()
+    match &flags.db {
+        Some(directory) => builder.open(directory),
+        None => builder.in_memory(),
+    }
 }
 
 /// The texts to run, in order.

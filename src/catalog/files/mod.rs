@@ -62,7 +62,11 @@ pub(crate) fn open(
         files.push((file, data));
     }
     let (schema, files) = merge::merge(files, columns)?;
-    Ok(Arc::new(FileTable::of_files(path.to_string(), schema, files)))
+    Ok(Arc::new(FileTable::of_files(
+        path.to_string(),
+        schema,
+        files,
+    )))
 }
 
 fn named_format(name: &str) -> Result<Format> {

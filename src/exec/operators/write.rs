@@ -22,6 +22,8 @@ pub(crate) struct WriteSink {
     columns: SchemaRef,
     /// For each of them the query's column; without one it is NULL.
     from: Vec<Option<usize>>,
+    /// Workers share one segment for each place.
+    one_segment: bool,
     workers: AtomicUsize,
 }
 
@@ -31,12 +33,14 @@ impl WriteSink {
         writer: Arc<TableWriter>,
         columns: SchemaRef,
         from: Vec<Option<usize>>,
+        one_segment: bool,
     ) -> Self {
         WriteSink {
             name: name.to_string(),
             writer,
             columns,
             from,
+            one_segment,
             workers: AtomicUsize::new(0),
         }
     }
@@ -47,7 +51,8 @@ impl Sink for WriteSink {
     type Local = usize;
 
     fn start(&self, _context: &Arc<RunContext>) -> Result<usize> {
-        Ok(self.workers.fetch_add(1, Ordering::Relaxed))
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        Ok(if self.one_segment { 0 } else { number })
     }
 
     fn push(&self, worker: &mut usize, batch: RecordBatch) -> Result<Flow> {

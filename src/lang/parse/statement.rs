@@ -4,7 +4,7 @@ use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
     ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, Ident, OptionSetting,
-    Path, Query, Statement, StatementKind,
+    Path, Query, Statement, StatementKind, TableLayout,
 };
 use crate::lang::literal::{Decoded, decode};
 
@@ -14,7 +14,9 @@ struct Create {
     temporary: bool,
     if_not_exists: bool,
     name: Path,
-    query: Query,
+    columns: Vec<ColumnDefinition>,
+    layout: TableLayout,
+    query: Option<Query>,
 }
 
 impl<'t> Reader<'_, 't> {
@@ -33,6 +35,8 @@ impl<'t> Reader<'_, 't> {
                     temporary: create.temporary,
                     if_not_exists: create.if_not_exists,
                     name: create.name,
+                    columns: create.columns,
+                    layout: create.layout,
                     query: create.query,
                 })
             }
@@ -43,13 +47,13 @@ impl<'t> Reader<'_, 't> {
                     temporary: create.temporary,
                     if_not_exists: create.if_not_exists,
                     name: create.name,
-                    query: create.query,
+                    query: create.query.ok_or_else(mismatch)?,
                 })
             }
             Rule::create_external => {
                 StatementKind::CreateExternalTable(self.create_external(node)?)
             }
-            _ => return Err(mismatch()),
+            _ => StatementKind::Table(self.table_statement(node)?),
         };
         Ok(Statement { kind, span })
     }
@@ -57,6 +61,7 @@ impl<'t> Reader<'_, 't> {
     fn create(&mut self, node: Node<'t>) -> Result<Create> {
         let (mut or_replace, mut temporary, mut if_not_exists) = (false, false, false);
         let (mut name, mut query) = (None, None);
+        let (mut columns, mut layout) = (Vec::new(), TableLayout::default());
         for part in parts(node) {
             match part.as_rule() {
                 Rule::create_head => {
@@ -66,7 +71,11 @@ impl<'t> Reader<'_, 't> {
                 Rule::if_not_exists => if_not_exists = true,
                 Rule::path => name = Some(self.path(part)?),
                 Rule::query => query = Some(self.query(part)?),
-                _ => return Err(mismatch()),
+                Rule::column_list => {
+                    let list = parts(part).map(|column| self.column_definition(column));
+                    columns = list.collect::<Result<_>>()?;
+                }
+                _ => self.table_layout(part, &mut layout)?,
             }
         }
         let name = name.ok_or_else(mismatch)?;
@@ -78,7 +87,9 @@ impl<'t> Reader<'_, 't> {
             temporary,
             if_not_exists,
             name,
-            query: query.ok_or_else(mismatch)?,
+            columns,
+            layout,
+            query,
         })
     }
 

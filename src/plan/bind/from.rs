@@ -87,6 +87,7 @@ impl Binder<'_> {
     pub(super) fn factor(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         let relation = match &factor.kind {
             TableKind::Table(path) => self.table(path, env)?,
+            TableKind::TableAt { path, as_of } => self.table_at(path, as_of)?,
             TableKind::File(path) => self.file(path)?,
             TableKind::Function { path, args, .. } => self.table_function(path, args)?,
             TableKind::Unnest(array) => {
@@ -116,11 +117,7 @@ impl Binder<'_> {
         let mut relation = if let Some(relation) = self.common_table(path, env)? {
             relation
         } else {
-            match self
-                .catalog
-                .find(&name)
-                .map_err(|error| error.at(path.span))?
-            {
+            match self.entry(&name).map_err(|error| error.at(path.span))? {
                 Some(Entry::Table(provider)) => self.scan(&name, provider)?,
                 Some(Entry::View(view)) => {
                     self.expand(relations(&view.plan)?, &name, path.span)?;
@@ -144,7 +141,7 @@ impl Binder<'_> {
         Ok(relation)
     }
 
-    fn unknown_table(&self, name: &str, span: Span, env: &Env) -> Error {
+    pub(super) fn unknown_table(&self, name: &str, span: Span, env: &Env) -> Error {
         let mut known = self.catalog.names();
         let mut cte = env.ctes.as_ref();
         while let Some(table) = cte {
@@ -181,7 +178,8 @@ impl Binder<'_> {
                 constant: None,
             })
             .collect();
-        let (plan, columns) = self.renew(view.plan.clone(), &columns)?;
+        let plan = self.with_newest_versions(view.plan.clone())?;
+        let (plan, columns) = self.renew(plan, &columns)?;
         Ok(Relation::new(plan, Scope::new(columns)))
     }
 
@@ -242,6 +240,7 @@ impl Binder<'_> {
             "read_parquet" => "parquet",
             "read_json" => "json",
             "read_arrow" => "arrow",
+            "table_history" => return self.table_history(path, args),
             "generate_series" | "range" => {
                 return Err(Error::not_implemented(format!("FROM {name}(…)"), path.span)
                     .hint(format!("write FROM UNNEST({name}(…)) AS x")));

@@ -13,6 +13,7 @@ mod bounds;
 mod call;
 mod constant;
 mod convert;
+mod durable;
 mod expr;
 mod extract;
 mod from;
@@ -30,6 +31,7 @@ mod predicate;
 mod project;
 mod query;
 mod relation;
+mod rewrite;
 mod rewrites;
 mod scope;
 mod select;
@@ -44,6 +46,7 @@ mod translate;
 mod typed;
 mod types;
 mod unnest;
+mod versions;
 mod window;
 mod with;
 
@@ -60,7 +63,9 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::lang::ast;
 
+pub(crate) use durable::TableChange;
 pub(crate) use translate::correlated_columns;
+pub(crate) use versions::restricted;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {
@@ -104,6 +109,8 @@ pub(crate) enum Bound {
         if_not_exists: bool,
         provider: Arc<dyn TableProvider>,
     },
+    /// A durable table is made or changed.
+    Table(TableChange),
     Explain {
         analyze: bool,
         statement: Box<Bound>,
@@ -127,6 +134,7 @@ pub(crate) fn bind(
         realm: RefCell::default(),
         expanded: Cell::new(0),
         warnings: RefCell::default(),
+        pinned: RefCell::default(),
     };
     let bound = binder.statement(statement).map_err(planned)?;
     Ok(Binding {
@@ -156,6 +164,7 @@ struct Binder<'a> {
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
     warnings: RefCell<Vec<Error>>,
+    pinned: versions::Pinned,
 }
 
 impl Binder<'_> {

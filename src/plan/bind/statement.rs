@@ -12,7 +12,8 @@ use super::types::data_type;
 use super::{Binder, Bound};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    CreateExternalTable, ExprKind, OptionSetting, Path, Query, Statement, StatementKind,
+    CreateExternalTable, CreateTable, ExprKind, OptionSetting, Path, Query, Statement,
+    StatementKind,
 };
 use crate::plan::{BoundQuery, OutputColumn};
 
@@ -24,12 +25,18 @@ impl Binder<'_> {
                 analyze: explain.analyze,
                 statement: Box::new(self.statement(&explain.statement)?),
             }),
-            StatementKind::CreateTable(create) => Ok(Bound::CreateTable {
-                name: session_name(&create.name)?,
-                or_replace: create.or_replace,
-                if_not_exists: create.if_not_exists,
-                query: self.stored(&create.query)?,
-            }),
+            StatementKind::CreateTable(create) => {
+                if !create.temporary && self.catalog.database().is_some() {
+                    return self.create_table(create);
+                }
+                Ok(Bound::CreateTable {
+                    name: session_name(&create.name)?,
+                    or_replace: create.or_replace,
+                    if_not_exists: create.if_not_exists,
+                    query: self.stored(in_memory(create)?)?,
+                })
+            }
+            StatementKind::Table(statement) => self.table_statement(statement),
             StatementKind::CreateView(create) => {
                 let name = session_name(&create.name)?;
                 // The plan will stand in those of other statements: its ids must not be theirs.
@@ -46,7 +53,7 @@ impl Binder<'_> {
         }
     }
 
-    fn outermost(&self, query: &Query) -> Result<BoundQuery> {
+    pub(super) fn outermost(&self, query: &Query) -> Result<BoundQuery> {
         let relation = self.query(query, &Env::default())?;
         self.output(relation)
     }
@@ -64,7 +71,7 @@ impl Binder<'_> {
     }
 
     /// A query whose rows are kept under the names of its columns.
-    fn stored(&self, query: &Query) -> Result<BoundQuery> {
+    pub(super) fn stored(&self, query: &Query) -> Result<BoundQuery> {
         let relation = self.query(query, &Env::default())?;
         check_names(&relation.scope.columns, query.span)?;
         self.output(relation)
@@ -143,8 +150,25 @@ fn declared(create: &CreateExternalTable) -> Result<Option<SchemaRef>> {
     Ok(Some(Arc::new(Schema::new(fields))))
 }
 
+/// The query of a table that is kept in memory, which has nothing but a query.
+fn in_memory(create: &CreateTable) -> Result<&Query> {
+    if !create.layout.is_empty() {
+        let message = "a table in memory has no partitions, shards or order";
+        return Err(Error::input("TM0749", message, create.name.span).hint(
+            "open a database with --db DIRECTORY; TEMP tables are kept in memory there too",
+        ));
+    }
+    match &create.query {
+        Some(query) if create.columns.is_empty() => Ok(query),
+        _ => Err(Error::not_implemented(
+            "a table in memory with a list of columns",
+            create.name.span,
+        )),
+    }
+}
+
 /// Tables of a session have plain names.
-fn session_name(path: &Path) -> Result<String> {
+pub(super) fn session_name(path: &Path) -> Result<String> {
     match path.parts.as_slice() {
         [name] => Ok(name.text.clone()),
         _ => Err(Error::not_implemented("a name with dots", path.span)
