@@ -23,11 +23,16 @@ pub(crate) struct PhysicalFilter {
     /// Over `schema`.
     condition: Arc<dyn PhysicalExpr>,
     pruning: Option<Arc<PruningPredicate>>,
+    can_fail: bool,
 }
 
 impl PhysicalFilter {
-    /// `condition` is over all columns of `table`.
-    pub(crate) fn new(condition: &Arc<dyn PhysicalExpr>, table: &SchemaRef) -> Result<Self> {
+    /// `condition` is over all columns of `table`; `can_fail` if evaluating it may end in an error.
+    pub(crate) fn new(
+        condition: &Arc<dyn PhysicalExpr>,
+        can_fail: bool,
+        table: &SchemaRef,
+    ) -> Result<Self> {
         let mut columns: Vec<usize> = collect_columns(condition)
             .iter()
             .map(|column| column.index())
@@ -44,6 +49,7 @@ impl PhysicalFilter {
             schema,
             condition,
             pruning,
+            can_fail,
         })
     }
 }
@@ -72,6 +78,10 @@ impl RowFilter for PhysicalFilter {
         };
         // What cannot be judged stays in.
         self.pruning.as_ref()?.prune(&known).ok()
+    }
+
+    fn can_fail(&self) -> bool {
+        self.can_fail
     }
 }
 

@@ -44,6 +44,9 @@ pub(crate) struct Predicate {
     pub(crate) text: String,
 }
 
+/// A condition over all columns of a table, and whether evaluating it may end in an error.
+pub(crate) type RowCondition = (Arc<dyn PhysicalExpr>, bool);
+
 impl TableScanExec {
     pub(crate) fn new(
         table: Arc<FileTable>,
@@ -88,19 +91,21 @@ impl TableScanExec {
             .map(|predicate| predicate.text.as_str())
     }
 
-    /// What to ask the files for, with `predicate` in place of [`TableScanExec::predicate`]: lowering has checked its arithmetic.
+    /// What to ask the files for, with `filters` in place of [`TableScanExec::predicate`]: lowering has taken it apart and checked
+    /// its arithmetic. Filters that can fail come last.
     pub(crate) fn request(
         &self,
-        predicate: Option<&Arc<dyn PhysicalExpr>>,
+        filters: &[RowCondition],
         batch_rows: usize,
     ) -> Result<TableRequest> {
-        let filter = predicate
-            .map(|condition| PhysicalFilter::new(condition, self.table.columns()))
-            .transpose()?;
+        let filter = |(condition, can_fail): &RowCondition| {
+            PhysicalFilter::new(condition, *can_fail, self.table.columns())
+                .map(|filter| Arc::new(filter) as Arc<dyn RowFilter>)
+        };
         Ok(TableRequest {
             table: Arc::clone(self.table.columns()),
             projection: self.projection.clone(),
-            filter: filter.map(|filter| Arc::new(filter) as Arc<dyn RowFilter>),
+            filters: filters.iter().map(filter).collect::<Result<_>>()?,
             batch_rows,
         })
     }
@@ -190,7 +195,12 @@ impl ExecutionPlan for TableScanExec {
         context: Arc<TaskContext>,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let rows = context.session_config().batch_size();
-        let request = self.request(self.predicate(), rows).map_err(external)?;
+        let whole: Vec<RowCondition> = self
+            .predicate()
+            .map(|all| (Arc::clone(all), true))
+            .into_iter()
+            .collect();
+        let request = self.request(&whole, rows).map_err(external)?;
         let batches = self.files().to_vec().into_iter().flat_map(move |file| {
             let batches = read_all(&file, &request);
             let (batches, error) = match batches {

@@ -1,5 +1,8 @@
 //! Settings: raw input becomes checked input once.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
@@ -17,10 +20,13 @@ pub(super) const WORKER_STACK_BYTES: usize = 32 << 20;
 /// The stack of the thread that parses and plans.
 pub(super) const PLANNER_STACK_BYTES: usize = 64 << 20;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) memory_limit: Option<usize>,
+    pub(super) spill_dir: Option<PathBuf>,
+    pub(super) spill_limit: Option<u64>,
+    pub(super) timeout: Option<Duration>,
     pub(super) batch_rows: usize,
     pub(super) double_quotes_are_strings: bool,
 }
@@ -36,6 +42,9 @@ pub(super) struct Settings {
 pub struct Builder {
     threads: Option<usize>,
     memory_limit: Option<u64>,
+    spill_dir: Option<PathBuf>,
+    spill_limit: Option<u64>,
+    timeout: Option<Duration>,
     batch_rows: Option<usize>,
     double_quotes_are_strings: bool,
 }
@@ -47,9 +56,29 @@ impl Builder {
         self
     }
 
-    /// Bytes that the operators of all running queries may hold together. Unbounded without it.
+    /// Bytes that the operators of all running queries may hold together; what does not fit is written to disk. Unbounded
+    /// without it.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// The directory for what does not fit into memory. The system's directory for temporary files without it.
+    pub fn spill_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.spill_dir = Some(path.into());
+        self
+    }
+
+    /// Bytes that all running queries may have on disk for what does not fit into memory. Unbounded without it.
+    pub fn spill_limit(mut self, bytes: u64) -> Self {
+        self.spill_limit = Some(bytes);
+        self
+    }
+
+    /// How long a query may run. No bound without it; [`QueryHandle::set_timeout`](crate::QueryHandle::set_timeout) sets one
+    /// for a single query.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -87,6 +116,9 @@ impl Builder {
         Engine::with_settings(Settings {
             threads,
             memory_limit,
+            spill_dir: self.spill_dir,
+            spill_limit: self.spill_limit,
+            timeout: self.timeout,
             batch_rows,
             double_quotes_are_strings,
         })

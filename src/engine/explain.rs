@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::{Engine, Rows, first, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::graph::{After, Pipeline, PipelineGraph};
+use crate::exec::memory::{Share, size_text};
 use crate::exec::metrics::{PipelineMetrics, StepMetrics};
 use crate::exec::{self, Execution};
 use crate::plan::{self, BoundQuery};
@@ -75,14 +76,14 @@ pub(super) fn rows(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result
 
 fn text_of(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<String> {
     if analyze {
-        let (rows, execution) = query::answer_with_execution(engine, query)?;
+        let (rows, execution) = query::answer_with_execution(engine, query, true)?;
         for batch in rows {
             batch?;
         }
         return Ok(graph_text(execution.graph(), Some(&execution)));
     }
     let physical = query::optimize(engine, query)?;
-    let (sink, _receiver) = exec::output(&engine.context());
+    let (sink, _receiver) = exec::output(&*engine.context()?);
     let graph = query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
     Ok(graph_text(&graph, None))
 }
@@ -92,7 +93,20 @@ fn graph_text(graph: &PipelineGraph, execution: Option<&Execution>) -> String {
     for (position, pipeline) in graph.pipelines.iter().enumerate() {
         let metrics = execution.map(|execution| execution.metrics(position));
         // Writing to a String cannot fail.
-        let _ = write_pipeline(&mut text, graph, position, pipeline, metrics);
+        let share = execution.and_then(|execution| execution.share(pipeline.sink));
+        let _ = write_pipeline(&mut text, graph, position, pipeline, metrics, share);
+    }
+    if let Some(execution) = execution {
+        let context = execution.context();
+        let _ = write!(
+            text,
+            "query: memory at most {}",
+            size_text(context.memory.peak() as u64)
+        );
+        let _ = match context.spill.written() {
+            0 => writeln!(text),
+            spilled => writeln!(text, ", {} written to disk", size_text(spilled)),
+        };
     }
     without_ids(&text)
 }
@@ -103,6 +117,7 @@ fn write_pipeline(
     position: usize,
     pipeline: &Pipeline,
     metrics: Option<&PipelineMetrics>,
+    share: Option<&Arc<Share>>,
 ) -> fmt::Result {
     write!(text, "pipeline {}", position + 1)?;
     let waits: Vec<String> = pipeline
@@ -141,7 +156,19 @@ fn write_pipeline(
         "  > ",
         &graph.sinks[pipeline.sink.0].describe(),
         metrics.map(|metrics| &metrics.sink),
-    )
+    )?;
+    if let Some(share) = share {
+        write!(
+            text,
+            "      memory at most {}",
+            size_text(share.peak() as u64)
+        )?;
+        if share.spilled() > 0 {
+            write!(text, ", {} written to disk", size_text(share.spilled()))?;
+        }
+        writeln!(text)?;
+    }
+    Ok(())
 }
 
 fn write_step(
@@ -155,9 +182,10 @@ fn write_step(
         let milliseconds = metrics.time().as_secs_f64() * 1e3;
         write!(
             text,
-            "  [{} rows in {} batches, {milliseconds:.1} ms]",
+            "  [{} rows in {} batches, {}, {milliseconds:.1} ms]",
             metrics.rows(),
-            metrics.batches()
+            metrics.batches(),
+            size_text(metrics.bytes())
         )?;
     }
     writeln!(text)

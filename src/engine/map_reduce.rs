@@ -107,7 +107,7 @@ impl Table {
     {
         let query = self.bound()?;
         let physical = query::optimize(&self.engine, &query)?;
-        let context = self.engine.context();
+        let context = self.engine.context()?;
         let job = Arc::new(Job {
             map: Box::new(map),
             combine: Box::new(combine),

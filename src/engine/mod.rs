@@ -4,9 +4,11 @@
 //! out (rows, handles, plans).
 
 mod config;
+mod deadline;
 mod explain;
 mod functions;
 mod map_reduce;
+mod metrics;
 mod oracle;
 mod params;
 mod prepared;
@@ -19,12 +21,14 @@ mod tables;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::execution::SessionState;
+use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
-use crate::exec::{CancelToken, RunContext};
+use crate::exec::spill::{self, Disk, SpillSpace};
+use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang;
 use crate::plan::optimize::{PlanSettings, session_state};
 
@@ -32,10 +36,11 @@ pub use config::Builder;
 pub use explain::Explain;
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use map_reduce::{Emit, Table};
+pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
 pub use register::FileSource;
-pub use result::{Outcome, QueryHandle, Rows, Summary};
+pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///
@@ -56,6 +61,10 @@ struct Shared {
     settings: config::Settings,
     pool: Arc<rayon::ThreadPool>,
     runtime: Arc<LazyRuntime>,
+    budget: Arc<Budget>,
+    disk: Arc<Disk>,
+    deadlines: Arc<deadline::Deadlines>,
+    counters: Arc<metrics::Counters>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
@@ -130,7 +139,6 @@ impl Engine {
             catalog.functions(),
             PlanSettings {
                 batch_rows: settings.batch_rows,
-                memory_limit: settings.memory_limit,
             },
         )?;
         let pool = rayon::ThreadPoolBuilder::new()
@@ -146,8 +154,16 @@ impl Engine {
                     format!("no threads could be started: {error}"),
                 )
             })?;
+        let disk = Disk::new(settings.spill_dir.clone(), settings.spill_limit);
+        if settings.memory_limit.is_some() {
+            spill::remove_abandoned(&disk.folder());
+        }
         Ok(Engine(Arc::new(Shared {
             catalog,
+            budget: Budget::new(settings.memory_limit),
+            disk,
+            deadlines: Arc::default(),
+            counters: Arc::default(),
             state,
             settings,
             pool: Arc::new(pool),
@@ -269,7 +285,12 @@ impl Engine {
     }
 
     /// A context for one query.
-    fn context(&self) -> Arc<RunContext> {
+    fn context(&self) -> Result<Arc<RunContext>> {
+        self.context_for(false)
+    }
+
+    /// The same; `analyze` has every step measured.
+    fn context_for(&self, analyze: bool) -> Result<Arc<RunContext>> {
         let cancel = CancelToken::default();
         let mut running = self
             .0
@@ -279,14 +300,21 @@ impl Engine {
         running.retain(CancelToken::is_shared);
         running.push(cancel.clone());
         drop(running);
-        Arc::new(RunContext {
+        if let Some(timeout) = self.0.settings.timeout {
+            self.0.deadlines.add(&cancel, timeout)?;
+        }
+        let memory = QueryMemory::new(&self.0.budget);
+        Ok(Arc::new(RunContext {
+            analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
             pool: Arc::clone(&self.0.pool),
             cancel,
-            task: self.0.state.task_ctx(),
+            task: task_within(TaskContext::from(&self.0.state), &memory),
+            memory,
+            spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
-        })
+        }))
     }
 
     fn catalog(&self) -> &Catalog {

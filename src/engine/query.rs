@@ -50,9 +50,13 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
 }
 
 /// Logical plan to running pipelines.
-fn start(engine: &Engine, query: &BoundQuery) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
+fn start(
+    engine: &Engine,
+    query: &BoundQuery,
+    analyze: bool,
+) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
-    let context = engine.context();
+    let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
     let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
@@ -151,19 +155,18 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
 
 /// The rows of a bound query.
 pub(super) fn answer(engine: &Engine, query: &BoundQuery) -> Result<Rows> {
-    answer_with_execution(engine, query).map(|(rows, _)| rows)
+    answer_with_execution(engine, query, false).map(|(rows, _)| rows)
 }
 
 /// The rows of a bound query, and what makes them.
 pub(super) fn answer_with_execution(
     engine: &Engine,
     query: &BoundQuery,
+    analyze: bool,
 ) -> Result<(Rows, Arc<Execution>)> {
-    let (schema, receiver, execution) = start(engine, query)?;
-    Ok((
-        Rows::new(schema, receiver, Arc::clone(&execution)),
-        execution,
-    ))
+    let (schema, receiver, execution) = start(engine, query, analyze)?;
+    let running = result::Running::new(engine, receiver, &execution);
+    Ok((Rows::new(schema, running), execution))
 }
 
 /// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.

@@ -1,11 +1,15 @@
 //! What comes out: rows, a handle on the query that makes them, a summary.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use serde::de::DeserializeOwned;
 
+use super::Engine;
+use super::deadline::Deadlines;
+use super::metrics::Counters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::{CancelToken, Execution, Receiver};
 use crate::plan::OutputColumn;
@@ -65,20 +69,57 @@ impl Summary {
 #[derive(Debug)]
 pub struct Rows {
     schema: SchemaRef,
-    running: Option<(Receiver, Arc<Execution>)>,
+    running: Option<Running>,
     ready: std::vec::IntoIter<RecordBatch>,
-    cancel: CancelToken,
+    handle: QueryHandle,
     warnings: Vec<Error>,
 }
 
+/// The query behind some rows. When this is dropped, it is over.
+#[derive(Debug)]
+pub(super) struct Running {
+    receiver: Receiver,
+    execution: Arc<Execution>,
+    handle: QueryHandle,
+    counters: Arc<Counters>,
+    since: Instant,
+    /// All rows were given.
+    read_whole: bool,
+}
+
+impl Running {
+    pub(super) fn new(engine: &Engine, receiver: Receiver, execution: &Arc<Execution>) -> Self {
+        Running {
+            handle: QueryHandle {
+                cancel: receiver.cancel_token(),
+                execution: Arc::downgrade(execution),
+                last: Arc::default(),
+                deadlines: Arc::clone(&engine.0.deadlines),
+            },
+            receiver,
+            execution: Arc::clone(execution),
+            counters: Arc::clone(&engine.0.counters),
+            since: engine.0.counters.started(),
+            read_whole: false,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.progress();
+        self.counters
+            .ended(&self.execution, self.since, self.read_whole);
+    }
+}
+
 impl Rows {
-    pub(super) fn new(schema: SchemaRef, receiver: Receiver, execution: Arc<Execution>) -> Self {
-        let cancel = receiver.cancel_token();
+    pub(super) fn new(schema: SchemaRef, running: Running) -> Self {
         Rows {
             schema,
-            running: Some((receiver, execution)),
+            handle: running.handle.clone(),
+            running: Some(running),
             ready: Vec::new().into_iter(),
-            cancel,
             warnings: Vec::new(),
         }
     }
@@ -89,7 +130,7 @@ impl Rows {
             schema,
             running: None,
             ready: batches.into_iter(),
-            cancel: CancelToken::default(),
+            handle: QueryHandle::default(),
             warnings: Vec::new(),
         }
     }
@@ -110,7 +151,7 @@ impl Rows {
 
     /// A handle that can stop this query from another thread.
     pub fn handle(&self) -> QueryHandle {
-        QueryHandle(self.cancel.clone())
+        self.handle.clone()
     }
 
     /// Every batch, in memory.
@@ -175,10 +216,11 @@ impl Iterator for Rows {
         if let Some(batch) = self.ready.next() {
             return Some(Ok(batch));
         }
-        let (receiver, execution) = self.running.as_ref()?;
-        let batch = match receiver.recv(execution) {
+        let running = self.running.as_mut()?;
+        let batch = match running.receiver.recv(&running.execution) {
             Ok(Some(batch)) => renamed(&self.schema, &batch),
             Ok(None) => {
+                running.read_whole = true;
                 self.running = None;
                 return None;
             }
@@ -191,15 +233,75 @@ impl Iterator for Rows {
     }
 }
 
-/// Stops a query. Clones stop the same one.
-#[derive(Debug, Clone)]
-pub struct QueryHandle(CancelToken);
+/// Stops a query and says how far it is. Clones are about the same one.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let rows = engine.query("FROM (VALUES (1), (2)) |> WHERE column1 > 1", ())?;
+/// let handle = rows.handle();
+/// assert_eq!(rows.count(), 1);
+/// let progress = handle.progress();
+/// assert_eq!((progress.fraction, progress.rows), (1.0, 2));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct QueryHandle {
+    cancel: CancelToken,
+    execution: Weak<Execution>,
+    /// What was said last: of a query that is over, and so that nothing goes back.
+    last: Arc<Mutex<Progress>>,
+    deadlines: Arc<Deadlines>,
+}
 
 impl QueryHandle {
     /// Asks the query to stop; its rows then end with a `TM0507` error.
     pub fn cancel(&self) {
-        self.0.cancel();
+        self.cancel.cancel();
     }
+
+    /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0510` error.
+    ///
+    /// # Errors
+    /// TM0701 where no thread can be started.
+    pub fn set_timeout(&self, timeout: Duration) -> Result<()> {
+        self.deadlines.add(&self.cancel, timeout)
+    }
+
+    /// How far the query is. No figure ever goes back.
+    pub fn progress(&self) -> Progress {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(execution) = self.execution.upgrade() {
+            let now = execution.progress();
+            let spilled = execution.context().spill.written();
+            *last = Progress {
+                fraction: last.fraction.max(now.fraction),
+                units_done: last.units_done.max(now.units_done),
+                units_known: last.units_known.max(now.units_known),
+                rows: last.rows.max(now.rows),
+                bytes: last.bytes.max(now.bytes),
+                spilled_bytes: last.spilled_bytes.max(spilled),
+            };
+        }
+        *last
+    }
+}
+
+/// How far a query is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The part of the work that is done, from 0 to 1, as far as it can be told: every pipeline counts the same.
+    pub fraction: f64,
+    /// Morsels done.
+    pub units_done: u64,
+    /// Morsels of the pipelines that have begun.
+    pub units_known: u64,
+    /// Rows read from files and tables.
+    pub rows: u64,
+    /// Bytes of these rows in memory.
+    pub bytes: u64,
+    /// Bytes written to disk because they do not fit into memory.
+    pub spilled_bytes: u64,
 }
 
 /// A plan's schema under the names that the user sees.

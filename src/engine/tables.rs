@@ -250,7 +250,7 @@ impl Writing<'_> {
             self.one_segment,
         );
         let graph = query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
-        exec::run(graph, &engine.context()).wait()?;
+        exec::run(graph, &engine.context()?).wait()?;
         Ok((writer.rows(), writer.finish()?))
     }
 }

@@ -1,83 +1,32 @@
 //! What every part of one running query shares.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
 
-use crate::error::{Error, ErrorKind, Result};
-
-/// Stops a query from any thread. Clones stop the same query.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CancelToken(Arc<CancelState>);
-
-#[derive(Default)]
-struct CancelState {
-    cancelled: AtomicBool,
-    listeners: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
-
-impl std::fmt::Debug for CancelState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "cancelled: {:?}", self.cancelled)
-    }
-}
-
-impl CancelToken {
-    pub(crate) fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::SeqCst);
-        let listeners = std::mem::take(
-            &mut *self
-                .0
-                .listeners
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        listeners.into_iter().for_each(|listener| listener());
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Relaxed)
-    }
-
-    /// Somebody else holds this token: the query still runs or is read.
-    pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.is_cancelled() {
-            return Err(Error::new(
-                ErrorKind::Cancelled,
-                "TM0507",
-                "the query was cancelled",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Calls `listener` when the query is cancelled, so that a parked worker sees it.
-    pub(crate) fn on_cancel(&self, listener: impl FnOnce() + Send + 'static) {
-        self.0
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Box::new(listener));
-    }
-}
+use super::cancel::CancelToken;
+use super::memory::QueryMemory;
+use super::spill::SpillSpace;
 
 /// What every part of one running query shares.
 #[derive(Debug)]
 pub(crate) struct RunContext {
     /// Rows an operator aims at in one batch.
     pub(crate) batch_rows: usize,
+    /// Whether the bytes of every step are measured, not only those of sources.
+    pub(crate) analyze: bool,
     /// Workers a pipeline may have.
     pub(crate) threads: usize,
     pub(crate) pool: Arc<rayon::ThreadPool>,
     pub(crate) cancel: CancelToken,
-    /// DataFusion's session view: its memory pool is the query's budget.
+    /// DataFusion's session view: its memory pool is the query's memory.
     pub(crate) task: Arc<TaskContext>,
+    /// What the query holds.
+    pub(crate) memory: Arc<QueryMemory>,
+    /// Where it writes what does not fit.
+    pub(crate) spill: Arc<SpillSpace>,
     /// Where a bridged DataFusion plan finds tokio.
     pub(crate) runtime: Arc<crate::exec::operators::bridge::LazyRuntime>,
 }
@@ -101,10 +50,13 @@ impl RunContext {
     pub(crate) fn inner(&self) -> Arc<RunContext> {
         Arc::new(RunContext {
             batch_rows: self.batch_rows,
+            analyze: self.analyze,
             threads: self.threads,
             pool: Arc::clone(&self.pool),
             cancel: CancelToken::default(),
             task: Arc::clone(&self.task),
+            memory: Arc::clone(&self.memory),
+            spill: Arc::clone(&self.spill),
             runtime: Arc::clone(&self.runtime),
         })
     }
@@ -115,11 +67,38 @@ impl RunContext {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         Arc::new(RunContext {
             batch_rows,
+            analyze: false,
             threads,
             pool: Arc::new(pool.unwrap()),
             cancel: CancelToken::default(),
             task: Arc::default(),
+            memory: Arc::default(),
+            spill: Arc::default(),
             runtime: Arc::default(),
         })
     }
+
+    /// The same with a memory limit for operators that can write out what they hold.
+    #[cfg(test)]
+    pub(crate) fn for_tests_within(
+        threads: usize,
+        batch_rows: usize,
+        memory_bytes: usize,
+    ) -> Arc<Self> {
+        let context = Arc::into_inner(Self::for_tests(threads, batch_rows)).unwrap();
+        let memory = QueryMemory::new(&super::memory::Budget::new(Some(memory_bytes)));
+        Arc::new(RunContext { memory, ..context })
+    }
+}
+
+/// `task` with the query's memory as its memory pool.
+pub(crate) fn task_within(task: TaskContext, memory: &Arc<QueryMemory>) -> Arc<TaskContext> {
+    let runtime = task.runtime_env();
+    let pool: Arc<dyn MemoryPool> = Arc::clone(memory) as _;
+    Arc::new(task.with_runtime(Arc::new(RuntimeEnv {
+        memory_pool: pool,
+        disk_manager: Arc::clone(&runtime.disk_manager),
+        cache_manager: Arc::clone(&runtime.cache_manager),
+        object_store_registry: Arc::clone(&runtime.object_store_registry),
+    })))
 }

@@ -17,6 +17,7 @@ const SEED: u64 = 0x7469_6465_6d69_6c6c;
 #[derive(Debug)]
 pub(crate) struct Scatter {
     partitions: usize,
+    seed: u64,
     hashes: Vec<u64>,
     targets: Vec<usize>,
     /// Where the rows of each partition start in the order by partition; one more for the end.
@@ -27,9 +28,19 @@ impl Scatter {
     pub(crate) fn new(partitions: usize) -> Self {
         Scatter {
             partitions: partitions.max(1),
+            seed: SEED,
             hashes: Vec::new(),
             targets: Vec::new(),
             starts: Vec::new(),
+        }
+    }
+
+    /// The same for rows that were split `level` times before: those that met so far part now.
+    pub(crate) fn at_level(partitions: usize, level: u32) -> Self {
+        Scatter {
+            // Another seed than an exchange, whose partitions may be what is split.
+            seed: SEED.rotate_left(level + 1),
+            ..Scatter::new(partitions)
         }
     }
 
@@ -49,7 +60,7 @@ impl Scatter {
         }
         self.hashes.clear();
         self.hashes.resize(batch.num_rows(), 0);
-        create_hashes(keys, &RandomState::with_seed(SEED), &mut self.hashes)?;
+        create_hashes(keys, &RandomState::with_seed(self.seed), &mut self.hashes)?;
         let order = self.order_by_partition()?;
         if let Some(only) =
             (0..self.partitions).find(|part| self.rows_of(*part).len() == order.len())

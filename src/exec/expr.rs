@@ -1,6 +1,7 @@
 //! DataFusion's physical expressions with the language's rules: overflow is an error, and a condition meets only the rows that
 //! the conditions before it let through.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,10 +14,11 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::logical_expr::{ColumnarValue, Operator};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
 };
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 
 use crate::error::{Error, Result};
 
@@ -42,6 +44,36 @@ pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalEx
         }
     });
     Ok(checked.data()?)
+}
+
+/// A part of a condition, and whether evaluating it may end in an error.
+pub(crate) type Conjunct = (Arc<dyn PhysicalExpr>, bool);
+
+/// Columns, and conditions on them.
+type OfColumns = (BTreeSet<usize>, Vec<Arc<dyn PhysicalExpr>>);
+
+/// The parts of a condition all of which must be true, checked, each with whether it can fail. Those that cannot may be asked in
+/// any order: they come first, one for each set of columns. The others are one part, which must meet only rows that pass those.
+pub(crate) fn conjuncts(condition: &Arc<dyn PhysicalExpr>) -> Result<Vec<Conjunct>> {
+    let (failing, safe): (Vec<_>, Vec<_>) = split_conjunction(condition)
+        .into_iter()
+        .partition(|part| can_fail(part));
+    let mut parts: Vec<OfColumns> = Vec::new();
+    for part in safe {
+        let columns = collect_columns(part).iter().map(Column::index).collect();
+        match parts.iter_mut().find(|(other, _)| *other == columns) {
+            Some((_, parts)) => parts.push(Arc::clone(part)),
+            None => parts.push((columns, vec![Arc::clone(part)])),
+        }
+    }
+    let mut all = parts
+        .into_iter()
+        .map(|(_, parts)| Ok((checked(&conjunction(parts))?, false)))
+        .collect::<Result<Vec<_>>>()?;
+    if !failing.is_empty() {
+        all.push((checked(&conjunction(failing.into_iter().cloned()))?, true));
+    }
+    Ok(all)
 }
 
 /// Whether evaluating could end in an error for some value: true unless it is made of parts known not to.

@@ -8,15 +8,18 @@
 //! No worker ever waits: where a batch is not there yet, or the caller's queue is full, the worker is parked as a future is and
 //! the waker puts it back on the pool.
 
+mod cancel;
 mod context;
 mod error;
 pub(crate) mod exchange;
 pub(crate) mod expr;
 pub(crate) mod graph;
+pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod operators;
 pub(crate) mod output;
 mod run;
+pub(crate) mod spill;
 mod worker;
 
 use std::any::Any;
@@ -28,11 +31,14 @@ use std::task::{Context, Poll};
 use arrow::record_batch::RecordBatch;
 use futures::Stream;
 
-pub(crate) use context::{CancelToken, RunContext};
+pub(crate) use cancel::{CancelToken, WeakToken};
+pub(crate) use context::{RunContext, task_within};
 pub(crate) use output::{Receiver, output};
 pub(crate) use run::{Execution, run};
 
+use self::memory::Share;
 use crate::error::Result;
+use crate::file::RuntimeFilter;
 
 /// Batches, as they come.
 pub(crate) type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
@@ -57,6 +63,17 @@ pub(crate) trait Source: Send + Sync + Debug {
     /// How many units the workers may claim. Called once, when every slot the source reads from is filled.
     fn units(&self, context: &Arc<RunContext>) -> Result<usize>;
 
+    /// Whether its rows come from outside the query: from files or tables.
+    fn reads_input(&self) -> bool {
+        false
+    }
+
+    /// Offers a filter whose keys are these columns of the source. It may be used to leave out rows; whether it was taken is
+    /// answered, so that nobody makes one in vain. Called before the run.
+    fn offer(&self, _keys: &[usize], _filter: &Arc<dyn RuntimeFilter>) -> bool {
+        false
+    }
+
     /// The batches of one unit.
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream>;
 
@@ -66,6 +83,12 @@ pub(crate) trait Source: Send + Sync + Debug {
 
 /// A step from batches to batches that holds no more than a few of them.
 pub(crate) trait Operator: Send + Sync + Debug {
+    /// The column of the input that this column of the output is, unchanged, where leaving out rows of the input by their value
+    /// in it leaves out exactly the rows of the output that have the value.
+    fn input_column(&self, _output: usize) -> Option<usize> {
+        None
+    }
+
     /// The state of one worker. Called when every slot the operator reads from is filled.
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>>;
 
@@ -98,6 +121,11 @@ pub(crate) trait Sink: Send + Sync + Debug {
     /// What one worker holds.
     type Local: Send + 'static;
 
+    /// Called once before anything of the graph runs. A sink that holds much and can write it out gives its share of memory.
+    fn share(&self, _context: &RunContext) -> Option<Arc<Share>> {
+        None
+    }
+
     fn start(&self, context: &Arc<RunContext>) -> Result<Self::Local>;
 
     fn push(&self, local: &mut Self::Local, batch: RecordBatch) -> Result<Flow>;
@@ -117,6 +145,7 @@ pub(crate) trait Sink: Send + Sync + Debug {
 
 /// [`Sink`] with the type of its local state hidden, so that a graph can hold any.
 pub(crate) trait AnySink: Send + Sync + Debug {
+    fn share(&self, context: &RunContext) -> Option<Arc<Share>>;
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn Any + Send>>;
     fn push(&self, local: &mut (dyn Any + Send), batch: RecordBatch) -> Result<Flow>;
     fn poll_ready(&self, local: &mut (dyn Any + Send), waker: &mut Context<'_>)
@@ -132,6 +161,10 @@ fn local_of<S: Sink>(local: &mut (dyn Any + Send)) -> Result<&mut S::Local> {
 }
 
 impl<S: Sink> AnySink for S {
+    fn share(&self, context: &RunContext) -> Option<Arc<Share>> {
+        Sink::share(self, context)
+    }
+
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn Any + Send>> {
         Ok(Box::new(Sink::start(self, context)?))
     }

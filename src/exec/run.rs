@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::graph::{After, PipelineGraph, PipelineId, SinkId};
-use super::metrics::PipelineMetrics;
+use super::memory::Share;
+use super::metrics::{ExecutionProgress, PipelineMetrics};
 use super::worker::{Turn, Worker};
 use super::{BatchStream, RunContext};
 use crate::error::{Error, Result};
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Execution {
     graph: PipelineGraph,
     context: Arc<RunContext>,
+    /// Of each sink that has one: asked for before anything runs, so that no operator comes too late.
+    shares: Vec<Option<Arc<Share>>>,
     pipelines: Vec<PipelineState>,
     sinks: Vec<SinkState>,
     sinks_left: AtomicUsize,
@@ -88,11 +91,13 @@ pub(crate) fn run(graph: PipelineGraph, context: &Arc<RunContext>) -> Arc<Execut
             locals: Mutex::new(Vec::new()),
         })
         .collect();
+    let shares = (graph.sinks.iter().map(|sink| sink.share(context))).collect();
     let (going, ended) = crossbeam_channel::bounded(1);
     let execution = Arc::new(Execution {
         sinks_left: AtomicUsize::new(sinks.len()),
         graph,
         context: Arc::clone(context),
+        shares,
         pipelines,
         sinks,
         first_error: OnceLock::new(),
@@ -120,6 +125,26 @@ impl Execution {
     /// The graph that runs.
     pub(crate) fn graph(&self) -> &PipelineGraph {
         &self.graph
+    }
+
+    /// What the query shares.
+    pub(crate) fn context(&self) -> &RunContext {
+        &self.context
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> ExecutionProgress {
+        let sources = self.graph.pipelines.iter();
+        let pipelines = self.pipelines.iter().zip(sources);
+        ExecutionProgress::of(
+            pipelines
+                .map(|(state, pipeline)| (state.metrics.as_ref(), pipeline.source.reads_input())),
+        )
+    }
+
+    /// The memory that a sink asked for.
+    pub(crate) fn share(&self, sink: SinkId) -> Option<&Arc<Share>> {
+        self.shares.get(sink.0).and_then(Option::as_ref)
     }
 
     /// What pipeline `position` of the graph did so far.
@@ -163,7 +188,7 @@ impl Execution {
     fn fail(&self, error: Error) {
         // Cancelling is how the others are told; the first error is the one reported.
         if self.first_error.set(error).is_ok() {
-            self.context.cancel.cancel();
+            self.context.cancel.fail();
             self.end();
         }
     }
@@ -204,7 +229,13 @@ impl Execution {
                 .collect::<Result<_>>()?;
             let sink = Arc::clone(&self.graph.sinks[pipeline.sink.0]);
             let local = sink.start(&self.context)?;
-            let worker = Worker::new(operators, sink, local, Arc::clone(&state.metrics));
+            let worker = Worker::new(
+                operators,
+                sink,
+                local,
+                Arc::clone(&state.metrics),
+                self.context.analyze,
+            );
             let task = Arc::new(Task {
                 execution: Arc::clone(self),
                 pipeline: id,
@@ -244,6 +275,10 @@ impl Execution {
         {
             return Ok(());
         }
+        self.pipelines[id.0]
+            .metrics
+            .over
+            .store(true, Ordering::Relaxed);
         self.release_those_after(After::Pipeline(id));
         if sink.feeders_left.fetch_sub(1, Ordering::AcqRel) != 1 {
             return Ok(());

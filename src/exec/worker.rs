@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 
 use super::metrics::PipelineMetrics;
+use super::spill::batch_bytes;
 use super::{AnySink, BatchStream, Flow, OperatorState, RunContext};
 use crate::error::{Error, Result};
 
@@ -41,6 +43,8 @@ pub(super) struct Worker {
     drained: bool,
     sink_done: bool,
     metrics: Arc<PipelineMetrics>,
+    /// Measure the bytes of every step.
+    analyze: bool,
 }
 
 impl Worker {
@@ -49,6 +53,7 @@ impl Worker {
         sink: Arc<dyn AnySink>,
         local: Box<dyn Any + Send>,
         metrics: Arc<PipelineMetrics>,
+        analyze: bool,
     ) -> Self {
         Worker {
             reader: None,
@@ -61,6 +66,7 @@ impl Worker {
             drained: false,
             sink_done: false,
             metrics,
+            analyze,
         }
     }
 
@@ -108,6 +114,10 @@ impl Worker {
                 self.metrics
                     .operator(position)
                     .stop(clock, batch.num_rows());
+                if self.analyze {
+                    let bytes = batch_bytes(&batch);
+                    self.metrics.operator(position).count_bytes(bytes);
+                }
                 self.in_hand = Some((position + 1, batch));
                 return Poll::Ready(Ok(()));
             }
@@ -154,6 +164,9 @@ impl Worker {
         }
         let clock = self.metrics.sink.start();
         let rows = batch.num_rows();
+        if self.analyze {
+            self.metrics.sink.count_bytes(batch_bytes(&batch));
+        }
         self.sink_done = self.sink.push(local, batch)? == Flow::Done;
         self.metrics.sink.stop(clock, rows);
         Poll::Ready(Ok(()))
@@ -176,10 +189,14 @@ impl Worker {
             },
         };
         match ready!(reader.poll_next_unpin(waker)) {
-            None => self.reader = None,
+            None => {
+                self.reader = None;
+                self.metrics.units_done.fetch_add(1, Ordering::Relaxed);
+            }
             Some(batch) => {
                 let batch = batch?;
                 self.metrics.source.stop(clock, batch.num_rows());
+                self.metrics.source.count_bytes(batch_bytes(&batch));
                 if batch.num_rows() > 0 {
                     self.in_hand = Some((0, batch));
                 }

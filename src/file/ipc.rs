@@ -17,6 +17,7 @@ use arrow::ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_messag
 
 use stream::{StreamBatches, check_promises};
 
+use super::filter::{in_order, refine};
 use super::guard::{Suspect, guard};
 use super::types::without_dictionaries;
 use super::{BatchIterator, DataFile, ReadRequest, Unit, batch_of, schema_of};
@@ -170,11 +171,21 @@ impl Shape {
             return Err(self.suspect.damaged("a batch lacks columns"));
         }
         let wanted = self.columns(batch, &self.request.projection)?;
-        let Some(filter) = &self.request.filter else {
-            return Ok(wanted);
-        };
-        let keep = filter.keep(&self.columns(batch, filter.columns())?)?;
-        filter_record_batch(&wanted, &keep).map_err(|error| self.suspect.damaged(error))
+        let mut left = None;
+        for filter in in_order(&self.request.filters, |_| 1.0) {
+            left = Some(refine(
+                filter.as_ref(),
+                left.take(),
+                batch.num_rows(),
+                |columns| self.columns(batch, columns),
+            )?);
+        }
+        match left {
+            Some(left) => {
+                filter_record_batch(&wanted, &left).map_err(|error| self.suspect.damaged(error))
+            }
+            None => Ok(wanted),
+        }
     }
 
     /// Columns by position, with dictionaries replaced by their values.

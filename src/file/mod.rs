@@ -5,6 +5,7 @@
 //! in as a [`RowFilter`].
 
 pub(crate) mod csv;
+pub(crate) mod filter;
 pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
@@ -16,13 +17,13 @@ mod text;
 mod type_name;
 pub(crate) mod types;
 
+pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub use type_name::type_name;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::{Error, Result};
@@ -35,11 +36,11 @@ pub(crate) trait DataFile: Send + Sync + Debug {
     /// The columns stored in the file.
     fn schema(&self) -> &SchemaRef;
 
-    /// Cuts the file into units for `threads` workers; units that no row of can pass `request`'s filter are left out. The
+    /// Cuts the file into units for `threads` workers; units that no row of can pass `request`'s filters are left out. The
     /// returned units are passed to `read` as they are.
     fn units(&self, request: &ReadRequest, threads: usize) -> Result<Vec<Unit>>;
 
-    /// The rows of one unit that pass the filter, with the columns of the projection.
+    /// The rows of one unit that pass the filters, with the columns of the projection.
     fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator>;
 
     /// Rows in the file, where the format says so without reading it.
@@ -66,61 +67,10 @@ pub(crate) struct Unit {
 pub(crate) struct ReadRequest {
     /// Columns by position in the file's schema, in the order wanted.
     pub(crate) projection: Vec<usize>,
-    /// Rows wanted; all without it.
-    pub(crate) filter: Option<Arc<dyn RowFilter>>,
+    /// Rows wanted are those that pass all of them.
+    pub(crate) filters: Vec<Arc<dyn RowFilter>>,
     /// Rows a batch should have.
     pub(crate) batch_rows: usize,
-}
-
-/// Which rows are wanted, over the file's columns.
-pub(crate) trait RowFilter: Send + Sync + Debug {
-    /// The columns it reads, by position in the file's schema, ascending.
-    fn columns(&self) -> &[usize];
-
-    /// One answer for each row of a batch that has exactly [`RowFilter::columns`], in that order. NULL counts as false.
-    fn keep(&self, batch: &RecordBatch) -> Result<BooleanArray>;
-
-    /// For each container of `bounds`, whether a row in it may pass. `None`: nothing can be said.
-    fn may_match(&self, bounds: &dyn Bounds) -> Option<Vec<bool>>;
-
-    /// What readers saw pass so far, where that is counted: it decides whether the filter's columns are decoded first.
-    fn tally(&self) -> Option<&Tally> {
-        None
-    }
-}
-
-/// How many rows of one query met a filter and how many passed.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    seen: AtomicU64,
-    passed: AtomicU64,
-}
-
-impl Tally {
-    pub(crate) fn add(&self, seen: usize, passed: usize) {
-        self.seen.fetch_add(seen as u64, Ordering::Relaxed);
-        self.passed.fetch_add(passed as u64, Ordering::Relaxed);
-    }
-
-    /// The share of rows that passed, when any was seen.
-    pub(crate) fn share(&self) -> Option<f64> {
-        let seen = self.seen.load(Ordering::Relaxed);
-        (seen > 0).then(|| self.passed.load(Ordering::Relaxed) as f64 / seen as f64)
-    }
-}
-
-/// What is known of the values in some containers (row groups, pages), each answer with one entry for each container.
-pub(crate) trait Bounds {
-    /// How many containers.
-    fn containers(&self) -> usize;
-    /// Smallest value of the file's column, NULL where unknown.
-    fn min(&self, column: usize) -> Option<ArrayRef>;
-    /// Largest value of the file's column, NULL where unknown.
-    fn max(&self, column: usize) -> Option<ArrayRef>;
-    /// NULLs of the file's column, as UInt64.
-    fn null_counts(&self, column: usize) -> Option<ArrayRef>;
-    /// Rows, as UInt64.
-    fn row_counts(&self) -> Option<ArrayRef>;
 }
 
 /// Columns of a batch that has the file's `columns` (ascending), as `wanted` names them.

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
+use super::filter::Stage;
 use super::{
     BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Tally, Unit, batch_of, schema_of,
 };
@@ -45,7 +46,8 @@ pub(crate) struct TableRequest {
     pub(crate) table: SchemaRef,
     /// Columns wanted, in the order wanted.
     pub(crate) projection: Vec<usize>,
-    pub(crate) filter: Option<Arc<dyn RowFilter>>,
+    /// Those that can fail come last.
+    pub(crate) filters: Vec<Arc<dyn RowFilter>>,
     pub(crate) batch_rows: usize,
 }
 
@@ -77,15 +79,8 @@ impl FilePart {
                 stored.push(*position);
             }
         }
-        let filter = match &wanted.filter {
-            None => None,
-            Some(filter) => {
-                let filter = FileFilter::new(file, Arc::clone(filter), &wanted.table);
-                if !filter.may_match_file()? {
-                    return Ok(None);
-                }
-                Some(filter).filter(|filter| !filter.columns.is_empty())
-            }
+        let Some(filters) = filters_of(file, wanted)? else {
+            return Ok(None);
         };
         Ok(Some(FilePart {
             file: file.clone(),
@@ -93,7 +88,7 @@ impl FilePart {
             projection: wanted.projection.clone(),
             request: ReadRequest {
                 projection: stored,
-                filter: filter.map(|filter| Arc::new(filter) as Arc<dyn RowFilter>),
+                filters,
                 batch_rows: wanted.batch_rows,
             },
         }))
@@ -115,6 +110,31 @@ impl FilePart {
         };
         Ok(Box::new(batches.map(move |batch| adapt.batch(&batch?))))
     }
+}
+
+/// The filters as the file is to be asked them; None if no row of it can pass. What is the same for all of its rows is asked here.
+fn filters_of(file: &ScanFile, wanted: &TableRequest) -> Result<Option<Vec<Arc<dyn RowFilter>>>> {
+    let mut filters: Vec<Arc<dyn RowFilter>> = Vec::new();
+    for filter in &wanted.filters {
+        let mut filter = FileFilter::new(file, Arc::clone(filter), &wanted.table);
+        let stored = !filter.columns.is_empty();
+        if filter.stage() == Stage::Waiting {
+            filters.extend(stored.then(|| Arc::new(filter) as _));
+            continue;
+        }
+        match (filter.may_match_file(), filters.first()) {
+            (Ok(false), _) => return Ok(None),
+            (Ok(true), _) if !stored => {}
+            (Ok(true), _) => filters.push(Arc::new(filter)),
+            // No row may reach this filter: it is asked behind the others, as if it needed what they need.
+            (Err(_), Some(before)) => {
+                filter.columns = before.columns().to_vec();
+                filters.push(Arc::new(filter));
+            }
+            (Err(error), None) => return Err(error),
+        }
+    }
+    Ok(Some(filters))
 }
 
 /// Makes batches of the table's columns.
@@ -264,6 +284,14 @@ impl RowFilter for FileFilter {
             file: bounds,
             filter: self,
         })
+    }
+
+    fn can_fail(&self) -> bool {
+        self.inner.can_fail()
+    }
+
+    fn stage(&self) -> Stage {
+        self.inner.stage()
     }
 
     fn tally(&self) -> Option<&Tally> {

@@ -1,6 +1,7 @@
-//! bind (syntax tree to logical plan), optimize (to DataFusion's physical plan), lower (to pipelines).
+//! bind (syntax tree to logical plan), decorrelate and optimize (to DataFusion's physical plan), lower (to pipelines).
 
 pub(crate) mod bind;
+mod decorrelate;
 pub(crate) mod lower;
 pub(crate) mod optimize;
 

@@ -4,10 +4,6 @@
 
 use std::sync::Arc;
 
-use datafusion::execution::memory_pool::{
-    GreedyMemoryPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool,
-};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -15,20 +11,15 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::bind;
-
-/// Consumers named in the error when the memory limit is reached.
-const TOP_CONSUMERS: usize = 3;
+use crate::plan::decorrelate::{cannot_be_joined, correlated_names, decorrelate};
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanSettings {
     pub(crate) batch_rows: usize,
-    /// Bytes; no bound without it.
-    pub(crate) memory_limit: Option<usize>,
 }
 
-/// DataFusion's session for one engine: its settings, memory pool and our functions.
+/// DataFusion's session for one engine: its settings and our functions.
 pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Result<SessionState> {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
@@ -54,20 +45,8 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
     options.optimizer.prefer_hash_join = true;
     options.optimizer.enable_piecewise_merge_join = false;
 
-    let pool: Arc<dyn MemoryPool> = match settings.memory_limit {
-        Some(bytes) => {
-            let top = std::num::NonZeroUsize::new(TOP_CONSUMERS)
-                .ok_or_else(|| Error::bug("no consumers to name"))?;
-            Arc::new(TrackConsumersPool::new(GreedyMemoryPool::new(bytes), top))
-        }
-        None => Arc::new(UnboundedMemoryPool::default()),
-    };
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(pool)
-        .build_arc()?;
     Ok(SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(runtime)
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())
@@ -80,10 +59,11 @@ pub(crate) async fn optimize(
     plan: &LogicalPlan,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = decorrelate(plan)?;
     state
-        .create_physical_plan(plan)
+        .create_physical_plan(&plan)
         .await
-        .map_err(|error| explain_failure(plan, error))
+        .map_err(|error| explain_failure(&plan, error))
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
@@ -92,21 +72,12 @@ fn explain_failure(plan: &LogicalPlan, error: datafusion::error::DataFusionError
     if error.code() != "TM0508" {
         return error;
     }
-    let correlated = bind::correlated_columns(plan);
-    if correlated.is_empty() {
-        return Error::new(
+    match correlated_names(plan) {
+        Ok(names) if !names.is_empty() => cannot_be_joined(&names),
+        _ => Error::new(
             ErrorKind::Input,
             "TM0902",
             format!("this query cannot be planned: {}", error.message()),
-        );
-    }
-    Error::new(
-        ErrorKind::Input,
-        "TM0901",
-        format!(
-            "a subquery that uses {} of the query around it cannot be turned into a join",
-            correlated.join(", ")
         ),
-    )
-    .hint("write the subquery as a JOIN, or compare the outer column with = inside it")
+    }
 }

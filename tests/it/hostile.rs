@@ -199,14 +199,14 @@ fn many_terms_end() {
     );
     let mixed = joined(9_000, " AND ", |i| format!("a <> {}", i + 2));
     answers("9,000 AND terms", &format!("{table} |> WHERE {mixed}"));
-    let list = joined(100_000, ", ", |i| i.to_string());
+    let list = joined(200_000, ", ", |i| i.to_string());
     answers(
-        "100,000 items of IN",
+        "200,000 items of IN",
         &format!("{table} |> WHERE a IN ({list})"),
     );
-    let rows = joined(20_000, ", ", |i| format!("({i})"));
+    let rows = joined(50_000, ", ", |i| format!("({i})"));
     answers(
-        "20,000 rows of VALUES",
+        "50,000 rows of VALUES",
         &format!("VALUES {rows} |> AGGREGATE COUNT(*) AS n"),
     );
 }

@@ -2,7 +2,7 @@
 //!
 //! [`queries`] runs the corpus `tests/queries/**/*.test`; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
 //! wrote; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands; [`examples`]
-//! the programs of `examples/`; [`cli`] the binary with every flag, format and exit code.
+//! the programs of `examples/`; [`lists`] long lists of constants; [`cli`] the binary with every flag, format and exit code.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,9 @@ mod corpus;
 mod examples;
 mod floors;
 mod hostile;
+mod lists;
 mod queries;
 mod random;
 mod readme;
+mod tables;
 mod tpch;

@@ -1,6 +1,7 @@
 //! The command line: one list of flags, from which help is printed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
@@ -61,9 +62,21 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 
-    /// Memory that queries may hold, such as 2GB or 512MiB [default: no bound]
+    /// Memory that queries may hold, such as 2GB or 512MiB; what does not fit is written to disk [default: no bound]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) memory_limit: Option<u64>,
+
+    /// The directory for what does not fit into memory [default: the system's for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill_dir: Option<PathBuf>,
+
+    /// How much of it there may be on disk, such as 20GB [default: no bound]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) spill_limit: Option<u64>,
+
+    /// How long each statement may run, such as 500ms, 30s or 5m [default: no bound]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timeout: Option<Duration>,
 
     /// How NULL is written in csv and tsv [default: an empty field; empty text is then written ""]
     #[arg(
@@ -166,9 +179,45 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
+/// `500ms`, `30s`, `5m`, `2h`: a bare number is seconds.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("`{other}` is no unit of time; use ms, s, m or h")),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "a time is a number with a unit, such as 30s".to_string())?;
+    if number * factor <= 0.0 {
+        return Err("a timeout must be longer than nothing".to_string());
+    }
+    Duration::try_from_secs_f64(number * factor)
+        .map_err(|_| "a time must be at most 1e19 seconds".to_string())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse_bytes;
+    use std::time::Duration;
+
+    use super::{parse_bytes, parse_time};
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_time("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_time("2 m"), Ok(Duration::from_secs(120)));
+        assert!(parse_time("0s").is_err());
+        assert!(parse_time("3 weeks").is_err());
+        assert!(parse_time("1e300h").is_err());
+    }
 
     #[test]
     fn sizes_have_units() {

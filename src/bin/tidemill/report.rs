@@ -23,6 +23,18 @@ pub(crate) fn warn(warnings: &[Error], text: &Text, format: ErrorFormat) {
     say(warnings, text, format, Severity::Warning);
 }
 
+/// Says what stops the program outside of any text.
+pub(crate) fn complain(code: Option<&str>, message: &str, format: ErrorFormat) {
+    match (format, code) {
+        (ErrorFormat::Json, code) => {
+            let object = json!({"severity": "error", "code": code, "message": message});
+            eprintln!("{object}");
+        }
+        (ErrorFormat::Text, Some(code)) => anstream::eprintln!("error[{code}]: {message}"),
+        (ErrorFormat::Text, None) => anstream::eprintln!("error: {message}"),
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Severity {
     Error,

@@ -9,7 +9,7 @@ use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement, Value};
 
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
-use crate::report::{Text, report, warn};
+use crate::report::{Text, complain, report, warn};
 use crate::target::{Target, stdout_is_terminal};
 
 const WRONG_USAGE: u8 = 2;
@@ -19,16 +19,25 @@ const PIPE_CLOSED: u8 = 141;
 
 /// Runs the program; the exit code.
 pub(crate) fn run(flags: &Flags) -> u8 {
+    let complain = |code, message: &str| complain(code, message, flags.error_format);
     match try_run(flags) {
         Ok(()) => 0,
         Err(Stop::Said(code)) => code,
         Err(Stop::Usage(message)) => {
-            anstream::eprintln!("error: {message}");
+            complain(None, &message);
             WRONG_USAGE
+        }
+        Err(Stop::Unreadable(message)) => {
+            complain(Some("TM0703"), &message);
+            DATA
+        }
+        Err(Stop::Unopened(error)) => {
+            complain(Some(error.code()), error.message());
+            error.exit_code()
         }
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
         Err(Stop::Output(error)) => {
-            anstream::eprintln!("error: the result cannot be written: {error}");
+            complain(None, &format!("the result cannot be written: {error}"));
             DATA
         }
     }
@@ -39,6 +48,10 @@ enum Stop {
     /// An error was reported; this is its exit code.
     Said(u8),
     Usage(String),
+    /// A script could not be read.
+    Unreadable(String),
+    /// The database could not be opened.
+    Unopened(Error),
     /// The result could not be written.
     Output(io::Error),
 }
@@ -53,7 +66,10 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
     let texts = texts(flags)?;
     let format = output_format(flags)?;
     let params = params(flags)?;
-    let engine = engine(flags).map_err(|error| Stop::Usage(error.message().to_string()))?;
+    let engine = engine(flags).map_err(|error| match error.exit_code() {
+        WRONG_USAGE => Stop::Usage(error.message().to_string()),
+        _ => Stop::Unopened(error),
+    })?;
     let mut parsed = Vec::new();
     for text in &texts {
         match engine.statements(&text.text) {
@@ -175,9 +191,8 @@ impl Session<'_> {
     fn target(&self) -> Result<Target, Stop> {
         if let Some(path) = &self.flags.output {
             return Target::file(path).map_err(|error| {
-                let reason = error.kind();
-                anstream::eprintln!("error: {} cannot be written: {reason}", path.display());
-                Stop::Said(DATA)
+                let reason = format!("{}: {}", path.display(), error.kind());
+                Stop::Output(io::Error::new(error.kind(), reason))
             });
         }
         if self.format.is_binary() && self.results > 0 {
@@ -225,6 +240,15 @@ fn engine(flags: &Flags) -> tidemill::Result<Engine> {
     }
     if let Some(bytes) = flags.memory_limit {
         builder = builder.memory_limit(bytes);
+    }
+    if let Some(folder) = &flags.spill_dir {
+        builder = builder.spill_dir(folder);
+    }
+    if let Some(bytes) = flags.spill_limit {
+        builder = builder.spill_limit(bytes);
+    }
+    if let Some(timeout) = flags.timeout {
+        builder = builder.timeout(timeout);
     }
     match &flags.db {
         Some(directory) => builder.open(directory),
@@ -278,11 +302,8 @@ fn is_script(path: &Path) -> bool {
 
 fn script(path: &Path) -> Result<Text, Stop> {
     let missing = |reason: String| {
-        anstream::eprintln!(
-            "error[TM0703]: the script {} cannot be read: {reason}",
-            path.display()
-        );
-        Stop::Said(DATA)
+        let path = path.display();
+        Stop::Unreadable(format!("the script {path} cannot be read: {reason}"))
     };
     let bytes = std::fs::read(path).map_err(|error| missing(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -300,8 +321,7 @@ fn script(path: &Path) -> Result<Text, Stop> {
 fn standard_input() -> Result<Text, Stop> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text).map_err(|error| {
-        anstream::eprintln!("error[TM0703]: standard input cannot be read as text: {error}");
-        Stop::Said(DATA)
+        Stop::Unreadable(format!("standard input cannot be read as text: {error}"))
     })?;
     Ok(Text {
         name: "standard input".to_string(),

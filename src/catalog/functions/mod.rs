@@ -1,6 +1,7 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
 mod divide;
+mod in_set;
 mod single_value;
 mod sum;
 
@@ -12,6 +13,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
+pub(crate) use in_set::in_set;
 pub(crate) use single_value::single_value;
 
 /// The kinds of functions, by lower-case name and alias.

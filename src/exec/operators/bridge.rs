@@ -78,6 +78,10 @@ impl Source for BridgeSource {
         Ok(self.plan.output_partitioning().partition_count())
     }
 
+    fn reads_input(&self) -> bool {
+        true
+    }
+
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream> {
         let runtime = context.runtime.get()?;
         let guard = runtime.enter();

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use crate::error::{Error, Result};
+use crate::exec::spill::batch_bytes;
 use crate::exec::{Flow, RunContext, Sink};
 
 /// Where a [`CollectSink`] leaves its batches.
@@ -68,24 +67,4 @@ impl Sink for CollectSink {
     fn describe(&self) -> String {
         "collect".to_string()
     }
-}
-
-/// Bytes that keeping `batch` costs: of its own rows, not of the buffers it shares with its neighbours.
-pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(column_bytes).sum()
-}
-
-/// Bytes of the rows of one column.
-pub(crate) fn column_bytes(column: &ArrayRef) -> usize {
-    let long_values = match column.data_type() {
-        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
-        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
-        _ => 0,
-    };
-    // Where arrow cannot tell the rows' part, the whole is the safe answer.
-    let rows = column
-        .to_data()
-        .get_slice_memory_size()
-        .unwrap_or_else(|_| column.get_array_memory_size());
-    rows + long_values
 }

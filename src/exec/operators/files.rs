@@ -1,11 +1,12 @@
 //! Files as a source: every worker claims parts of files and reads them where it is.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::exec::{BatchStream, RunContext, Source, stream_of};
-use crate::file::Unit;
+use crate::file::filter::Late;
 use crate::file::table::{FilePart, ScanFile, TableRequest};
+use crate::file::{RowFilter, RuntimeFilter, Unit};
 
 /// The rows of some files. Their parts are found when the source starts, not when it is made.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct FileSource {
     request: TableRequest,
     /// The filter as the user would write it.
     filter: Option<String>,
+    /// Of the running query, over the table's columns.
+    offered: Mutex<Vec<Arc<dyn RowFilter>>>,
     opened: OnceLock<Opened>,
 }
 
@@ -39,15 +42,23 @@ impl FileSource {
             files: files.to_vec(),
             request,
             filter,
+            offered: Mutex::default(),
             opened: OnceLock::new(),
         }
     }
 
+    fn offered(&self) -> Vec<Arc<dyn RowFilter>> {
+        let offered = self.offered.lock();
+        offered.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn open_parts(&self, context: &RunContext) -> Result<Opened> {
-        let request = TableRequest {
+        let mut request = TableRequest {
             batch_rows: context.batch_rows,
             ..self.request.clone()
         };
+        // Filters that can fail stay behind.
+        request.filters.splice(0..0, self.offered());
         let mut opened = Opened {
             parts: Vec::new(),
             units: Vec::new(),
@@ -75,6 +86,23 @@ impl Source for FileSource {
             self.opened.get_or_init(|| opened);
         }
         Ok(self.opened.get().map_or(0, |opened| opened.units.len()))
+    }
+
+    fn reads_input(&self) -> bool {
+        true
+    }
+
+    fn offer(&self, keys: &[usize], filter: &Arc<dyn RuntimeFilter>) -> bool {
+        let places = keys
+            .iter()
+            .map(|key| self.request.projection.get(*key).copied());
+        let Some(places) = places.collect::<Option<Vec<usize>>>() else {
+            return false;
+        };
+        let late = Late::new(Arc::clone(filter), &places);
+        let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered.push(Arc::new(late));
+        true
     }
 
     fn open(&self, unit: usize, _context: &Arc<RunContext>) -> Result<BatchStream> {

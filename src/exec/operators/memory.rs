@@ -34,6 +34,10 @@ impl Source for MemorySource {
         Ok(self.units.len())
     }
 
+    fn reads_input(&self) -> bool {
+        true
+    }
+
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream> {
         Ok(stream_of(
             slices(&self.units[unit], context.batch_rows).map(Ok),

@@ -13,10 +13,11 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
 use rayon::slice::ParallelSliceMut;
 
-use super::collect::batch_bytes;
 use super::project::evaluate_all;
 use crate::error::Result;
+use crate::exec::CancelToken;
 use crate::exec::expr::checked;
+use crate::exec::spill::batch_bytes;
 
 /// Bytes of a key that an entry holds itself.
 const HEAD: usize = 16;
@@ -102,7 +103,7 @@ impl Entry {
 }
 
 /// Rows to be sorted, with their keys.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SortRun {
     batches: Vec<RecordBatch>,
     /// The keys of each batch, where any is longer than an entry's head.
@@ -112,32 +113,33 @@ pub(crate) struct SortRun {
 }
 
 impl SortRun {
-    pub(crate) fn new(memory: MemoryReservation) -> Self {
-        SortRun {
-            batches: Vec::new(),
-            rows: Vec::new(),
-            entries: Vec::new(),
-            memory: vec![memory],
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Keeps the rows' memory counted for as long as they are there.
+    pub(crate) fn hold(&mut self, memory: MemoryReservation) {
+        self.memory.push(memory);
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Adds the rows of a batch. `keys` are the batch's own, from [`SortKeys::rows`]; without them rows stay as they come.
-    pub(crate) fn push(&mut self, batch: RecordBatch, keys: Option<Rows>) -> Result<()> {
-        let long_keys = keys
-            .as_ref()
-            .is_some_and(|keys| keys.lengths().any(|length| length > HEAD));
-        let key_bytes = match &keys {
-            Some(keys) if long_keys => keys.size(),
+    /// Bytes that the rows of a batch with these keys take in a run.
+    pub(crate) fn cost(batch: &RecordBatch, keys: Option<&Rows>) -> usize {
+        let key_bytes = match keys {
+            Some(keys) if has_long(keys) => keys.size(),
             _ => 0,
         };
-        let bytes = batch_bytes(&batch) + key_bytes + batch.num_rows() * size_of::<Entry>();
-        if let Some(memory) = self.memory.first() {
-            memory.try_grow(bytes)?;
-        }
+        // Entries lie in one vector, which grows by doubling.
+        batch_bytes(batch) + key_bytes + 2 * batch.num_rows() * size_of::<Entry>()
+    }
+
+    /// Adds the rows of a batch, for which there is room. `keys` are the batch's own, from [`SortKeys::rows`]; without them rows
+    /// stay as they come.
+    pub(crate) fn push(&mut self, batch: RecordBatch, keys: Option<Rows>) {
+        let long_keys = keys.as_ref().is_some_and(has_long);
         let number = position(self.batches.len());
         self.entries.extend((0..batch.num_rows()).map(|row| {
             let key = keys.as_ref().map(|keys| keys.row(row));
@@ -146,14 +148,12 @@ impl SortRun {
         }));
         self.batches.push(batch);
         self.rows.push(keys.filter(|_| long_keys));
-        Ok(())
     }
 
     /// Takes over another run's rows.
     pub(crate) fn absorb(&mut self, other: SortRun) {
         if self.entries.is_empty() {
-            let memory = std::mem::take(&mut self.memory);
-            *self = other;
+            let memory = std::mem::replace(self, other).memory;
             self.memory.extend(memory);
             return;
         }
@@ -168,15 +168,26 @@ impl SortRun {
         self.memory.extend(other.memory);
     }
 
-    /// Sorts, on all threads of the pool that it is called on.
-    pub(crate) fn sort(&mut self) {
+    /// Sorts, on all threads of the pool that it is called on. A cancelled query is told so, not sorted.
+    pub(crate) fn sort(&mut self, cancel: &CancelToken) -> Result<()> {
         let rows = &self.rows;
+        // A sort cannot be left midway, but where all rows are equal it ends at once.
         if rows.iter().all(Option::is_none) {
-            self.entries.par_sort_unstable();
+            self.entries.par_sort_unstable_by(|left, right| {
+                if cancel.is_cancelled() {
+                    return Ordering::Equal;
+                }
+                left.cmp(right)
+            });
         } else {
-            self.entries
-                .par_sort_unstable_by(|left, right| compare(rows, left, right));
+            self.entries.par_sort_unstable_by(|left, right| {
+                if cancel.is_cancelled() {
+                    return Ordering::Equal;
+                }
+                compare(rows, left, right)
+            });
         }
+        cancel.check()
     }
 
     /// Forgets all but the first `count` rows, which must be sorted.
@@ -217,6 +228,11 @@ impl SortRun {
             &RecordBatchOptions::new().with_row_count(Some(places.len())),
         )?)
     }
+}
+
+/// Whether any key is longer than an entry's head.
+fn has_long(keys: &Rows) -> bool {
+    keys.lengths().any(|length| length > HEAD)
 }
 
 /// By key, then by place: the order in which rows came to a worker decides between equal ones.

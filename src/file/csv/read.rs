@@ -176,7 +176,7 @@ impl Batches {
         request: &ReadRequest,
     ) -> Result<Batches> {
         let mut wanted = vec![false; table.fields];
-        let filtered = request.filter.iter().flat_map(|filter| filter.columns());
+        let filtered = request.filters.iter().flat_map(|filter| filter.columns());
         for &column in request.projection.iter().chain(filtered) {
             wanted[table.columns[column].field] = true;
         }

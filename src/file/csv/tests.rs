@@ -43,7 +43,7 @@ fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
 fn request(projection: Vec<usize>, batch_rows: usize) -> ReadRequest {
     ReadRequest {
         projection,
-        filter: None,
+        filters: Vec::new(),
         batch_rows,
     }
 }
@@ -478,7 +478,7 @@ fn filters_keep_the_same_rows_however_many() {
             .collect();
         for projection in [vec![1, 0], vec![1], vec![]] {
             let mut request = request(projection.clone(), 7);
-            request.filter = Some(Arc::new(AtLeast { least }));
+            request.filters = vec![Arc::new(AtLeast { least })];
             let batch = read_all(&csv, &request).unwrap();
             assert_eq!(batch.num_rows(), expected.len());
             if projection.len() == 2 {

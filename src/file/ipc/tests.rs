@@ -48,7 +48,7 @@ fn read(path: &Path) -> Result<Vec<RecordBatch>> {
     let file = IpcFile::open(path)?;
     let request = ReadRequest {
         projection: (0..file.schema().fields().len()).rev().collect(),
-        filter: None,
+        filters: Vec::new(),
         batch_rows: 30,
     };
     let mut batches = Vec::new();

@@ -222,7 +222,7 @@ impl Batches {
         request: &ReadRequest,
     ) -> Result<Batches> {
         let mut wanted = vec![false; table.schema.fields().len()];
-        let filtered = request.filter.iter().flat_map(|filter| filter.columns());
+        let filtered = request.filters.iter().flat_map(|filter| filter.columns());
         for &column in request.projection.iter().chain(filtered) {
             wanted[column] = true;
         }

@@ -22,7 +22,7 @@ fn file(text: &[u8]) -> NamedTempFile {
 fn request(projection: Vec<usize>, batch_rows: usize) -> ReadRequest {
     ReadRequest {
         projection,
-        filter: None,
+        filters: Vec::new(),
         batch_rows,
     }
 }
@@ -269,14 +269,14 @@ fn filters_and_no_columns() {
     let file = file(numbered(50).as_bytes());
     let json = NdjsonFile::open(file.path(), None).unwrap();
     let mut request = request(vec![1], 7);
-    request.filter = Some(Arc::new(Even));
+    request.filters = vec![Arc::new(Even)];
     let kept = [
         "n4", "n8", "n12", "n16", "n24", "n28", "n32", "n36", "n44", "n48",
     ];
     assert_eq!(rows(&read_all(&json, &request).unwrap()), kept);
     request.projection = vec![];
     assert_eq!(read_all(&json, &request).unwrap().num_rows(), kept.len());
-    request.filter = None;
+    request.filters.clear();
     assert_eq!(read_all(&json, &request).unwrap().num_rows(), 50);
 }
 

@@ -1,5 +1,6 @@
 //! What the footer and the page index know of the values, for a filter to skip row groups and pages by.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, UInt64Array};
@@ -10,6 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection, RowSelecto
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::RowGroupMetaData;
 
+use crate::file::filter::containers_left;
 use crate::file::{Bounds, RowFilter};
 
 /// The bounds of row groups.
@@ -115,13 +117,11 @@ struct PageBounds<'a> {
 pub(super) fn pages_left(
     metadata: &ArrowReaderMetadata,
     group: usize,
-    filter: &dyn RowFilter,
+    filters: &[Arc<dyn RowFilter>],
 ) -> Option<RowSelection> {
-    let bounds = PageBounds::new(metadata, group, filter.columns())?;
-    let keep = filter.may_match(&bounds)?;
-    if keep.len() != bounds.containers() || keep.iter().all(|keep| *keep) {
-        return None;
-    }
+    let columns: BTreeSet<usize> = filters.iter().flat_map(|f| f.columns()).copied().collect();
+    let bounds = PageBounds::new(metadata, group, columns)?;
+    let keep = containers_left(filters, &bounds)?;
     let selectors = bounds.cuts.windows(2).zip(keep).map(|(rows, keep)| {
         let length = (rows[1] - rows[0]) as usize;
         if keep {
@@ -134,13 +134,17 @@ pub(super) fn pages_left(
 }
 
 impl<'a> PageBounds<'a> {
-    fn new(metadata: &'a ArrowReaderMetadata, group: usize, columns: &[usize]) -> Option<Self> {
+    fn new(
+        metadata: &'a ArrowReaderMetadata,
+        group: usize,
+        columns: BTreeSet<usize>,
+    ) -> Option<Self> {
         metadata.metadata().column_index()?;
         let offsets = metadata.metadata().offset_index()?.get(group)?;
         let rows = metadata.metadata().row_groups().get(group)?.num_rows() as u64;
         let mut cuts = vec![0, rows];
         for column in columns {
-            let Some(leaf) = converter(metadata, *column).and_then(|c| c.parquet_column_index())
+            let Some(leaf) = converter(metadata, column).and_then(|c| c.parquet_column_index())
             else {
                 continue;
             };

@@ -16,8 +16,9 @@ use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::SchemaRef;
 
+use super::filter::{Stage, containers_left};
 use super::guard::{Suspect, guard};
-use super::{BatchIterator, Bounds, DataFile, ReadRequest, Unit};
+use super::{BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Unit};
 use crate::error::Result;
 use bounds::GroupBounds;
 use footer::Footer;
@@ -44,28 +45,49 @@ impl ParquetFile {
         })
     }
 
-    /// Row groups in which a row may pass the filter.
+    /// Row groups in which a row may pass the filters.
     fn groups_left(&self, request: &ReadRequest) -> Result<Vec<usize>> {
         let groups = self.footer.metadata.metadata().row_groups();
         let all: Vec<usize> = (0..groups.len())
             .filter(|group| groups[*group].num_rows() > 0)
             .collect();
-        let Some(filter) = &request.filter else {
-            return Ok(all);
-        };
+        let left = self.containers_left(&request.filters, &all)?;
+        Ok(match left {
+            Some(left) => all
+                .into_iter()
+                .zip(left)
+                .filter_map(|(group, left)| left.then_some(group))
+                .collect(),
+            None => all,
+        })
+    }
+
+    /// Whether what was learned since the units were made leaves out this row group.
+    fn is_left_out(&self, group: usize, filters: &[Arc<dyn RowFilter>]) -> Result<bool> {
+        let learned: Vec<_> = filters
+            .iter()
+            .filter(|filter| filter.stage() == Stage::Learned)
+            .cloned()
+            .collect();
+        Ok(self.containers_left(&learned, &[group])?.is_some())
+    }
+
+    /// In which of the row groups a row may pass; None where that is all.
+    fn containers_left(
+        &self,
+        filters: &[Arc<dyn RowFilter>],
+        groups: &[usize],
+    ) -> Result<Option<Vec<bool>>> {
+        if filters.is_empty() {
+            return Ok(None);
+        }
         let bounds = GroupBounds {
             metadata: &self.footer.metadata,
-            groups: &all,
+            groups,
         };
         let suspect = self.suspect.part("its statistics");
-        let keep = guard(&suspect, || Ok::<_, String>(filter.may_match(&bounds)))?;
-        Ok(match keep {
-            Some(keep) if keep.len() == all.len() => all
-                .iter()
-                .zip(keep)
-                .filter_map(|(group, keep)| keep.then_some(*group))
-                .collect(),
-            _ => all,
+        guard(&suspect, || {
+            Ok::<_, String>(containers_left(filters, &bounds))
         })
     }
 }
@@ -77,7 +99,7 @@ impl DataFile for ParquetFile {
 
     fn units(&self, request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
         let groups = self.groups_left(request)?;
-        if request.filter.is_some() && !groups.is_empty() {
+        if !request.filters.is_empty() && !groups.is_empty() {
             self.footer.with_pages(&self.suspect)?;
         }
         let pieces_wanted = (4 * threads).div_ceil(groups.len().max(1)) as u64;

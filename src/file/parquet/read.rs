@@ -1,7 +1,7 @@
 //! One unit of a Parquet file, decoded.
 //!
-//! Two ways, chosen for each unit: the filter's columns first and of the others only the pages and values of rows that pass; or
-//! everything, and the filter on each batch. The first wins where few rows pass and there are other columns.
+//! Two ways, chosen for each unit: the filters' columns first and of the others only the pages and values of rows that pass; or
+//! everything, and the filters on each batch. The first wins where few rows pass and there are other columns.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -13,15 +13,16 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowFilter as First, RowSelection, RowSelector,
 };
 
 use super::bounds::pages_left;
 use super::{ParquetFile, footer};
 use crate::error::{Error, Result};
+use crate::file::filter::{answers, in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
-use crate::file::{BatchIterator, ReadRequest, RowFilter, Unit, projected};
+use crate::file::{BatchIterator, ReadRequest, RowFilter, Tally, Unit, projected};
 
 pub(super) fn read(
     file: &ParquetFile,
@@ -38,9 +39,12 @@ pub(super) fn read(
             RowSelector::select(length as usize),
         ])
     });
-    if let Some(filter) = &request.filter {
+    if !request.filters.is_empty() {
+        if file.is_left_out(group, &request.filters)? {
+            return Ok(Box::new(std::iter::empty()));
+        }
         let left = guard(&suspect, || {
-            Ok::<_, String>(pages_left(metadata, group, filter.as_ref()))
+            Ok::<_, String>(pages_left(metadata, group, &request.filters))
         })?;
         selection = match (selection, left) {
             (Some(piece), Some(left)) => Some(whole(piece, rows).intersection(&left)),
@@ -54,9 +58,15 @@ pub(super) fn read(
         return Ok(Box::new(std::iter::empty()));
     }
 
-    let plan = Plan::new(request);
+    let columns = metadata.metadata().row_group(group);
+    let parquet = metadata.parquet_schema();
+    let plan = Plan::new(request, |column| {
+        let chunks = columns.columns().iter().enumerate();
+        let own = chunks.filter(|(leaf, _)| parquet.get_column_root_idx(*leaf) == column);
+        own.map(|(_, chunk)| chunk.uncompressed_size() as f64).sum()
+    });
     let mut handle = footer::open(&suspect)?;
-    file.check_pages(&mut handle, group, &plan.touched(request), &suspect)?;
+    file.check_pages(&mut handle, group, &plan.touched(), &suspect)?;
     let trouble = Trouble::default();
     let reader = guard(&suspect, || {
         let parquet = metadata.parquet_schema();
@@ -68,11 +78,13 @@ pub(super) fn read(
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
-        if let Some(filter) = &plan.first {
-            let mask = ProjectionMask::roots(parquet, filter.columns().iter().copied());
-            let keep = predicate(Arc::clone(filter), trouble.clone());
-            let keep = ArrowPredicateFn::new(mask, keep);
-            builder = builder.with_row_filter(First::new(vec![Box::new(keep)]));
+        if !plan.first.is_empty() {
+            let predicates = plan.first.iter().map(|filter| {
+                let mask = ProjectionMask::roots(parquet, filter.columns().iter().copied());
+                let keep = predicate(Arc::clone(filter), trouble.clone());
+                Box::new(ArrowPredicateFn::new(mask, keep)) as Box<dyn ArrowPredicate>
+            });
+            builder = builder.with_row_filter(First::new(predicates.collect()));
         }
         builder.build()
     })
@@ -80,8 +92,8 @@ pub(super) fn read(
     Ok(Box::new(UnitReader {
         reader: Some(reader),
         suspect,
-        // The decoder's own row filter makes the number of rows unknown.
-        missing: plan.first.is_none().then_some(expected),
+        // The decoder's own row filters make the number of rows unknown.
+        missing: plan.first.is_empty().then_some(expected),
         plan,
         projection: request.projection.clone(),
     }))
@@ -95,52 +107,49 @@ fn whole(piece: RowSelection, rows: u64) -> RowSelection {
     selectors.into()
 }
 
-/// Which columns are decoded and where the filter runs.
+/// Which columns are decoded and where the filters run.
 struct Plan {
     /// Columns that come out of the decoder, by position in the schema, ascending.
     columns: Vec<usize>,
-    /// Runs in the decoder, before `columns` are decoded.
-    first: Option<Arc<dyn RowFilter>>,
-    /// Runs on each batch.
-    later: Option<Arc<dyn RowFilter>>,
+    /// Run in the decoder, one after the other, before `columns` are decoded.
+    first: Vec<Arc<dyn RowFilter>>,
+    /// Run on each batch.
+    later: Vec<Arc<dyn RowFilter>>,
 }
 
 impl Plan {
-    fn new(request: &ReadRequest) -> Self {
+    fn new(request: &ReadRequest, cost: impl Fn(usize) -> f64) -> Self {
         let mut columns: BTreeSet<usize> = request.projection.iter().copied().collect();
-        let Some(filter) = &request.filter else {
-            return Plan {
-                columns: columns.into_iter().collect(),
-                first: None,
-                later: None,
-            };
-        };
+        let filters = in_order(&request.filters, cost);
         let others = columns
             .iter()
-            .any(|column| !filter.columns().contains(column));
-        let few_pass = filter
-            .tally()
-            .and_then(|tally| tally.share())
-            .is_none_or(|share| share < 1.0 / 3.0);
-        if others && few_pass {
+            .any(|column| !filters.iter().any(|f| f.columns().contains(column)));
+        let pass: f64 = filters
+            .iter()
+            .filter_map(|filter| filter.tally()?.share())
+            .product();
+        let unknown = filters
+            .iter()
+            .any(|f| f.tally().and_then(Tally::share).is_none());
+        if others && (unknown || pass < 1.0 / 3.0) {
             return Plan {
                 columns: columns.into_iter().collect(),
-                first: Some(Arc::clone(filter)),
-                later: None,
+                first: filters,
+                later: Vec::new(),
             };
         }
-        columns.extend(filter.columns());
+        columns.extend(filters.iter().flat_map(|filter| filter.columns()));
         Plan {
             columns: columns.into_iter().collect(),
-            first: None,
-            later: Some(Arc::clone(filter)),
+            first: Vec::new(),
+            later: filters,
         }
     }
 
     /// Every column that is decoded, ascending.
-    fn touched(&self, request: &ReadRequest) -> Vec<usize> {
+    fn touched(&self) -> Vec<usize> {
         let mut touched: BTreeSet<usize> = self.columns.iter().copied().collect();
-        touched.extend(request.filter.iter().flat_map(|filter| filter.columns()));
+        touched.extend(self.first.iter().flat_map(|filter| filter.columns()));
         touched.into_iter().collect()
     }
 }
@@ -168,7 +177,7 @@ fn predicate(
     filter: Arc<dyn RowFilter>,
     trouble: Trouble,
 ) -> impl FnMut(RecordBatch) -> Result<BooleanArray, ArrowError> + Send + 'static {
-    move |batch| match catch_unwind(AssertUnwindSafe(|| keep(filter.as_ref(), &batch))) {
+    move |batch| match catch_unwind(AssertUnwindSafe(|| answers(filter.as_ref(), &batch))) {
         Ok(answer) => answer.map_err(|error| trouble.put(error)),
         Err(panic) => Err(trouble.put(filter_panicked(panic.as_ref()))),
     }
@@ -176,15 +185,6 @@ fn predicate(
 
 fn filter_panicked(panic: &(dyn Any + Send)) -> Error {
     Error::bug(format!("a filter stopped: {}", panic_text(panic)))
-}
-
-/// The filter's answers, counted.
-fn keep(filter: &dyn RowFilter, batch: &RecordBatch) -> Result<BooleanArray> {
-    let answer = filter.keep(batch)?;
-    if let Some(tally) = filter.tally() {
-        tally.add(answer.len(), answer.true_count());
-    }
-    Ok(answer)
 }
 
 struct UnitReader {
@@ -214,18 +214,20 @@ impl UnitReader {
             *missing = missing.saturating_sub(batch.num_rows() as u64);
         }
         let wanted = projected(&batch, &self.plan.columns, &self.projection)?;
-        let Some(filter) = &self.plan.later else {
-            return Ok(Some(wanted));
-        };
-        let keep = keep(
-            filter.as_ref(),
-            &projected(&batch, &self.plan.columns, filter.columns())?,
-        )?;
-        match keep.true_count() {
-            passed if passed == batch.num_rows() => Ok(Some(wanted)),
-            _ => filter_record_batch(&wanted, &keep)
-                .map(Some)
-                .map_err(|error| self.suspect.damaged(error)),
+        let mut left = None;
+        for filter in &self.plan.later {
+            let passed = refine(filter.as_ref(), left.take(), batch.num_rows(), |columns| {
+                projected(&batch, &self.plan.columns, columns)
+            })?;
+            left = Some(passed);
+        }
+        match left {
+            Some(left) if left.true_count() < batch.num_rows() => {
+                filter_record_batch(&wanted, &left)
+                    .map(Some)
+                    .map_err(|error| self.suspect.damaged(error))
+            }
+            _ => Ok(Some(wanted)),
         }
     }
 }

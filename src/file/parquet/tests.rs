@@ -146,7 +146,7 @@ fn all_of(file: &ParquetFile, request: &ReadRequest, threads: usize) -> Result<V
 fn request(projection: &[usize], filter: Option<Arc<dyn RowFilter>>) -> ReadRequest {
     ReadRequest {
         projection: projection.to_vec(),
-        filter,
+        filters: filter.into_iter().collect(),
         batch_rows: 100,
     }
 }

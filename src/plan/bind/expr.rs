@@ -143,16 +143,11 @@ impl Binder<'_> {
             return self.here(found, path, stage);
         }
         let mut outer = stage.env.outer;
-        let mut is_next = true;
         while let Some(around) = outer {
             if let Some(found) = around.scope.find(&path.parts)? {
-                if !is_next {
-                    return Err(too_far_out(path));
-                }
                 return self.outside(found, path);
             }
             outer = around.outer;
-            is_next = false;
         }
         Err(self.unknown_column(path, stage))
     }
@@ -268,20 +263,6 @@ fn note_use(column: &ScopeColumn, span: Span, stage: &mut Stage) {
             span,
         });
     }
-}
-
-/// Subqueries become joins with the query around them, not with the one around that.
-fn too_far_out(path: &ast::Path) -> Error {
-    let names: Vec<&str> = path.parts.iter().map(|part| part.text.as_str()).collect();
-    Error::input(
-        "TM0901",
-        format!(
-            "`{}` belongs to a query two levels out, which cannot be unnested yet",
-            names.join(".")
-        ),
-        path.span,
-    )
-    .hint("rewrite the subquery as a JOIN")
 }
 
 fn outside_aggregate(path: &ast::Path, scope: &Scope) -> Error {

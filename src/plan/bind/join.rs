@@ -16,6 +16,7 @@ use super::typed::Typed;
 use super::{Binder, shared};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Ident, JoinKind, TableKind};
+use crate::plan::decorrelate::outer_references;
 
 impl Binder<'_> {
     pub(super) fn join(&self, left: Relation, join: &ast::Join, env: &Env) -> Result<Relation> {
@@ -97,7 +98,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Relation> {
         let right_plan = if lateral {
-            let outer_ref_columns = right.plan.all_out_ref_exprs();
+            let outer_ref_columns = outer_references(&right.plan)?;
             if outer_ref_columns.is_empty() {
                 right.plan
             } else {

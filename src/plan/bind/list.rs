@@ -1,8 +1,15 @@
-//! VALUES: rows that are written out.
+//! Lists that are written out: the rows of VALUES, the items of IN.
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use arrow::array::ArrayRef;
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::Binder;
 use super::operators::unify;
@@ -10,8 +17,12 @@ use super::relation::{Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Stage};
 use super::typed::Typed;
+use crate::catalog::functions::in_set;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast;
+
+/// Items from which on a list is kept as one array.
+const MANY: usize = 1000;
 
 /// The table of `VALUES (1, 'a'), (2, 'b')`: its columns are `column1`, `column2` …
 pub(super) fn values_plan(
@@ -44,22 +55,31 @@ pub(super) fn values_plan(
     for column in &mut columns {
         data_types.push(unify(column, "the rows of VALUES", span)?);
     }
-    let mut columns: Vec<_> = columns
+    let columns: Vec<Vec<Typed>> = columns
         .into_iter()
         .zip(&data_types)
-        .map(|(column, data_type)| column.into_iter().map(|value| value.cast(data_type).expr))
+        .map(|(column, data_type)| {
+            column
+                .into_iter()
+                .map(|value| value.cast(data_type))
+                .collect()
+        })
         .collect();
-    let rows: Vec<Vec<Expr>> = rows
-        .iter()
-        .map(|_| columns.iter_mut().filter_map(Iterator::next).collect())
-        .collect();
-    let plan = LogicalPlanBuilder::values(rows)?.build()?;
+    let plan = match in_memory(&columns)? {
+        Some(plan) => plan,
+        None => as_expressions(columns, rows.len())?,
+    };
     let mut exprs = Vec::with_capacity(width);
     let mut named = Vec::with_capacity(width);
-    for (index, (field, data_type)) in plan.schema().fields().iter().zip(data_types).enumerate() {
+    for (index, (column, data_type)) in plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(data_types)
+        .enumerate()
+    {
         let name: Arc<str> = format!("column{}", index + 1).into();
         let id = binder.fresh(&name);
-        let column = datafusion::common::Column::new_unqualified(field.name());
         exprs.push(Expr::Column(column).alias(id.as_ref()));
         named.push(ScopeColumn {
             name: Some(Arc::clone(&name)),
@@ -76,4 +96,84 @@ pub(super) fn values_plan(
         .map(|column| with_plan_type(column, &plan))
         .collect();
     Ok(Relation::new(plan, Scope::new(named)))
+}
+
+/// A node with an expression for each value.
+fn as_expressions(columns: Vec<Vec<Typed>>, rows: usize) -> Result<LogicalPlan> {
+    let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+    let rows: Vec<Vec<Expr>> = (0..rows)
+        .map(|_| {
+            let row = columns.iter_mut().filter_map(Iterator::next);
+            row.map(|value| value.expr).collect()
+        })
+        .collect();
+    Ok(LogicalPlanBuilder::values(rows)?.build()?)
+}
+
+/// Many rows of constants as a table, which costs the planner the same whatever its length.
+fn in_memory(columns: &[Vec<Typed>]) -> Result<Option<LogicalPlan>> {
+    let mut arrays = Vec::with_capacity(columns.len());
+    for column in columns {
+        match constants(column)? {
+            Some(array) => arrays.push(array),
+            None => return Ok(None),
+        }
+    }
+    let fields: Vec<Field> = arrays
+        .iter()
+        .enumerate()
+        .map(|(index, array)| {
+            Field::new(
+                format!("column{}", index + 1),
+                array.data_type().clone(),
+                true,
+            )
+        })
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+    let table = MemTable::try_new(schema, vec![vec![batch]])?;
+    let source = provider_as_source(Arc::new(table));
+    Ok(Some(
+        LogicalPlanBuilder::scan("values", source, None)?.build()?,
+    ))
+}
+
+/// The values of a long list of constants of one type, beside NULLs; `None` for a short or any other list.
+pub(super) fn constants(list: &[Typed]) -> Result<Option<ArrayRef>> {
+    if list.len() < MANY {
+        return Ok(None);
+    }
+    let data_type = list
+        .iter()
+        .find(|item| !item.is_null())
+        .map(|item| &item.data_type);
+    let Some(data_type) = data_type else {
+        return Ok(None);
+    };
+    let null = ScalarValue::try_from(data_type)?;
+    let mut values = Vec::with_capacity(list.len());
+    for item in list {
+        match &item.expr {
+            _ if item.is_null() => values.push(null.clone()),
+            Expr::Literal(value, _) if item.data_type == *data_type => values.push(value.clone()),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(ScalarValue::iter_to_array(values)?))
+}
+
+/// `operand IN (…)` over the values of [`constants`].
+pub(super) fn in_constants(
+    operand: Typed,
+    values: ArrayRef,
+    negated: bool,
+    span: Span,
+) -> Result<Typed> {
+    let common = comparison_coercion(&operand.data_type, values.data_type())
+        .ok_or_else(|| Error::bug("a list that is not comparable was not refused"))?;
+    let values = cast(&values, &common)?;
+    let function = in_set(values, negated)?;
+    let call = function.call(vec![operand.cast(&common).expr]);
+    Ok(Typed::bool(call, span))
 }

@@ -64,7 +64,6 @@ use crate::error::{Error, Result};
 use crate::lang::ast;
 
 pub(crate) use durable::TableChange;
-pub(crate) use translate::correlated_columns;
 pub(crate) use versions::restricted;
 
 /// Tables made of files. The binder adds the place in the text to its errors.

@@ -6,6 +6,7 @@ use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
 
 use super::Binder;
+use super::list::{constants, in_constants};
 use super::nested::element_type;
 use super::operators::{balanced, is_list, mixes_time_and_number};
 use super::stage::Stage;
@@ -131,6 +132,9 @@ impl Binder<'_> {
         let operand = values.remove(0);
         for item in &values {
             check_comparable("IN", &operand, item, item.span)?;
+        }
+        if let Some(values) = constants(&values)? {
+            return in_constants(operand, values, negated, span);
         }
         let items: Vec<Expr> = values.into_iter().map(|item| item.expr).collect();
         let in_list = InList::new(Box::new(operand.expr), items, negated);

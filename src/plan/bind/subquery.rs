@@ -17,6 +17,7 @@ use super::{Binder, shared};
 use crate::catalog::functions::single_value;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, PipeOp, QueryBody, SelectShape, SetExpr};
+use crate::plan::decorrelate::outer_references;
 
 impl Binder<'_> {
     /// A query that sees the names around it.
@@ -68,7 +69,7 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Subquery> {
         check_subquery(&plan, span)?;
-        let outer_ref_columns = plan.all_out_ref_exprs();
+        let outer_ref_columns = outer_references(&plan)?;
         for reference in &outer_ref_columns {
             let Expr::OuterReferenceColumn(_, column) = reference else {
                 continue;
@@ -140,7 +141,7 @@ impl Binder<'_> {
         };
         let one = Expr::Literal(ScalarValue::from(1i64), None);
         let is_one = limit.fetch.as_deref() == Some(&one) && skips_nothing(limit.skip.as_deref());
-        if !is_one || finished.plan.all_out_ref_exprs().is_empty() {
+        if !is_one || outer_references(&finished.plan)?.is_empty() {
             return Ok(None);
         }
         let (input, order) = match limit.input.as_ref() {

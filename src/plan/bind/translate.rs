@@ -1,9 +1,4 @@
-//! DataFusion's complaints in our words, and what a plan still holds of enclosing queries.
-
-use std::collections::BTreeSet;
-
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+//! DataFusion's complaints in our words.
 
 use super::typed::Typed;
 use crate::error::{Error, Span};
@@ -22,27 +17,4 @@ pub(super) fn operator_types(operator: &str, operands: &[&Typed], span: Span) ->
         }
         _ => error,
     }
-}
-
-/// The names of columns of enclosing queries that a plan still refers to. What is left after optimizing cannot be run.
-pub(crate) fn correlated_columns(plan: &LogicalPlan) -> Vec<String> {
-    let mut names = BTreeSet::new();
-    let visit = plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|part| {
-                if let Expr::OuterReferenceColumn(_, column) = part {
-                    names.insert(display_name(&column.name));
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    });
-    // The closure never fails, so the visit does not either.
-    debug_assert!(visit.is_ok());
-    names.into_iter().collect()
-}
-
-/// `price#7` is `price` to the user.
-fn display_name(id: &str) -> String {
-    id.split('#').next().unwrap_or(id).to_string()
 }

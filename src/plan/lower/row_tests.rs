@@ -77,11 +77,18 @@ fn execute(
     threads: usize,
     batch_rows: usize,
 ) -> Result<Vec<RecordBatch>> {
-    let context = RunContext::for_tests(threads, batch_rows);
+    execute_in(plan, &RunContext::for_tests(threads, batch_rows))
+}
+
+fn execute_in(
+    plan: &Arc<dyn ExecutionPlan>,
+    context: &Arc<RunContext>,
+) -> Result<Vec<RecordBatch>> {
+    let batch_rows = context.batch_rows;
     let mut graph = PipelineGraph::default();
     let slot = Slot::default();
     lower(plan, &mut graph)?.into_sink(&mut graph, Arc::new(CollectSink::new(Arc::clone(&slot))));
-    run(graph, &context).wait()?;
+    run(graph, context).wait()?;
     let batches = slot.get().cloned().unwrap_or_default();
     assert!(
         batches
@@ -170,6 +177,18 @@ impl Tables {
                 ours == expected,
                 "{sql} with {threads} threads, {batch_rows} rows: {ours:?} is not {expected:?}"
             );
+        }
+        for threads in if expected.len() < 500 { 1..3 } else { 2..3 } {
+            let batch_rows = if expected.len() < 500 { 5 } else { 500 };
+            let within = RunContext::for_tests_within(threads, batch_rows, batch_rows * 1000);
+            match execute_in(&plan, &within) {
+                Ok(ours) => assert_eq!(in_order(lines(&ours)), expected, "{sql} in little memory"),
+                // Some windows hold a whole partition.
+                Err(error) => assert!(
+                    error.code() == "TM0506" && sql.contains("OVER"),
+                    "{sql}: {error}"
+                ),
+            }
         }
     }
 }
@@ -414,6 +433,58 @@ fn top_k_forgets_candidates() {
     ] {
         tables.check_order(keys, &[(3, 1500)]);
     }
+}
+
+#[test]
+fn rows_that_do_not_fit_are_sorted_and_given_windows_all_the_same() {
+    let rows: Vec<Row> = (0..3000)
+        .map(|row| {
+            let text = Some(format!("text {}", row * 37 % 1000));
+            (
+                Some(row % 60),
+                Some(row * 7919 % 3001),
+                None,
+                text,
+                None,
+                None,
+            )
+        })
+        .collect();
+    let tables = Tables::new(
+        rows.chunks(500)
+            .enumerate()
+            .map(|(n, rows)| batch(n as i64 * 500, rows))
+            .collect(),
+    );
+    for sql in [
+        "SELECT id, s, v FROM t ORDER BY v, id DESC /* ordered */",
+        "SELECT id, g, sum(n) OVER (PARTITION BY g) FROM t",
+        "SELECT id, lag(n) OVER (PARTITION BY g ORDER BY id), row_number() OVER (PARTITION BY g ORDER BY id) FROM t",
+        // One partition of all rows is computed while it is read.
+        "SELECT id, lag(v) OVER (ORDER BY n, id) FROM t",
+    ] {
+        let context = RunContext::for_tests_within(2, 50, 60_000);
+        let mut ours = lines(&execute_in(&tables.plan(sql), &context).unwrap());
+        let mut theirs = tables.theirs(sql);
+        if !sql.contains("ordered") {
+            ours.sort();
+            theirs.sort();
+        }
+        assert_eq!(ours, theirs, "{sql}");
+        assert!(context.spill.written() > 0, "{sql}");
+        assert!(
+            context.memory.peak() < 90_000,
+            "{sql}: {}",
+            context.memory.peak()
+        );
+    }
+    let whole = "SELECT id, sum(n) OVER () FROM t";
+    let context = RunContext::for_tests_within(2, 50, 60_000);
+    let error = execute_in(&tables.plan(whole), &context).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the memory limit of 58.6 KiB is reached in window"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::LexOrdering;
+use datafusion::physical_expr::expressions::Column;
 
 use super::limit::lower_limit;
 use crate::error::Result;
@@ -29,13 +30,19 @@ pub(crate) fn lower_sort(
     let slot = SortedSlot::default();
     let top = fetch.filter(|fetch| *fetch <= TOP_K);
     let sink: Arc<dyn AnySink> = match top {
-        Some(fetch) => Arc::new(TopKSink::new(
-            keys,
-            fetch,
+        Some(fetch) => {
+            let sink = TopKSink::new(keys, fetch, Arc::clone(schema), Arc::clone(&slot));
+            if let Some(first) = ordering.first().expr.downcast_ref::<Column>() {
+                input.offer(&[first.index()], &sink.threshold());
+            }
+            Arc::new(sink)
+        }
+        None => Arc::new(SortSink::new(
+            "sort",
+            Some(keys),
             Arc::clone(schema),
             Arc::clone(&slot),
         )),
-        None => Arc::new(SortSink::new(Some(keys), Arc::clone(&slot))),
     };
     let sink = input.into_sink(graph, sink);
     let source = SortedSource::new(slot, Arc::clone(schema));

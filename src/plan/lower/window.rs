@@ -17,6 +17,7 @@ use datafusion::physical_expr::window::{
 };
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
@@ -54,10 +55,15 @@ pub(crate) fn lower_window(
     let functions = names.join(", ");
 
     let slot = SortedSlot::default();
-    let sink = SortSink::new(sort_keys, Arc::clone(&slot));
+    let sink = SortSink::new("window", sort_keys, Arc::clone(&schema), Arc::clone(&slot));
     let sink = input.into_sink(graph, Arc::new(sink));
-    let over_sorted = over_sorted(exprs, bounded, Arc::clone(&schema), ordering);
-    let source = WindowSource::new(slot, partition_keys, schema, over_sorted, functions);
+    let plan = Arc::new(OverSorted {
+        exprs,
+        bounded,
+        schema: Arc::clone(&schema),
+        ordering,
+    });
+    let source = WindowSource::new(slot, partition_keys, schema, plan, functions);
     let mut stream = Stream::from_source(Arc::new(source), vec![sink]);
     stream.ordered = true;
     Ok(stream)
@@ -133,29 +139,48 @@ fn promised_order(plan: &Arc<dyn ExecutionPlan>, input: &SchemaRef) -> Vec<Physi
         .collect()
 }
 
-/// DataFusion's node over rows in memory that are sorted by `ordering`.
-fn over_sorted(
+/// DataFusion's node over rows that are sorted by `ordering`.
+struct OverSorted {
     exprs: Vec<Arc<dyn WindowExpr>>,
     bounded: bool,
     schema: SchemaRef,
     ordering: Option<LexOrdering>,
-) -> Box<WindowPlan> {
-    Box::new(move |batches: Vec<RecordBatch>| {
-        let source = MemorySourceConfig::try_new(&[batches], Arc::clone(&schema), None)?
-            .try_with_sort_information(ordering.iter().cloned().collect())?;
+}
+
+impl OverSorted {
+    fn bounded(&self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        let mode = InputOrderMode::Sorted;
+        let exprs = self.exprs.clone();
+        Ok(Arc::new(BoundedWindowAggExec::try_new(
+            exprs, input, mode, true,
+        )?))
+    }
+}
+
+impl WindowPlan for OverSorted {
+    fn over_batches(&self, batches: Vec<RecordBatch>) -> Result<Arc<dyn ExecutionPlan>> {
+        let source = MemorySourceConfig::try_new(&[batches], Arc::clone(&self.schema), None)?
+            .try_with_sort_information(self.ordering.iter().cloned().collect())?;
         let input = DataSourceExec::from_data_source(source);
-        Ok(if bounded {
-            let mode = InputOrderMode::Sorted;
-            Arc::new(BoundedWindowAggExec::try_new(
-                exprs.clone(),
-                input,
-                mode,
-                true,
-            )?)
-        } else {
-            Arc::new(WindowAggExec::try_new(exprs.clone(), input, true)?)
-        })
-    })
+        if self.bounded {
+            return self.bounded(input);
+        }
+        let exprs = self.exprs.clone();
+        Ok(Arc::new(WindowAggExec::try_new(exprs, input, true)?))
+    }
+
+    fn over_stream(
+        &self,
+        rows: Arc<dyn PartitionStream>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if !self.bounded {
+            return Ok(None);
+        }
+        let schema = Arc::clone(&self.schema);
+        let ordering = self.ordering.iter().cloned();
+        let input = StreamingTableExec::try_new(schema, vec![rows], None, ordering, false, None)?;
+        self.bounded(Arc::new(input)).map(Some)
+    }
 }
 
 /// The same window with checked arithmetic in its arguments, keys and filter.

@@ -260,3 +260,25 @@ fn columns_of_places_count_characters() {
         (&json!(13), &json!(13))
     );
 }
+
+#[test]
+fn whatever_stops_the_program_is_one_object_too() {
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["nothing.tide"], 3, "nothing.tide"),
+        (&["-o", "nowhere/x.csv", "SELECT 1 AS a"], 3, "nowhere"),
+        (&["--arg", "1", "SELECT 1 AS a"], 2, "--arg"),
+        (
+            &["-o", "x.parquet", "SELECT INTERVAL 5 DAY AS wait"],
+            3,
+            "`wait`",
+        ),
+    ];
+    for (arguments, code, word) in cases {
+        let ended = Place::new().run([&["--error-format", "json"], arguments].concat());
+        assert_eq!(ended.code, Some(code), "{}", ended.err);
+        let errors = objects(&ended);
+        assert_eq!(errors.len(), 1, "{}", ended.err);
+        let message = errors[0]["message"].as_str().expect("a message");
+        assert!(message.contains(word), "{message}");
+    }
+}

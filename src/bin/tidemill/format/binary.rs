@@ -7,7 +7,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use tidemill::arrow::array::RecordBatch;
-use tidemill::arrow::datatypes::SchemaRef;
+use tidemill::arrow::datatypes::{DataType, SchemaRef};
 use tidemill::arrow::ipc::writer::StreamWriter;
 
 use super::ResultWriter;
@@ -38,6 +38,16 @@ pub(super) struct Parquet<'a>(ArrowWriter<&'a mut (dyn Write + Send)>);
 
 impl<'a> Parquet<'a> {
     pub(super) fn new(schema: &SchemaRef, out: &'a mut (dyn Write + Send)) -> io::Result<Self> {
+        if let Some(field) = schema
+            .fields()
+            .iter()
+            .find(|field| has_interval(field.data_type()))
+        {
+            return Err(io::Error::other(format!(
+                "Parquet has no INTERVAL as `{}` is: write it as text, or the result as arrow",
+                field.name()
+            )));
+        }
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .build();
@@ -54,6 +64,19 @@ impl ResultWriter for Parquet<'_> {
 
     fn finish(self: Box<Self>) -> io::Result<()> {
         self.0.into_inner().map_err(from_parquet)?.flush()
+    }
+}
+
+/// Months, days and nanoseconds together have no place in Parquet.
+fn has_interval(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(_) => true,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            has_interval(item.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().any(|field| has_interval(field.data_type())),
+        DataType::Map(entries, _) => has_interval(entries.data_type()),
+        _ => false,
     }
 }
 

@@ -1,0 +1,526 @@
+//! Who may hold how much memory.
+//!
+//! An engine has one [`Budget`]. A query counts what it holds in its [`QueryMemory`], and every operator that can hold much and
+//! can write it out has a [`Share`]. Half of the budget is set aside, in equal parts, for the shares that have not taken theirs
+//! yet; the rest is for whoever asks first. So an early operator never starves a later one, and a larger budget never refuses
+//! what a smaller one allowed.
+//!
+//! All three are DataFusion memory pools: their reservations can go wherever DataFusion wants one. A holder that writes out what
+//! does not fit asks through a [`Room`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::memory_pool::{
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
+
+use super::RunContext;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A holder with less than this part of what it may have is not told to write it out: files would be many and small.
+const SMALL_PART: usize = 8;
+
+/// The part of the budget that a share goes on with where others hold all of it.
+const LEAST_PART: usize = 64;
+
+/// What the running queries of an engine may hold together.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    limit: Option<usize>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    total: usize,
+    peak: usize,
+    /// By the share's number.
+    shares: BTreeMap<u64, usize>,
+    next_share: u64,
+}
+
+impl Held {
+    /// What each share is sure to get.
+    fn assured(&self, limit: usize) -> usize {
+        limit / (2 * self.shares.len().max(1))
+    }
+
+    /// What is set aside for all shares but `own`.
+    fn set_aside(&self, limit: usize, own: Option<u64>) -> usize {
+        let assured = self.assured(limit);
+        self.shares
+            .iter()
+            .filter(|(number, _)| Some(**number) != own)
+            .map(|(_, held)| assured.saturating_sub(*held))
+            .sum()
+    }
+
+    fn add(&mut self, bytes: usize, share: Option<u64>) {
+        self.total += bytes;
+        self.peak = self.peak.max(self.total);
+        if let Some(held) = share.and_then(|share| self.shares.get_mut(&share)) {
+            *held += bytes;
+        }
+    }
+}
+
+impl Budget {
+    pub(crate) fn new(limit: Option<usize>) -> Arc<Self> {
+        Arc::new(Budget {
+            limit,
+            held: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// Bytes held now, and the most that ever were.
+    pub(crate) fn held_and_peak(&self) -> (usize, usize) {
+        let held = self.held();
+        (held.total, held.peak)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, bytes: usize, share: Option<u64>) {
+        self.held().add(bytes, share);
+    }
+
+    fn try_take(&self, bytes: usize, share: Option<u64>) -> bool {
+        let mut held = self.held();
+        if let Some(limit) = self.limit
+            && held
+                .total
+                .saturating_add(bytes)
+                .saturating_add(held.set_aside(limit, share))
+                > limit
+        {
+            return false;
+        }
+        held.add(bytes, share);
+        true
+    }
+
+    fn give_back(&self, bytes: usize, share: Option<u64>) {
+        let mut held = self.held();
+        held.total = held.total.saturating_sub(bytes);
+        if let Some(of_share) = share.and_then(|share| held.shares.get_mut(&share)) {
+            *of_share = of_share.saturating_sub(bytes);
+        }
+    }
+
+    /// The most that `share` could hold if it gave back nothing.
+    fn within_reach(&self, share: u64) -> usize {
+        let Some(limit) = self.limit else {
+            return usize::MAX;
+        };
+        let held = self.held();
+        let own = held.shares.get(&share).copied().unwrap_or_default();
+        limit
+            .saturating_sub(held.set_aside(limit, Some(share)))
+            .saturating_sub(held.total - own.min(held.total))
+    }
+}
+
+/// What one query holds.
+#[derive(Debug, Default)]
+pub(crate) struct QueryMemory {
+    budget: Arc<Budget>,
+    usage: Usage,
+}
+
+#[derive(Debug, Default)]
+struct Usage {
+    bytes: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl Usage {
+    fn add(&self, bytes: usize) {
+        let now = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn subtract(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl QueryMemory {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Arc<Self> {
+        Arc::new(QueryMemory {
+            budget: Arc::clone(budget),
+            usage: Usage::default(),
+        })
+    }
+
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.budget.limit
+    }
+
+    /// The most that the query held at once.
+    pub(crate) fn peak(&self) -> usize {
+        self.usage.peak.load(Ordering::Relaxed)
+    }
+
+    /// A share for the operator `name`, counted from now on.
+    pub(crate) fn share(self: &Arc<Self>, name: &'static str) -> Arc<Share> {
+        let mut held = self.budget.held();
+        let number = held.next_share;
+        held.next_share += 1;
+        held.shares.insert(number, 0);
+        drop(held);
+        Arc::new(Share {
+            name,
+            number,
+            query: Arc::clone(self),
+            usage: Usage::default(),
+            holders: AtomicUsize::new(0),
+            spilled: AtomicU64::new(0),
+        })
+    }
+}
+
+impl fmt::Display for QueryMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("query")
+    }
+}
+
+impl MemoryPool for QueryMemory {
+    fn name(&self) -> &str {
+        "query"
+    }
+
+    fn grow(&self, _reservation: &MemoryReservation, bytes: usize) {
+        self.budget.take(bytes, None);
+        self.usage.add(bytes);
+    }
+
+    fn shrink(&self, _reservation: &MemoryReservation, bytes: usize) {
+        self.budget.give_back(bytes, None);
+        self.usage.subtract(bytes);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, bytes: usize) -> DataFusionResult<()> {
+        if !self.budget.try_take(bytes, None) {
+            return Err(external(limit_reached(
+                reservation.consumer().name(),
+                self.limit(),
+            )));
+        }
+        self.usage.add(bytes);
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.usage.bytes.load(Ordering::Relaxed)
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        self.limit()
+            .map_or(MemoryLimit::Infinite, MemoryLimit::Finite)
+    }
+}
+
+/// What one operator of a query holds, over all workers. It is there until the query is over.
+#[derive(Debug)]
+pub(crate) struct Share {
+    name: &'static str,
+    number: u64,
+    query: Arc<QueryMemory>,
+    usage: Usage,
+    /// Rooms that are in use.
+    holders: AtomicUsize,
+    spilled: AtomicU64,
+}
+
+impl Share {
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.query.limit()
+    }
+
+    pub(crate) fn peak(&self) -> usize {
+        self.usage.peak.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the operator wrote to disk.
+    pub(crate) fn spilled(&self) -> u64 {
+        self.spilled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_spilled(&self, bytes: u64) {
+        self.spilled.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reserve(self: &Arc<Self>) -> MemoryReservation {
+        let pool: Arc<dyn MemoryPool> = Arc::clone(self) as _;
+        MemoryConsumer::new(self.name).register(&pool)
+    }
+
+    /// Bytes that one of the share's holders may count on.
+    pub(crate) fn fair_part(&self) -> usize {
+        let holders = self.holders.load(Ordering::Relaxed).max(1);
+        let least = self.limit().map_or(0, |limit| limit / LEAST_PART);
+        self.query.budget.within_reach(self.number).max(least) / holders
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.query.budget.held().shares.remove(&self.number);
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl MemoryPool for Share {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn grow(&self, _reservation: &MemoryReservation, bytes: usize) {
+        self.query.budget.take(bytes, Some(self.number));
+        self.query.usage.add(bytes);
+        self.usage.add(bytes);
+    }
+
+    fn shrink(&self, _reservation: &MemoryReservation, bytes: usize) {
+        self.query.budget.give_back(bytes, Some(self.number));
+        self.query.usage.subtract(bytes);
+        self.usage.subtract(bytes);
+    }
+
+    fn try_grow(&self, _reservation: &MemoryReservation, bytes: usize) -> DataFusionResult<()> {
+        if !self.query.budget.try_take(bytes, Some(self.number)) {
+            return Err(external(limit_reached(self.name, self.limit())));
+        }
+        self.query.usage.add(bytes);
+        self.usage.add(bytes);
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.usage.bytes.load(Ordering::Relaxed)
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        self.query.memory_limit()
+    }
+}
+
+/// Where an operator keeps its share: asked for before anything runs, so that it is set aside from the start.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct ShareSlot(Arc<OnceLock<Arc<Share>>>);
+
+impl ShareSlot {
+    /// The share, which is asked for at the first call.
+    pub(crate) fn get(&self, context: &RunContext, name: &'static str) -> &Arc<Share> {
+        self.0.get_or_init(|| context.memory.share(name))
+    }
+
+    /// The share, if there is one yet.
+    pub(crate) fn peek(&self) -> Option<&Arc<Share>> {
+        self.0.get()
+    }
+}
+
+/// What one holder, mostly a worker, has of its operator's share.
+#[derive(Debug)]
+pub(crate) struct Room {
+    share: Arc<Share>,
+    memory: MemoryReservation,
+}
+
+impl Room {
+    pub(crate) fn new(share: &Arc<Share>) -> Self {
+        share.holders.fetch_add(1, Ordering::Relaxed);
+        Room {
+            memory: share.reserve(),
+            share: Arc::clone(share),
+        }
+    }
+
+    pub(crate) fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.memory.size()
+    }
+
+    /// Room for `bytes` more. Where it answers `false`, the holder is to write out what it has, [`empty`](Self::empty) the room
+    /// and ask again: an empty room always takes what the whole budget could.
+    pub(crate) fn try_grow(&self, bytes: usize) -> Result<bool> {
+        let Some(limit) = self.share.limit() else {
+            self.memory.grow(bytes);
+            return Ok(true);
+        };
+        let held = self.memory.size();
+        if held == 0 && bytes > limit {
+            return Err(limit_reached(self.share.name, Some(limit)));
+        }
+        let part = self.share.fair_part();
+        if held + bytes <= part && self.memory.try_grow(bytes).is_ok() {
+            return Ok(true);
+        }
+        if held == 0 || held + bytes <= part / SMALL_PART {
+            self.memory.grow(bytes);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Makes the room as large as what is held turned out to be. `false` as for [`try_grow`](Self::try_grow).
+    pub(crate) fn try_resize(&self, bytes: usize) -> Result<bool> {
+        let held = self.memory.size();
+        if bytes <= held {
+            self.memory.shrink(held - bytes);
+            return Ok(true);
+        }
+        self.try_grow(bytes - held)
+    }
+
+    /// Counts what is needed to go on at all: a few batches.
+    pub(crate) fn grow(&self, bytes: usize) {
+        self.memory.grow(bytes);
+    }
+
+    pub(crate) fn shrink(&self, bytes: usize) {
+        self.memory.shrink(bytes.min(self.memory.size()));
+    }
+
+    pub(crate) fn empty(&self) {
+        self.memory.free();
+    }
+
+    /// Hands over what is held, to be counted until it is dropped.
+    pub(crate) fn take(&mut self) -> MemoryReservation {
+        self.memory.take()
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.share.holders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What cannot be written out does not fit.
+pub(crate) fn limit_reached(operator: &str, limit: Option<usize>) -> Error {
+    let of = limit.map_or(String::new(), |bytes| {
+        format!(" of {}", size_text(bytes as u64))
+    });
+    Error::new(
+        ErrorKind::Limit,
+        "TM0506",
+        format!("the memory limit{of} is reached in {operator}"),
+    )
+    .hint("raise the memory limit, or let the query need less: fewer columns, a filter earlier")
+}
+
+/// Bytes as people say them.
+pub(crate) fn size_text(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut number = bytes as f64;
+    let mut unit = 0;
+    while number >= 1024.0 && unit + 1 < UNITS.len() {
+        number /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{number:.1} {}", UNITS[unit]),
+    }
+}
+
+fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(limit: usize) -> Arc<QueryMemory> {
+        QueryMemory::new(&Budget::new(Some(limit)))
+    }
+
+    #[test]
+    fn an_early_share_leaves_a_late_one_its_part() {
+        let query = query(1000);
+        let (first, second) = (query.share("first"), query.share("second"));
+        let (early, late) = (first.reserve(), second.reserve());
+        assert!(early.try_grow(751).is_err());
+        early.try_grow(750).unwrap();
+        late.try_grow(250).unwrap();
+        assert!(late.try_grow(1).is_err());
+        drop(late);
+        drop(second);
+        early.try_grow(250).unwrap();
+        assert_eq!((query.reserved(), query.peak()), (1000, 1000));
+        drop(early);
+        assert_eq!(query.reserved(), 0);
+        assert_eq!(query.budget.held_and_peak(), (0, 1000));
+    }
+
+    #[test]
+    fn the_error_names_the_operator_and_the_limit() {
+        let query = query(2 << 20);
+        let share = query.share("sort");
+        let error = Error::from(share.reserve().try_grow(3 << 20).unwrap_err());
+        assert_eq!(error.code(), "TM0506");
+        assert_eq!(
+            error.message(),
+            "the memory limit of 2.0 MiB is reached in sort"
+        );
+    }
+
+    #[test]
+    fn holders_of_a_share_divide_it_and_an_empty_one_always_gets_room() {
+        let query = query(1000);
+        let share = query.share("sort");
+        let (first, second) = (Room::new(&share), Room::new(&share));
+        assert!(first.try_grow(500).unwrap());
+        assert!(!first.try_grow(100).unwrap());
+        assert!(second.try_grow(500).unwrap());
+        second.empty();
+        assert!(second.try_grow(900).unwrap());
+        assert!(first.try_resize(100).unwrap());
+        second.empty();
+        assert!(second.try_grow(1001).is_err());
+        drop((first, second));
+        assert_eq!(query.reserved(), 0);
+    }
+
+    #[test]
+    fn without_a_limit_all_is_counted_and_nothing_refused() {
+        let query = QueryMemory::new(&Budget::new(None));
+        let share = query.share("sort");
+        let room = Room::new(&share);
+        assert!(room.try_grow(1 << 40).unwrap());
+        assert_eq!(query.peak(), 1 << 40);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(size_text(17), "17 B");
+        assert_eq!(size_text(3 << 19), "1.5 MiB");
+    }
+}

@@ -1,0 +1,174 @@
+//! The values of the outer query that an inner one depends on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema};
+use datafusion::error::Result;
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
+
+use super::Decorrelator;
+
+/// What is joined to the leaves of the inner query.
+#[derive(Debug)]
+pub(super) struct Domain<'a> {
+    outer: &'a LogicalPlan,
+    /// The outer columns that the inner query refers to.
+    pub(super) names: Vec<String>,
+    /// The outer rows themselves, all of their columns and each as often as it is there: nothing has to be joined back. Good where
+    /// every step of the inner query looks at one row alone.
+    whole: bool,
+}
+
+/// An inner query beside the domain: its own columns, and those of the domain that each row belongs to.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) plan: LogicalPlan,
+    /// The domain's columns in `plan`, in the order of [`Domain::names`]; with the outer rows themselves, all of theirs.
+    pub(super) keys: Vec<Column>,
+}
+
+impl<'a> Domain<'a> {
+    /// The distinct values of those columns that `inner` refers to.
+    pub(super) fn distinct(outer: &'a LogicalPlan, inner: &LogicalPlan) -> Result<Self> {
+        Ok(Domain {
+            outer,
+            names: own_names(outer, inner)?,
+            whole: false,
+        })
+    }
+
+    pub(super) fn rows(outer: &'a LogicalPlan, inner: &LogicalPlan) -> Result<Self> {
+        Ok(Domain {
+            outer,
+            names: own_names(outer, inner)?,
+            whole: true,
+        })
+    }
+
+    /// The domain as a plan of its own, under new names unless it is the outer rows.
+    pub(super) fn place(&self, decorrelator: &Decorrelator) -> Result<Beside> {
+        if self.whole {
+            return Ok(Beside {
+                plan: self.outer.clone(),
+                keys: columns_of(self.outer.schema()),
+            });
+        }
+        let fresh: Vec<String> = self
+            .names
+            .iter()
+            .map(|name| decorrelator.fresh(name))
+            .collect();
+        let exprs = self.names.iter().zip(&fresh);
+        let exprs = exprs.map(|(name, fresh)| column(name).alias(fresh.as_str()));
+        let values = Projection::try_new(exprs.collect(), Arc::new(self.outer.clone()))?;
+        Ok(Beside {
+            plan: LogicalPlan::Distinct(Distinct::All(Arc::new(LogicalPlan::Projection(values)))),
+            keys: fresh.into_iter().map(Column::new_unqualified).collect(),
+        })
+    }
+
+    /// Whether a plan refers to the outer query.
+    pub(super) fn is_used_by(&self, plan: &LogicalPlan) -> Result<bool> {
+        let used = outer_names(plan)?;
+        Ok(self.names.iter().any(|name| used.contains(name)))
+    }
+
+    /// The expression with the domain's columns in the place of references to the outer query.
+    pub(super) fn resolve(&self, expr: Expr, keys: &[Column]) -> Result<Expr> {
+        let resolved = expr.transform(|part| {
+            let Expr::OuterReferenceColumn(_, outer) = &part else {
+                return Ok(Transformed::no(part));
+            };
+            let Some(place) = self.names.iter().position(|name| *name == outer.name) else {
+                return Ok(Transformed::no(part));
+            };
+            let own = match self.whole {
+                true => outer,
+                false => &keys[place],
+            };
+            Ok(Transformed::yes(Expr::Column(own.clone())))
+        })?;
+        Ok(resolved.data)
+    }
+
+    /// Whether an outer column can be NULL.
+    pub(super) fn has_nulls(&self) -> bool {
+        let schema = self.outer.schema();
+        self.names.iter().any(|name| {
+            let field = schema.field_with_unqualified_name(name);
+            field.map_or(true, |field| field.is_nullable())
+        })
+    }
+}
+
+/// The columns of `outer` that `inner` refers to.
+fn own_names(outer: &LogicalPlan, inner: &LogicalPlan) -> Result<Vec<String>> {
+    let schema = outer.schema();
+    let names = outer_names(inner)?.into_iter();
+    Ok(names.filter(|name| has_column(schema, name)).collect())
+}
+
+pub(super) fn has_column(schema: &DFSchema, name: &str) -> bool {
+    schema.has_column_with_unqualified_name(name)
+}
+
+/// The names of [`outer_references`].
+pub(super) fn outer_names(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
+    Ok(names_of(&outer_references(plan)?))
+}
+
+/// The columns of enclosing queries that a plan refers to, however deep inside, each once.
+pub(crate) fn outer_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
+    let mut own = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        let fields = node.schema().fields().iter();
+        own.extend(fields.map(|field| field.name().clone()));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    // Every column of a plan has a name of its own: what a subquery inside of it refers to may be the plan's.
+    let mut references = all_references(plan)?;
+    references.retain(|reference| match reference {
+        Expr::OuterReferenceColumn(_, column) => !own.contains(&column.name),
+        _ => false,
+    });
+    Ok(references)
+}
+
+/// The columns that some part of a plan reads as those of an enclosing query, which may be in the plan too.
+fn all_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
+    let mut references = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if matches!(part, Expr::OuterReferenceColumn(..)) && !references.contains(part) {
+                    references.push(part.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(references)
+}
+
+/// The names of the columns that some part of a plan reads as those of an enclosing query.
+pub(crate) fn correlated_names(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
+    Ok(names_of(&all_references(plan)?))
+}
+
+fn names_of(references: &[Expr]) -> BTreeSet<String> {
+    let name = |reference: &Expr| match reference {
+        Expr::OuterReferenceColumn(_, column) => Some(column.name.clone()),
+        _ => None,
+    };
+    references.iter().filter_map(name).collect()
+}
+
+pub(super) fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+pub(super) fn columns_of(schema: &DFSchema) -> Vec<Column> {
+    schema.columns()
+}
