@@ -12,7 +12,7 @@ use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution, Receiver};
 use crate::lang::ast;
-use crate::plan::bind::{Binding, Bound, Files, TableChange};
+use crate::plan::bind::{Binding, Bound, DurableChange, Files};
 use crate::plan::{self, BoundQuery, Parameters};
 
 /// Runs one statement of a parsed text.
@@ -135,7 +135,7 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
         Bound::Table(change) => tables::run(engine, change),
         Bound::Explain { analyze, statement } => match *statement {
             Bound::Query(query)
-            | Bound::Table(TableChange::Create {
+            | Bound::Table(DurableChange::Create {
                 query: Some(query), ..
             })
             | Bound::CreateTable { query, .. }

@@ -9,7 +9,7 @@ use super::{Engine, Outcome, Summary, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec;
 use crate::exec::operators::write::WriteSink;
-use crate::plan::bind::{TableChange, restricted};
+use crate::plan::bind::{DurableChange, restricted};
 use crate::plan::{self, BoundQuery};
 use crate::store::unique;
 use crate::table::action::{Add, Commit, CommitInfo, Format, Metadata, Tags};
@@ -23,10 +23,10 @@ use crate::table::snapshot::{Segment, Snapshot};
 use crate::table::writer::TableWriter;
 
 /// Makes the change; the rows it wrote or took away.
-pub(super) fn run(engine: &Engine, change: TableChange) -> Result<Outcome> {
+pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     let mut warnings = Vec::new();
     let rows = match change {
-        TableChange::Create {
+        DurableChange::Create {
             name,
             or_replace,
             if_not_exists,
@@ -42,7 +42,7 @@ pub(super) fn run(engine: &Engine, change: TableChange) -> Result<Outcome> {
             };
             new.create(engine, or_replace, if_not_exists, &mut warnings)?
         }
-        TableChange::Insert { table, from, query } => {
+        DurableChange::Insert { table, from, query } => {
             table.snapshot.check_write()?;
             let writing = Writing {
                 name: &table.name,
@@ -58,19 +58,19 @@ pub(super) fn run(engine: &Engine, change: TableChange) -> Result<Outcome> {
             }
             rows
         }
-        TableChange::Drop(None) => 0,
-        TableChange::Drop(Some(table)) => {
+        DurableChange::Drop(None) => 0,
+        DurableChange::Drop(Some(table)) => {
             if let Some(database) = engine.catalog().database() {
                 database.drop_table(&table)?;
             }
             0
         }
-        TableChange::Delete {
+        DurableChange::Delete {
             table,
             counts,
             rest,
         } => delete(engine, &table, &counts, rest, &mut warnings)?,
-        TableChange::Truncate(table) => {
+        DurableChange::Truncate(table) => {
             let rows = table
                 .snapshot
                 .segments()
@@ -81,12 +81,18 @@ pub(super) fn run(engine: &Engine, change: TableChange) -> Result<Outcome> {
             commit_over(&table, Commit { removes, ..commit }, &mut warnings)?;
             rows
         }
-        TableChange::Optimize { table, all } => optimize(engine, &table, all, &mut warnings)?,
-        TableChange::Vacuum {
+        DurableChange::Optimize { table, all } => optimize(engine, &table, all, &mut warnings)?,
+        DurableChange::Vacuum {
             table,
             retain_hours,
         } => maintain::vacuum(&table.log, &table.snapshot, retain_hours)?,
-        TableChange::Restore { table, to } => {
+        DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
+        DurableChange::AddColumn { table, commit } => {
+            let info = CommitInfo::of("ADD COLUMNS", json!({}));
+            commit_over(&table, Commit { info, ..commit }, &mut warnings)?;
+            0
+        }
+        DurableChange::Restore { table, to } => {
             let commit = maintain::restore(&table.log, &table.snapshot, &to)?;
             let info = change_of("RESTORE", json!({"version": to.version.to_string()})).info;
             commit_over(&table, Commit { info, ..commit }, &mut warnings)?;
@@ -150,7 +156,9 @@ impl NewTable {
                     one_segment: false,
                 };
                 let all = (0..self.columns.seen.fields().len()).map(Some).collect();
-                writing.write(engine, query, all)?
+                let written = writing.write(engine, query, all);
+                // A directory that was made for nothing goes.
+                written.inspect_err(|_| log.store.remove_if_empty(&log.directory))?
             }
         };
         let operation = if older.is_some() {

@@ -86,6 +86,10 @@ pub enum TableStatementKind {
         retain_hours: Option<u64>,
     },
     Restore(AsOf),
+    /// Compares every segment with its checksum.
+    Verify,
+    /// `ALTER TABLE t ADD COLUMN c STRING`
+    AddColumn(ColumnDefinition),
 }
 
 /// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`

@@ -80,7 +80,9 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
         }
     }
     let first = words.first()?;
-    if is(first, "DROP") && words.get(1).is_some_and(|kind| is(kind, "TABLE")) {
+    let second = |word: &str| words.get(1).is_some_and(|next| is(next, word));
+    let adds = || words.iter().skip(2).any(|word| is(word, "ADD"));
+    if is(first, "DROP") && second("TABLE") || is(first, "ALTER") && second("TABLE") && adds() {
         return None;
     }
     if let Some(word) = find(source, first, STATEMENTS) {

@@ -1,19 +1,27 @@
-//! What keeps a table in order: small segments made large, files of old versions taken away, an older version brought back.
+//! What keeps a table in order: small segments made large, files of old versions taken away, an older version brought back,
+//! checksums compared, columns added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::action::{Add, Commit};
+use arrow::datatypes::{Field, Schema};
+
+use super::action::{Add, Commit, hash};
 use super::log::{TableLog, now};
-use super::snapshot::{Segment, Snapshot};
+use super::protocol;
+use super::schema::{ARROW_SCHEMA, Columns};
+use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
 /// Segments of fewer bytes are put together with others.
 const SMALL_BYTES: i64 = 128 << 20;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// A file that is in no version may be on its way into one: it is left for a day, whatever is asked for.
+const UNFINISHED_MS: i64 = 24 * HOUR_MS;
 
 /// The segments that are worth writing again: small ones beside each other, and those that another writer put into no shard.
 pub(crate) fn worth_rewriting(snapshot: &Snapshot) -> Vec<Arc<Segment>> {
@@ -95,14 +103,62 @@ pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> 
     for (below, modified) in files(log, Path::new(""))? {
         let written = modified.duration_since(SystemTime::UNIX_EPOCH);
         let written = written.map_or(0, |since| since.as_millis() as i64);
-        // What is in no version may be on its way into one.
-        let unknown = !needed.contains(&below) && written < before;
+        let unfinished = now().saturating_sub(UNFINISHED_MS).min(before);
+        let unknown = !needed.contains(&below) && written < unfinished;
         if old.contains(&below) || unknown {
             log.store.remove(&log.directory.join(&below))?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Reads every segment and compares it with its checksum. How many rows were found good.
+pub(crate) fn verify(log: &TableLog, snapshot: &Snapshot) -> Result<u64> {
+    let mut rows = 0;
+    for segment in snapshot.segments() {
+        let path = log.directory.join(segment.file()?);
+        let bytes = log.store.read(&path)?;
+        let whole = bytes.is_some_and(|bytes| {
+            let checksum = format!("{:016x}", hash(&bytes));
+            // Other writers keep no checksum: then the size must do.
+            bytes.len() as i64 == segment.add.size
+                && segment
+                    .tag(CHECKSUM_TAG)
+                    .is_none_or(|known| known == checksum)
+        });
+        if !whole {
+            let message = "a segment is not what was written";
+            return Err(Error::new(ErrorKind::Data, "TM0748", message)
+                .in_file(FilePlace {
+                    path,
+                    ..FilePlace::default()
+                })
+                .hint("restore this file from a copy"));
+        }
+        rows += segment.statistics().rows.unwrap_or_default();
+    }
+    Ok(rows)
+}
+
+/// The commit that adds a column, which is NULL in every row that is there.
+pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
+    let mut fields: Vec<Arc<Field>> = snapshot.columns.seen.fields().to_vec();
+    fields.push(Arc::new(field));
+    let columns = Columns::new(Arc::new(Schema::new(fields)))?;
+    let mut metadata = snapshot.metadata.clone();
+    metadata.schema_string = columns.schema_string();
+    let types = columns.arrow_types();
+    metadata
+        .configuration
+        .extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
+    let needed = protocol::needed(&columns.stored);
+    let more = needed.min_writer_version > snapshot.protocol.min_writer_version;
+    Ok(Commit {
+        protocol: more.then_some(needed),
+        metadata: Some(metadata),
+        ..Commit::default()
+    })
 }
 
 /// Every file below the table's directory but those of the log that have a name.

@@ -237,7 +237,8 @@ fn versions_are_read_as_they_were() {
         count("FOR SYSTEM_TIME AS OF TIMESTAMP '2300-01-01 00:00:00'"),
         6
     );
-    let changed = "FROM t FOR VERSION AS OF 12 |> LEFT ANTI JOIN t USING (x) |> AGGREGATE COUNT(*)";
+    let changed =
+        "FROM t FOR VERSION AS OF 12 AS older |> LEFT ANTI JOIN t USING (x) |> AGGREGATE COUNT(*)";
     assert_eq!(number(&engine, changed), 6);
     run(&engine, "RESTORE TABLE t TO VERSION AS OF 5");
     assert_eq!(count(""), 5);
@@ -276,6 +277,48 @@ fn small_segments_become_one_and_old_ones_go() {
     assert_eq!(number(&engine, sum), 872);
     assert_eq!(code(&engine, "FROM t FOR VERSION AS OF 4"), "TM0748");
     assert_eq!(code(&engine, "RESTORE t TO VERSION AS OF 4"), "TM0748");
+}
+
+#[test]
+fn columns_are_added_and_segments_verified() {
+    let database = Database::new();
+    let engine = database.engine(2);
+    run(&engine, "CREATE TABLE t AS SELECT 1 AS x");
+    run(&engine, "ALTER TABLE t ADD COLUMN s STRING");
+    run(&engine, "INSERT INTO t VALUES (2, 'two')");
+    run(&engine, "ALTER TABLE t ADD w DATETIME");
+    run(
+        &engine,
+        "INSERT INTO t VALUES (3, 'three', DATETIME '2024-05-06 07:08:09')",
+    );
+    assert_eq!(number(&engine, "FROM t |> WHERE s IS NULL |> SELECT x"), 1);
+    assert_eq!(number(&engine, "FROM t |> WHERE s = 'two' |> SELECT x"), 2);
+    assert_eq!(
+        number(
+            &engine,
+            "FROM t |> WHERE w > DATETIME '2024-01-01' |> SELECT x"
+        ),
+        3
+    );
+    assert_eq!(number(&engine, "FROM t FOR VERSION AS OF 0"), 1);
+    assert_eq!(code(&engine, "ALTER TABLE t ADD COLUMN X STRING"), "TM0305");
+    assert_eq!(
+        code(&engine, "ALTER TABLE t ADD COLUMN y STRING NOT NULL"),
+        "TM0318"
+    );
+    assert_eq!(run(&engine, "DELETE FROM t WHERE x = 3"), 1);
+    assert_eq!(run(&engine, "OPTIMIZE t"), 2);
+    assert_eq!(number(&engine, "FROM t |> WHERE s IS NULL |> SELECT x"), 1);
+    assert_eq!(run(&engine, "VERIFY TABLE t"), 2);
+    let folder = database.0.path().join("t");
+    let files = std::fs::read_dir(folder).expect("a table");
+    let files = files.map(|entry| entry.expect("an entry").path());
+    for path in files.filter(|path| path.is_file()) {
+        let mut bytes = std::fs::read(&path).expect("bytes");
+        bytes[10] ^= 1;
+        std::fs::write(&path, bytes).expect("bytes");
+    }
+    assert_eq!(code(&engine, "VERIFY t"), "TM0748");
 }
 
 #[test]

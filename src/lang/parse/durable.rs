@@ -33,6 +33,11 @@ impl<'t> Reader<'_, 't> {
             Rule::vacuum => TableStatementKind::Vacuum {
                 retain_hours: next.map(|retain| self.hours(retain)).transpose()?,
             },
+            Rule::verify => TableStatementKind::Verify,
+            Rule::add_column => {
+                let column = self.column_definition(next.ok_or_else(mismatch)?)?;
+                TableStatementKind::AddColumn(column)
+            }
             Rule::restore => TableStatementKind::Restore(self.as_of(next.ok_or_else(mismatch)?)?),
             _ => return Err(mismatch()),
         };

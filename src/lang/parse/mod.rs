@@ -111,7 +111,7 @@ fn too_wide(what: &str, span: Span) -> Error {
 /// The keywords stand first and together in the grammar.
 fn is_keyword(rule: Rule) -> bool {
     (Rule::kw_aggregate..=Rule::kw_within).contains(&rule)
-        || (Rule::kt_cluster..=Rule::kt_version).contains(&rule)
+        || (Rule::kt_add..=Rule::kt_version).contains(&rule)
 }
 
 fn has(node: &Node, rule: Rule) -> bool {

@@ -142,7 +142,7 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    fn column_definition(&mut self, node: Node<'t>) -> Result<ColumnDefinition> {
+    pub(super) fn column_definition(&mut self, node: Node<'t>) -> Result<ColumnDefinition> {
         let not_null = has(&node, Rule::kw_not);
         let mut inner = parts(node);
         Ok(ColumnDefinition {

@@ -14,14 +14,16 @@ use crate::lang::ast::{
     CreateTable, Ident, Path, Query, TableLayout, TableStatement, TableStatementKind,
 };
 use crate::plan::BoundQuery;
+use crate::table::action::Commit;
 use crate::table::database::DurableTable;
 use crate::table::layout::Layout;
+use crate::table::maintain::add_column;
 use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
 
 /// A statement that changes a durable table.
 #[derive(Debug)]
-pub(crate) enum TableChange {
+pub(crate) enum DurableChange {
     Create {
         name: String,
         or_replace: bool,
@@ -58,6 +60,11 @@ pub(crate) enum TableChange {
         table: DurableTable,
         to: Arc<Snapshot>,
     },
+    Verify(DurableTable),
+    AddColumn {
+        table: DurableTable,
+        commit: Commit,
+    },
 }
 
 /// Hours that VACUUM leaves old segments, where nothing is written: a week, as elsewhere.
@@ -73,25 +80,39 @@ impl Binder<'_> {
             TableStatementKind::Insert { columns, query } => self.insert(table, columns, query)?,
             TableStatementKind::Delete(condition) => {
                 let name = &statement.table;
-                TableChange::Delete {
+                DurableChange::Delete {
                     table,
                     counts: self.outermost(&losses(name, condition))?,
                     rest: self.outermost(&left(name, condition))?,
                 }
             }
-            TableStatementKind::Optimize => TableChange::Optimize {
+            TableStatementKind::Optimize => DurableChange::Optimize {
                 table,
                 all: self.outermost(&from(&statement.table, Vec::new()))?,
             },
-            TableStatementKind::Truncate => TableChange::Truncate(table),
-            TableStatementKind::Vacuum { retain_hours } => TableChange::Vacuum {
+            TableStatementKind::Truncate => DurableChange::Truncate(table),
+            TableStatementKind::Vacuum { retain_hours } => DurableChange::Vacuum {
                 table,
                 retain_hours: retain_hours.unwrap_or(RETAIN_HOURS),
             },
-            TableStatementKind::Restore(as_of) => TableChange::Restore {
+            TableStatementKind::Restore(as_of) => DurableChange::Restore {
                 to: self.snapshot(&table, as_of)?,
                 table,
             },
+            TableStatementKind::Verify => DurableChange::Verify(table),
+            TableStatementKind::AddColumn(column) => {
+                if column.not_null {
+                    let message = "a new column cannot be NOT NULL: rows that are there lack it";
+                    return Err(Error::input("TM0318", message, column.name.span));
+                }
+                let kind = data_type(&column.data_type)?;
+                let field = Field::new(&column.name.text, kind, true);
+                let commit = add_column(&table.snapshot, field);
+                DurableChange::AddColumn {
+                    commit: commit.map_err(|error| error.at(column.name.span))?,
+                    table,
+                }
+            }
             TableStatementKind::Drop { .. } => return Err(Error::bug("DROP TABLE is bound apart")),
         };
         Ok(Bound::Table(change))
@@ -102,10 +123,10 @@ impl Binder<'_> {
             .entry(&dotted(path))
             .map_err(|error| error.at(path.span))?;
         if found.is_none() && if_exists {
-            return Ok(Bound::Table(TableChange::Drop(None)));
+            return Ok(Bound::Table(DurableChange::Drop(None)));
         }
         let table = self.durable(path)?;
-        Ok(Bound::Table(TableChange::Drop(Some(table))))
+        Ok(Bound::Table(DurableChange::Drop(Some(table))))
     }
 
     /// A durable table at its newest version.
@@ -168,7 +189,7 @@ impl Binder<'_> {
         }
         let layout = layout(&create.layout, &columns.seen)?;
         layout.check(&columns).map_err(|error| error.at(span))?;
-        Ok(Bound::Table(TableChange::Create {
+        Ok(Bound::Table(DurableChange::Create {
             name,
             or_replace: create.or_replace,
             if_not_exists: create.if_not_exists,
@@ -178,7 +199,7 @@ impl Binder<'_> {
         }))
     }
 
-    fn insert(&self, table: DurableTable, names: &[Ident], query: &Query) -> Result<TableChange> {
+    fn insert(&self, table: DurableTable, names: &[Ident], query: &Query) -> Result<DurableChange> {
         let seen = &table.snapshot.columns.seen;
         let span = query.span;
         let query = self.outermost(query)?;
@@ -205,7 +226,7 @@ impl Binder<'_> {
             let given = query.plan.schema().field(position).data_type();
             fits(seen.field(*target), given, span)?;
         }
-        Ok(TableChange::Insert { table, from, query })
+        Ok(DurableChange::Insert { table, from, query })
     }
 }
 

@@ -240,6 +240,7 @@ impl Binder<'_> {
             "read_parquet" => "parquet",
             "read_json" => "json",
             "read_arrow" => "arrow",
+            "changes" => return Err(Error::not_implemented("FROM CHANGES(…)", path.span)),
             "table_history" => return self.table_history(path, args),
             "generate_series" | "range" => {
                 return Err(Error::not_implemented(format!("FROM {name}(…)"), path.span)

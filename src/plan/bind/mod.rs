@@ -63,7 +63,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::lang::ast;
 
-pub(crate) use durable::TableChange;
+pub(crate) use durable::DurableChange;
 pub(crate) use versions::restricted;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
@@ -109,7 +109,7 @@ pub(crate) enum Bound {
         provider: Arc<dyn TableProvider>,
     },
     /// A durable table is made or changed.
-    Table(TableChange),
+    Table(DurableChange),
     Explain {
         analyze: bool,
         statement: Box<Bound>,
