@@ -157,6 +157,16 @@ impl Error {
         self
     }
 
+    /// Says that it arose inside of `what`, whose text is not the one that places count in: `place` is where that was asked for.
+    #[must_use]
+    pub(crate) fn inside(mut self, what: &str, place: Span) -> Self {
+        self.0.message = format!("in {what}: {}", self.0.message);
+        self.0.span = Some(place);
+        self.0.label = None;
+        self.0.labels.clear();
+        self
+    }
+
     /// Says `text` at the primary place.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {

@@ -92,7 +92,7 @@ impl SnapshotTable {
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             let condition = state.create_physical_expr(filter, &schema)?;
-            let filter = PhysicalFilter::new(&condition, false, &self.schema).map_err(outside)?;
+            let filter = PhysicalFilter::new(&condition, true, &self.schema).map_err(outside)?;
             segments = self.prune(segments, filters, &filter, &mut pruned);
         } else {
             let all = segments.len();

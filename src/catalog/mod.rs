@@ -9,17 +9,25 @@ pub(crate) mod files;
 mod filter;
 pub(crate) mod functions;
 pub(crate) mod scan;
+mod session;
+mod settings;
+pub(crate) mod shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::database::Database;
 use durable::SnapshotTable;
 pub(crate) use functions::Functions;
+pub(crate) use session::{DeclaredParameter, Macro, Session, SessionValue};
+pub(crate) use settings::{SETTINGS, Setting};
 
 /// What a table name stands for.
 #[derive(Debug, Clone)]
@@ -36,6 +44,94 @@ pub(crate) struct View {
     pub(crate) names: Vec<String>,
 }
 
+/// A change of a table that becomes visible with others.
+#[derive(Debug)]
+pub(crate) enum TableChange {
+    Create {
+        name: String,
+        table: Arc<MemTable>,
+        or_replace: bool,
+        if_not_exists: bool,
+    },
+    Append {
+        /// As [`Catalog::find`] finds it.
+        name: String,
+        batches: Vec<RecordBatch>,
+    },
+}
+
+impl TableChange {
+    fn make(&self, entries: &mut HashMap<String, Entry>) -> Result<()> {
+        match self {
+            TableChange::Create {
+                name,
+                table,
+                or_replace,
+                if_not_exists,
+            } => {
+                if entries.contains_key(name) && !or_replace {
+                    return if *if_not_exists {
+                        Ok(())
+                    } else {
+                        Err(exists_already(name))
+                    };
+                }
+                let table: Arc<dyn TableProvider> = Arc::clone(table) as _;
+                entries.insert(name.clone(), Entry::Table(table));
+                Ok(())
+            }
+            TableChange::Append { name, batches } => {
+                let changed = || {
+                    let message = format!("`{name}` was changed while rows were made for it");
+                    Error::new(ErrorKind::Busy, "TM0708", message).hint("run the statement again")
+                };
+                let exact = match entries.contains_key(name) {
+                    true => Some(name.clone()),
+                    false => entries
+                        .keys()
+                        .find(|other| other.eq_ignore_ascii_case(name))
+                        .cloned(),
+                };
+                let entry = exact.as_ref().and_then(|exact| entries.get_mut(exact));
+                let Some(Entry::Table(provider)) = entry else {
+                    return Err(changed());
+                };
+                let Some((schema, mut all)) = rows_in_memory(provider) else {
+                    return Err(changed());
+                };
+                if batches.iter().any(|batch| batch.schema() != schema) {
+                    return Err(changed());
+                }
+                all.extend(batches.iter().cloned());
+                *provider = Arc::new(MemTable::try_new(schema, vec![all])?);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The rows of a table that is kept in memory; `None` for every other.
+pub(crate) fn rows_in_memory(
+    table: &Arc<dyn TableProvider>,
+) -> Option<(SchemaRef, Vec<RecordBatch>)> {
+    let memory = table.downcast_ref::<MemTable>()?;
+    let mut batches = Vec::new();
+    for partition in &memory.batches {
+        // Nobody writes into a table in place: the lock is free.
+        batches.extend(partition.try_read().ok()?.iter().cloned());
+    }
+    Some((table.schema(), batches))
+}
+
+fn exists_already(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Input,
+        "TM0702",
+        format!("`{name}` exists already"),
+    )
+    .hint("write CREATE OR REPLACE, or IF NOT EXISTS")
+}
+
 /// The names of one engine. Shared by its sessions; every method takes `&self`.
 #[derive(Debug)]
 pub(crate) struct Catalog {
@@ -43,6 +139,7 @@ pub(crate) struct Catalog {
     functions: Functions,
     /// Where tables outlive the session.
     database: OnceLock<Database>,
+    session: RwLock<Arc<Session>>,
 }
 
 impl Catalog {
@@ -51,6 +148,7 @@ impl Catalog {
             entries: RwLock::default(),
             functions: Functions::new()?,
             database: OnceLock::new(),
+            session: RwLock::default(),
         })
     }
 
@@ -65,6 +163,16 @@ impl Catalog {
 
     pub(crate) fn database(&self) -> Option<&Database> {
         self.database.get()
+    }
+
+    /// What the session said so far; what it says later does not change it.
+    pub(crate) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn change_session(&self, change: impl FnOnce(&mut Session)) {
+        let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut session));
     }
 
     /// The entry of a name, of the session first, then of the database as it is now.
@@ -104,14 +212,50 @@ impl Catalog {
     pub(crate) fn insert(&self, name: &str, entry: Entry, replace: bool) -> Result<()> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if !replace && entries.contains_key(name) {
-            return Err(Error::new(
-                ErrorKind::Input,
-                "TM0702",
-                format!("`{name}` exists already"),
-            )
-            .hint("write CREATE OR REPLACE, or IF NOT EXISTS"));
+            return Err(exists_already(name));
         }
         entries.insert(name.to_string(), entry);
+        Ok(())
+    }
+
+    /// Takes an entry away; `view` says whether it must be a view or a table. Its exact name, if it was there.
+    pub(crate) fn remove(&self, name: &str, view: bool) -> Result<Option<String>> {
+        let Some(entry) = self.find_in_session(name)? else {
+            return Ok(None);
+        };
+        if matches!(entry, Entry::View(_)) != view {
+            let (is, kind) = if view {
+                ("table", "TABLE")
+            } else {
+                ("view", "VIEW")
+            };
+            return Err(
+                Error::new(ErrorKind::Input, "TM0203", format!("`{name}` is a {is}"))
+                    .hint(format!("write DROP {kind}")),
+            );
+        }
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let exact = match entries.contains_key(name) {
+            true => Some(name.to_string()),
+            false => entries
+                .keys()
+                .find(|other| other.eq_ignore_ascii_case(name))
+                .cloned(),
+        };
+        if let Some(exact) = &exact {
+            entries.remove(exact);
+        }
+        Ok(exact)
+    }
+
+    /// Makes several changes that are seen together, or none of them if one cannot be made.
+    pub(crate) fn change_tables(&self, changes: &[TableChange]) -> Result<()> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = entries.clone();
+        for change in changes {
+            change.make(&mut changed)?;
+        }
+        *entries = changed;
         Ok(())
     }
 

@@ -106,6 +106,7 @@ impl TableScanExec {
             table: Arc::clone(self.table.columns()),
             projection: self.projection.clone(),
             filters: filters.iter().map(filter).collect::<Result<_>>()?,
+            narrow: Vec::new(),
             batch_rows,
         })
     }

@@ -12,6 +12,7 @@ use crate::exec::graph::{After, Pipeline, PipelineGraph};
 use crate::exec::memory::{Share, size_text};
 use crate::exec::metrics::{PipelineMetrics, StepMetrics};
 use crate::exec::{self, Execution};
+use crate::plan::bind::Step;
 use crate::plan::{self, BoundQuery};
 
 /// What to say of a query.
@@ -56,6 +57,7 @@ impl Engine {
         })?;
         match bound.bound {
             plan::bind::Bound::Query(query) => text_of(self, &query, what == Explain::Analyze),
+            plan::bind::Bound::Steps(steps) => steps_text(self, &steps, what == Explain::Analyze),
             _ => Err(Error::new(
                 ErrorKind::Input,
                 "TM0315",
@@ -67,7 +69,39 @@ impl Engine {
 
 /// The rows of an EXPLAIN statement: one line each.
 pub(super) fn rows(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<Rows> {
-    let text = text_of(engine, query, analyze)?;
+    lines(&text_of(engine, query, analyze)?)
+}
+
+/// The same for a statement of several steps, each under its heading. ANALYZE runs the queries and stores nothing.
+pub(super) fn steps(engine: &Engine, steps: &[Step], analyze: bool) -> Result<Rows> {
+    lines(&steps_text(engine, steps, analyze)?)
+}
+
+fn steps_text(engine: &Engine, steps: &[Step], analyze: bool) -> Result<String> {
+    let mut text = String::new();
+    for step in steps {
+        let (heading, query) = match step {
+            Step::Share { query, .. } => ("rows for the steps below:".to_string(), query),
+            Step::Answer(query) => ("result:".to_string(), query),
+            Step::Log(query) => ("log:".to_string(), query),
+            Step::Write { target, query } => (target.describe(), query),
+        };
+        let pipelines = text_of(engine, query, analyze)?;
+        if analyze && let Step::Share { rows, query } = step {
+            rows.fill(query::answer(engine, query)?.collect::<Result<_>>()?);
+        }
+        text.push_str(&heading);
+        text.push('\n');
+        for line in pipelines.lines() {
+            text.push_str("  ");
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}
+
+fn lines(text: &str) -> Result<Rows> {
     let schema = Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]));
     let lines = StringArray::from(text.lines().collect::<Vec<_>>());
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lines)])?;
@@ -84,7 +118,9 @@ fn text_of(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<String>
     }
     let physical = query::optimize(engine, query)?;
     let (sink, _receiver) = exec::output(&*engine.context()?);
-    let graph = query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph = query::on_planner_stack(|| {
+        plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
+    })?;
     Ok(graph_text(&graph, None))
 }
 

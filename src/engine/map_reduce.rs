@@ -116,7 +116,11 @@ impl Table {
             partitions: OnceLock::new(),
             answers: Mutex::new(Vec::new()),
         });
-        let mut graph = plan::lower::lower(&physical, Arc::new(MapSink(Arc::clone(&job))))?;
+        let mut graph = plan::lower::lower(
+            &physical,
+            Arc::new(MapSink(Arc::clone(&job))),
+            self.engine.is_limited(),
+        )?;
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
         exec::run(graph, &context).wait()?;
@@ -140,6 +144,9 @@ impl Table {
             kind,
             alias: None,
             with_offset: None,
+            hints: Vec::new(),
+            sample: None,
+            pivot: None,
             span: place,
         };
         let body = ast::QueryBody::From(vec![ast::FromItem {
@@ -154,6 +161,7 @@ impl Table {
         };
         let statement = ast::Statement {
             kind: ast::StatementKind::Query(query),
+            hints: Vec::new(),
             span: place,
         };
         match query::bind(&self.engine, &statement, "", &plan::Parameters::default())?.bound {

@@ -15,12 +15,16 @@ mod prepared;
 mod query;
 mod register;
 mod result;
+mod script;
 mod sql;
+mod steps;
 mod tables;
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
@@ -65,6 +69,8 @@ struct Shared {
     disk: Arc<Disk>,
     deadlines: Arc<deadline::Deadlines>,
     counters: Arc<metrics::Counters>,
+    /// What the rows of tables in memory are counted with, by the table's name.
+    kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
@@ -135,6 +141,9 @@ impl Engine {
 
     fn with_settings(settings: config::Settings) -> Result<Engine> {
         let catalog = Catalog::new()?;
+        catalog.change_session(|session| {
+            session.settings.double_quotes_are_strings = settings.double_quotes_are_strings;
+        });
         let state = session_state(
             catalog.functions(),
             PlanSettings {
@@ -164,6 +173,7 @@ impl Engine {
             disk,
             deadlines: Arc::default(),
             counters: Arc::default(),
+            kept: Mutex::default(),
             state,
             settings,
             pool: Arc::new(pool),
@@ -194,8 +204,9 @@ impl Engine {
     }
 
     fn lang_options(&self) -> lang::Options {
+        let session = self.catalog().session();
         lang::Options {
-            double_quotes_are_strings: self.0.settings.double_quotes_are_strings,
+            double_quotes_are_strings: session.settings.double_quotes_are_strings,
         }
     }
 
@@ -230,14 +241,13 @@ impl Engine {
         let statements = self.statements(text).map_err(first)?;
         let mut last = None;
         for statement in &statements {
-            if let Some(Outcome::Rows(rows)) = last.take() {
+            for rows in last.take().into_iter().flat_map(Outcome::into_rows) {
                 finish(rows)?;
             }
             last = Some(self.run(statement, &params_map)?);
         }
         match last {
-            Some(Outcome::Rows(rows)) => Ok(rows),
-            Some(Outcome::Done(_)) => Ok(Rows::empty()),
+            Some(outcome) => outcome.into_last_rows(),
             None => Err(Error::new(
                 ErrorKind::Input,
                 "TM0103",
@@ -284,6 +294,27 @@ impl Engine {
         running.iter().for_each(CancelToken::cancel);
     }
 
+    /// Keeps the rows of a table counted, beside those that it had where they are `more`.
+    fn keep(&self, table: String, memory: MemoryReservation, more: bool) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_table = kept.entry(table).or_default();
+        if !more {
+            of_table.clear();
+        }
+        of_table.push(memory);
+    }
+
+    /// A table is gone.
+    fn forget(&self, table: &str) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(table);
+    }
+
+    /// Whether operators may have to write out what they hold.
+    fn is_limited(&self) -> bool {
+        self.0.budget.limit().is_some()
+    }
+
     /// A context for one query.
     fn context(&self) -> Result<Arc<RunContext>> {
         self.context_for(false)
@@ -311,9 +342,11 @@ impl Engine {
             pool: Arc::clone(&self.0.pool),
             cancel,
             task: task_within(TaskContext::from(&self.0.state), &memory),
+            charged: None,
             memory,
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
+            max_recursion: self.catalog().session().settings.max_recursion,
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 
-use super::{Engine, Outcome, ParamMap, Params, Statement, first, query};
+use super::{Engine, ParamMap, Params, Statement, first, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::bind::Bound;
 
@@ -17,9 +17,9 @@ impl Engine {
             .pop()
             .ok_or_else(|| Error::new(ErrorKind::Input, "TM0103", "the text holds no statement"))?;
         for statement in &statements {
-            if let Outcome::Rows(rows) = self.run(statement, &map)? {
-                rows.collect_batches()?;
-            }
+            self.run(statement, &map)?
+                .into_last_rows()?
+                .collect_batches()?;
         }
         self.oracle_statement(&last, &map)
     }

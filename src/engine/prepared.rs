@@ -1,6 +1,6 @@
 //! A statement parsed once and run with parameters.
 
-use super::{Engine, Outcome, ParamMap, Params, Rows, Statement, first};
+use super::{Engine, ParamMap, Params, Rows, Statement, first};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A parsed statement and the names of its parameters. See [`Engine::prepare`].
@@ -41,9 +41,6 @@ impl Prepared {
     pub fn query(&self, params: impl Params) -> Result<Rows> {
         let mut map = ParamMap::new();
         params.bind(&mut map);
-        match self.engine.run(&self.statement, &map)? {
-            Outcome::Rows(rows) => Ok(rows),
-            Outcome::Done(_) => Ok(Rows::empty()),
-        }
+        self.engine.run(&self.statement, &map)?.into_last_rows()
     }
 }

@@ -4,24 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::datasource::MemTable;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, explain, result, tables};
+use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps, tables};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution, Receiver};
 use crate::lang::ast;
-use crate::plan::bind::{Binding, Bound, DurableChange, Files};
+use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
 
 /// Runs one statement of a parsed text.
 pub(super) fn run_statement(
     engine: &Engine,
     statement: &ast::Statement,
-    text: &str,
+    text: &Arc<str>,
     parameters: &Parameters,
 ) -> Result<Outcome> {
+    if let Some(outcome) = script::run(engine, statement, text, parameters)? {
+        return Ok(outcome);
+    }
     let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
     Ok(carry_out(engine, binding.bound)?.with_warnings(binding.warnings))
 }
@@ -58,18 +60,14 @@ fn start(
     let physical = optimize(engine, query)?;
     let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
-    let graph = on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+    let graph =
+        on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     Ok((schema, receiver, exec::run(graph, &context)))
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
-    if let Bound::CreateTable {
-        name,
-        if_not_exists: true,
-        ..
-    }
-    | Bound::CreateView {
+    if let Bound::CreateView {
         name,
         if_not_exists: true,
         ..
@@ -85,22 +83,7 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
     }
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
-        Bound::CreateTable {
-            name,
-            or_replace,
-            query,
-            ..
-        } => {
-            let rows = answer(engine, &query)?;
-            let schema = Arc::clone(rows.schema());
-            let batches = rows.collect::<Result<Vec<_>>>()?;
-            let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-            let table = MemTable::try_new(schema, vec![batches])?;
-            engine
-                .catalog()
-                .insert(&name, Entry::Table(Arc::new(table)), or_replace)?;
-            Ok(Outcome::Done(Summary::new(count)))
-        }
+        Bound::Steps(steps) => steps::run(engine, steps),
         Bound::CreateView {
             name,
             or_replace,
@@ -134,14 +117,10 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
         }
         Bound::Table(change) => tables::run(engine, change),
         Bound::Explain { analyze, statement } => match *statement {
-            Bound::Query(query)
-            | Bound::Table(DurableChange::Create {
-                query: Some(query), ..
-            })
-            | Bound::CreateTable { query, .. }
-            | Bound::CreateView { query, .. } => {
+            Bound::Query(query) | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)
             }
+            Bound::Steps(steps) => explain::steps(engine, &steps, analyze).map(Outcome::Rows),
             Bound::CreateExternalTable { .. } | Bound::Table(_) | Bound::Explain { .. } => {
                 Err(Error::new(
                     crate::error::ErrorKind::Input,
@@ -190,7 +169,7 @@ pub(super) fn on_planner_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send)
 }
 
 /// Paths in FROM are files of this machine.
-struct FilesOnDisk;
+pub(super) struct FilesOnDisk;
 
 impl Files for FilesOnDisk {
     fn open(

@@ -22,15 +22,75 @@ pub enum Outcome {
     Rows(Rows),
     /// A statement without rows is done.
     Done(Summary),
+    /// FORK, TEE and IF give several, in order.
+    Several(Vec<Outcome>),
 }
 
 impl Outcome {
     pub(super) fn with_warnings(mut self, warnings: Vec<Error>) -> Self {
         match &mut self {
-            Outcome::Rows(rows) => rows.warnings = warnings,
-            Outcome::Done(summary) => summary.warnings = warnings,
+            Outcome::Rows(rows) => rows.warnings.extend(warnings),
+            Outcome::Done(summary) => summary.warnings.extend(warnings),
+            Outcome::Several(outcomes) => {
+                if let Some(first) = outcomes.first_mut() {
+                    let outcome = std::mem::replace(first, Outcome::Done(Summary::new(0)));
+                    *first = outcome.with_warnings(warnings);
+                }
+            }
         }
         self
+    }
+
+    /// One outcome is itself, none is done.
+    pub(super) fn several(mut outcomes: Vec<Outcome>) -> Self {
+        match (outcomes.len(), outcomes.pop()) {
+            (1, Some(only)) => only,
+            (_, Some(last)) => {
+                outcomes.push(last);
+                Outcome::Several(outcomes)
+            }
+            (_, None) => Outcome::Done(Summary::new(0)),
+        }
+    }
+
+    /// Reads all rows now, so that what fails fails here.
+    pub(super) fn in_memory(self) -> Result<Self> {
+        match self {
+            Outcome::Rows(rows) => {
+                let (schema, warnings) = (Arc::clone(rows.schema()), rows.warnings.clone());
+                let batches = rows.collect::<Result<Vec<_>>>()?;
+                Ok(Outcome::Rows(Rows {
+                    warnings,
+                    ..Rows::ready(schema, batches)
+                }))
+            }
+            Outcome::Done(summary) => Ok(Outcome::Done(summary)),
+            Outcome::Several(outcomes) => {
+                let outcomes = outcomes.into_iter().map(Outcome::in_memory);
+                Ok(Outcome::Several(outcomes.collect::<Result<_>>()?))
+            }
+        }
+    }
+
+    /// The rows of every result.
+    pub(super) fn into_rows(self) -> Vec<Rows> {
+        match self {
+            Outcome::Rows(rows) => vec![rows],
+            Outcome::Done(_) => Vec::new(),
+            Outcome::Several(outcomes) => {
+                outcomes.into_iter().flat_map(Outcome::into_rows).collect()
+            }
+        }
+    }
+
+    /// The rows of the last result; those before it are read to their end.
+    pub(super) fn into_last_rows(self) -> Result<Rows> {
+        let mut all = self.into_rows();
+        let last = all.pop();
+        for rows in all {
+            super::finish(rows)?;
+        }
+        Ok(last.unwrap_or_else(Rows::empty))
     }
 }
 
@@ -259,7 +319,7 @@ impl QueryHandle {
         self.cancel.cancel();
     }
 
-    /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0510` error.
+    /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0512` error.
     ///
     /// # Errors
     /// TM0701 where no thread can be started.

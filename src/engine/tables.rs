@@ -9,7 +9,7 @@ use super::{Engine, Outcome, Summary, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec;
 use crate::exec::operators::write::WriteSink;
-use crate::plan::bind::{DurableChange, restricted};
+use crate::plan::bind::{DurableChange, NewTable, restricted};
 use crate::plan::{self, BoundQuery};
 use crate::store::unique;
 use crate::table::action::{Add, Commit, CommitInfo, Format, Metadata, Tags};
@@ -26,45 +26,6 @@ use crate::table::writer::TableWriter;
 pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     let mut warnings = Vec::new();
     let rows = match change {
-        DurableChange::Create {
-            name,
-            or_replace,
-            if_not_exists,
-            columns,
-            layout,
-            query,
-        } => {
-            let new = NewTable {
-                name,
-                columns,
-                layout,
-                query,
-            };
-            new.create(engine, or_replace, if_not_exists, &mut warnings)?
-        }
-        DurableChange::Insert { table, from, query } => {
-            table.snapshot.check_write()?;
-            let writing = Writing {
-                name: &table.name,
-                log: &table.log,
-                columns: &table.snapshot.columns,
-                layout: &table.snapshot.layout,
-                one_segment: false,
-            };
-            let (rows, adds) = writing.write(engine, &query, from)?;
-            if !adds.is_empty() {
-                let commit = change_of("WRITE", json!({"mode": "Append"}));
-                commit_over(&table, Commit { adds, ..commit }, &mut warnings)?;
-            }
-            rows
-        }
-        DurableChange::Drop(None) => 0,
-        DurableChange::Drop(Some(table)) => {
-            if let Some(database) = engine.catalog().database() {
-                database.drop_table(&table)?;
-            }
-            0
-        }
         DurableChange::Delete {
             table,
             counts,
@@ -78,7 +39,12 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             let rows = rows.sum();
             let removes = removed(table.snapshot.segments(), true);
             let commit = change_of("TRUNCATE", json!({}));
-            commit_over(&table, Commit { removes, ..commit }, &mut warnings)?;
+            commit_over(
+                &table.log,
+                &table.snapshot,
+                Commit { removes, ..commit },
+                &mut warnings,
+            )?;
             rows
         }
         DurableChange::Optimize { table, all } => optimize(engine, &table, all, &mut warnings)?,
@@ -89,129 +55,166 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
         DurableChange::AddColumn { table, commit } => {
             let info = CommitInfo::of("ADD COLUMNS", json!({}));
-            commit_over(&table, Commit { info, ..commit }, &mut warnings)?;
+            commit_over(
+                &table.log,
+                &table.snapshot,
+                Commit { info, ..commit },
+                &mut warnings,
+            )?;
             0
         }
         DurableChange::Restore { table, to } => {
             let commit = maintain::restore(&table.log, &table.snapshot, &to)?;
             let info = change_of("RESTORE", json!({"version": to.version.to_string()})).info;
-            commit_over(&table, Commit { info, ..commit }, &mut warnings)?;
+            commit_over(
+                &table.log,
+                &table.snapshot,
+                Commit { info, ..commit },
+                &mut warnings,
+            )?;
             0
         }
     };
     Ok(Outcome::Done(Summary::new(rows)).with_warnings(warnings))
 }
 
-/// A table to be.
-struct NewTable {
-    name: String,
-    columns: Columns,
-    layout: Layout,
-    query: Option<BoundQuery>,
+/// Rows that are written and in no version yet. Dropped, they are gone.
+#[derive(Debug)]
+pub(super) struct Pending {
+    log: TableLog,
+    commit: Commit,
+    /// The version that the statement saw; none for a new table.
+    over: Option<Arc<Snapshot>>,
+    rows: u64,
 }
 
-impl NewTable {
-    fn create(
-        self,
-        engine: &Engine,
-        or_replace: bool,
-        if_not_exists: bool,
-        warnings: &mut Vec<Error>,
-    ) -> Result<u64> {
-        let database = engine.catalog().database();
-        let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
-        let exists = |what: &str| {
-            Error::new(
-                ErrorKind::Input,
-                "TM0702",
-                format!("`{}` exists already{what}", self.name),
-            )
-        };
-        let hidden = engine.catalog().find_in_session(&self.name)?.is_some();
-        let older = database.find(&self.name)?;
-        if if_not_exists && (hidden || older.is_some()) {
-            return Ok(0);
+/// Writes the rows of a query for a table that is there.
+pub(super) fn insert(engine: &Engine, table: &DurableTable, query: &BoundQuery) -> Result<Pending> {
+    table.snapshot.check_write()?;
+    let writing = Writing {
+        name: &table.name,
+        log: &table.log,
+        columns: &table.snapshot.columns,
+        layout: &table.snapshot.layout,
+        one_segment: false,
+    };
+    let (rows, adds) = writing.write(engine, query)?;
+    let commit = change_of("WRITE", json!({"mode": "Append"}));
+    Ok(Pending {
+        log: table.log.clone(),
+        commit: Commit { adds, ..commit },
+        over: Some(Arc::clone(&table.snapshot)),
+        rows,
+    })
+}
+
+/// Writes the rows of a query for a table to be.
+pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Result<Pending> {
+    let database = engine.catalog().database();
+    let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
+    let exists = |what: &str| {
+        let message = format!("`{}` exists already{what}", new.name);
+        Error::new(ErrorKind::Input, "TM0702", message)
+    };
+    if engine.catalog().find_in_session(&new.name)?.is_some() {
+        return Err(
+            exists(", as a name of this session that would hide the table")
+                .hint("choose another name"),
+        );
+    }
+    let older = database.find(&new.name)?;
+    if older.is_some() && !new.or_replace {
+        return Err(exists("").hint("write CREATE OR REPLACE, or IF NOT EXISTS"));
+    }
+    let log = match &older {
+        Some(table) => table.log.clone(),
+        None => database.log(&new.name),
+    };
+    log.store.make_directory(&log.directory)?;
+    let writing = Writing {
+        name: &new.name,
+        log: &log,
+        columns: &new.columns,
+        layout: &new.layout,
+        one_segment: false,
+    };
+    let written = writing.write(engine, query);
+    // A directory that was made for nothing goes.
+    let (rows, adds) = written.inspect_err(|_| log.store.remove_if_empty(&log.directory))?;
+    let mut protocol = protocol::needed(&new.columns.stored);
+    let (mut removes, mut operation) = (Vec::new(), "CREATE TABLE");
+    if let Some(table) = &older {
+        removes = removed(table.snapshot.segments(), true);
+        operation = "CREATE OR REPLACE TABLE";
+        // What others may rely on is not taken back.
+        if table.snapshot.protocol.min_writer_version == 7 {
+            protocol = table.snapshot.protocol.clone();
         }
-        if hidden {
-            return Err(
-                exists(", as a name of this session that would hide the table")
-                    .hint("choose another name"),
-            );
-        }
-        if older.is_some() && !or_replace {
-            return Err(exists("").hint("write CREATE OR REPLACE, or IF NOT EXISTS"));
-        }
-        let log = older
-            .as_ref()
-            .map_or_else(|| database.log(&self.name), |table| table.log.clone());
-        log.store.make_directory(&log.directory)?;
-        let (rows, adds) = match &self.query {
-            None => (0, Vec::new()),
-            Some(query) => {
-                let writing = Writing {
-                    name: &self.name,
-                    log: &log,
-                    columns: &self.columns,
-                    layout: &self.layout,
-                    one_segment: false,
-                };
-                let all = (0..self.columns.seen.fields().len()).map(Some).collect();
-                let written = writing.write(engine, query, all);
-                // A directory that was made for nothing goes.
-                written.inspect_err(|_| log.store.remove_if_empty(&log.directory))?
-            }
-        };
-        let operation = if older.is_some() {
-            "CREATE OR REPLACE TABLE"
-        } else {
-            "CREATE TABLE"
-        };
-        let commit = Commit {
-            protocol: Some(protocol::needed(&self.columns.stored)),
-            metadata: Some(self.metadata(older.as_ref())),
+    }
+    Ok(Pending {
+        log,
+        commit: Commit {
+            protocol: Some(protocol),
+            metadata: Some(metadata(new, older.as_ref())),
             adds,
+            removes,
             ..change_of(operation, json!({}))
-        };
-        match older {
-            None => {
-                let adds = commit.adds.clone();
-                log.create(commit)
-                    .inspect_err(|error| discard(&log, &adds, error))?;
-            }
-            Some(table) => {
-                let mut commit = commit;
-                commit.removes = removed(table.snapshot.segments(), true);
-                // What others may rely on is not taken back.
-                if table.snapshot.protocol.min_writer_version == 7 {
-                    commit.protocol = Some(table.snapshot.protocol.clone());
-                }
-                commit_over(&table, commit, warnings)?;
-            }
-        }
-        Ok(rows)
+        },
+        over: older.map(|table| table.snapshot),
+        rows,
+    })
+}
+
+impl Pending {
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
     }
 
-    fn metadata(&self, older: Option<&DurableTable>) -> Metadata {
-        let mut configuration = self.layout.settings(&self.columns.stored);
-        let types = self.columns.arrow_types();
-        configuration.extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
-        let id = older.map_or_else(uuid, |table| table.snapshot.metadata.id.clone());
-        let partition_by = self.layout.partition_by.iter();
-        Metadata {
-            id,
-            name: Some(self.name.clone()),
-            description: None,
-            format: Format {
-                provider: "parquet".to_string(),
-                options: Tags::new(),
-            },
-            schema_string: self.columns.schema_string(),
-            partition_columns: partition_by
-                .map(|column| self.columns.stored.field(*column).name().clone())
-                .collect(),
-            configuration,
-            created_time: Some(now()),
+    /// Makes the rows a version.
+    pub(super) fn commit(mut self, warnings: &mut Vec<Error>) -> Result<()> {
+        let commit = std::mem::take(&mut self.commit);
+        match &self.over {
+            None => {
+                let adds = commit.adds.clone();
+                let created = self.log.create(commit);
+                created.inspect_err(|error| discard(&self.log, &adds, error))?;
+            }
+            // No row, no version.
+            Some(_) if commit.metadata.is_none() && commit.adds.is_empty() => {}
+            Some(snapshot) => {
+                commit_over(&self.log, snapshot, commit, warnings)?;
+            }
         }
+        Ok(())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        TableWriter::discard(&self.log, &self.commit.adds);
+    }
+}
+
+fn metadata(new: &NewTable, older: Option<&DurableTable>) -> Metadata {
+    let stored = &new.columns.stored;
+    let mut configuration = new.layout.settings(stored);
+    let types = new.columns.arrow_types();
+    configuration.extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
+    let partition_by = new.layout.partition_by.iter();
+    Metadata {
+        id: older.map_or_else(uuid, |table| table.snapshot.metadata.id.clone()),
+        name: Some(new.name.clone()),
+        description: None,
+        format: Format {
+            provider: "parquet".to_string(),
+            options: Tags::new(),
+        },
+        schema_string: new.columns.schema_string(),
+        partition_columns: partition_by
+            .map(|column| stored.field(*column).name().clone())
+            .collect(),
+        configuration,
+        created_time: Some(now()),
     }
 }
 
@@ -241,12 +244,7 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     /// Runs a query into segments that are in no version yet.
-    fn write(
-        &self,
-        engine: &Engine,
-        query: &BoundQuery,
-        from: Vec<Option<usize>>,
-    ) -> Result<(u64, Vec<Add>)> {
+    fn write(&self, engine: &Engine, query: &BoundQuery) -> Result<(u64, Vec<Add>)> {
         let physical = query::optimize(engine, query)?;
         let writer = TableWriter::new(self.log.clone(), self.columns.clone(), self.layout.clone());
         let writer = Arc::new(writer);
@@ -254,10 +252,11 @@ impl Writing<'_> {
             self.name,
             Arc::clone(&writer),
             Arc::clone(&self.columns.seen),
-            from,
             self.one_segment,
         );
-        let graph = query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink)))?;
+        let limited = engine.is_limited();
+        let graph =
+            query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), limited))?;
         exec::run(graph, &engine.context()?).wait()?;
         Ok((writer.rows(), writer.finish()?))
     }
@@ -265,21 +264,22 @@ impl Writing<'_> {
 
 /// Commits over the version that the statement saw; segments of a commit that did not happen are taken away.
 fn commit_over(
-    table: &DurableTable,
+    log: &TableLog,
+    over: &Arc<Snapshot>,
     commit: Commit,
     warnings: &mut Vec<Error>,
-) -> Result<Arc<Snapshot>> {
+) -> Result<()> {
     let adds = commit.adds.clone();
-    let committed = table.log.append(&table.snapshot, commit);
-    let snapshot = committed.inspect_err(|error| discard(&table.log, &adds, error))?;
-    if let Err(error) = table.log.checkpoint_if_due(&snapshot) {
+    let committed = log.append(over, commit);
+    let snapshot = committed.inspect_err(|error| discard(log, &adds, error))?;
+    if let Err(error) = log.checkpoint_if_due(&snapshot) {
         let message = format!(
             "the statement is done, and no checkpoint was written: {}",
             error.message()
         );
         warnings.push(Error::new(error.kind(), "TW07", message));
     }
-    Ok(snapshot)
+    Ok(())
 }
 
 /// Takes segments away, where it is certain that no version has them.
@@ -348,7 +348,7 @@ fn delete(
         adds,
         ..change_of("DELETE", json!({}))
     };
-    commit_over(table, commit, warnings)?;
+    commit_over(&table.log, &table.snapshot, commit, warnings)?;
     Ok(losses.values().sum())
 }
 
@@ -379,7 +379,7 @@ fn optimize(
         adds,
         ..change_of("OPTIMIZE", json!({}))
     };
-    commit_over(table, commit, warnings)?;
+    commit_over(&table.log, &table.snapshot, commit, warnings)?;
     let rows = chosen
         .iter()
         .filter_map(|segment| segment.statistics().rows);
@@ -400,6 +400,5 @@ fn rewrite(
         layout: &table.snapshot.layout,
         one_segment,
     };
-    let all = (0..table.snapshot.columns.seen.fields().len()).map(Some);
-    Ok(writing.write(engine, query, all.collect())?.1)
+    Ok(writing.write(engine, query)?.1)
 }

@@ -79,7 +79,7 @@ impl CancelToken {
             GOING => Ok(()),
             OUT_OF_TIME => Err(Error::new(
                 ErrorKind::Timeout,
-                "TM0510",
+                "TM0512",
                 "the query ran longer than its timeout",
             )
             .hint("raise the timeout, or let the query do less: a filter earlier, fewer rows")),

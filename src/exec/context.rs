@@ -23,18 +23,32 @@ pub(crate) struct RunContext {
     pub(crate) cancel: CancelToken,
     /// DataFusion's session view: its memory pool is the query's memory.
     pub(crate) task: Arc<TaskContext>,
+    /// What is reserved counts against this, where it is not the query's memory.
+    pub(crate) charged: Option<Arc<dyn MemoryPool>>,
     /// What the query holds.
     pub(crate) memory: Arc<QueryMemory>,
     /// Where it writes what does not fit.
     pub(crate) spill: Arc<SpillSpace>,
     /// Where a bridged DataFusion plan finds tokio.
     pub(crate) runtime: Arc<crate::exec::operators::bridge::LazyRuntime>,
+    /// Rounds after which a recursion is taken for an endless one.
+    pub(crate) max_recursion: usize,
 }
 
 impl RunContext {
     /// A part of the memory budget; `name` is the operator, named in the error when the budget ends.
     pub(crate) fn reserve(&self, name: &str) -> MemoryReservation {
-        MemoryConsumer::new(name).register(self.task.memory_pool())
+        let pool = self.charged.as_ref();
+        MemoryConsumer::new(name).register(pool.unwrap_or_else(|| self.task.memory_pool()))
+    }
+
+    /// The same query; what is reserved counts against `pool`.
+    pub(crate) fn charging(&self, pool: Arc<dyn MemoryPool>) -> Arc<RunContext> {
+        Arc::new(RunContext {
+            cancel: self.cancel.clone(),
+            charged: Some(pool),
+            ..self.parts()
+        })
     }
 
     /// Into how many parts an exchange splits rows by hash.
@@ -48,17 +62,24 @@ impl RunContext {
 
     /// The same for a query inside this one, which can be cancelled without it.
     pub(crate) fn inner(&self) -> Arc<RunContext> {
-        Arc::new(RunContext {
+        Arc::new(self.parts())
+    }
+
+    /// What it consists of, to be cancelled by itself.
+    fn parts(&self) -> RunContext {
+        RunContext {
             batch_rows: self.batch_rows,
             analyze: self.analyze,
             threads: self.threads,
             pool: Arc::clone(&self.pool),
             cancel: CancelToken::default(),
             task: Arc::clone(&self.task),
+            charged: None,
             memory: Arc::clone(&self.memory),
             spill: Arc::clone(&self.spill),
             runtime: Arc::clone(&self.runtime),
-        })
+            max_recursion: self.max_recursion,
+        }
     }
 
     /// A query of its own on a pool of its own, without a memory limit.
@@ -72,9 +93,11 @@ impl RunContext {
             pool: Arc::new(pool.unwrap()),
             cancel: CancelToken::default(),
             task: Arc::default(),
+            charged: None,
             memory: Arc::default(),
             spill: Arc::default(),
             runtime: Arc::default(),
+            max_recursion: 10_000,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::{and_kleene, or_kleene};
@@ -20,6 +21,7 @@ use datafusion::physical_expr::expressions::{
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 
+use super::narrow;
 use crate::error::{Error, Result};
 
 /// The same expression, with every `+`, `-` and `*` checked, and guarded where a later condition could fail.
@@ -32,9 +34,9 @@ pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalEx
         match binary.op() {
             Operator::Plus | Operator::Minus | Operator::Multiply => {
                 let exact = BinaryExpr::new(left, *binary.op(), right).with_fail_on_overflow(true);
-                Ok(Transformed::yes(Arc::new(InPrecision {
-                    exact: Arc::new(exact),
-                })))
+                Ok(Transformed::yes(Arc::new(InPrecision::new(Arc::new(
+                    exact,
+                )))))
             }
             Operator::And | Operator::Or if can_fail(&right) => {
                 let all = *binary.op() == Operator::And;
@@ -105,11 +107,45 @@ fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
 
 /// Arithmetic whose decimals must keep to their precision. Narrower results have room for every outcome; at the widest there is
 /// none, and arrow's kernels look only at the bits.
+///
+/// Decimals are first tried in 64 bits, where every outcome is within the precision, see [`narrow`]. Where that was not possible
+/// once it is not tried again.
 struct InPrecision {
     exact: Arc<dyn PhysicalExpr>,
+    is_wide: AtomicBool,
+}
+
+/// The checked `+`, `-` or `*` that `expr` is, if its values have a chance to fit 64 bits.
+pub(super) fn exact_arithmetic(expr: &Arc<dyn PhysicalExpr>) -> Option<&BinaryExpr> {
+    expr.downcast_ref::<InPrecision>()?.maybe_narrow()
 }
 
 impl InPrecision {
+    fn new(exact: Arc<dyn PhysicalExpr>) -> Self {
+        InPrecision {
+            exact,
+            is_wide: AtomicBool::new(false),
+        }
+    }
+
+    fn maybe_narrow(&self) -> Option<&BinaryExpr> {
+        match self.is_wide.load(Ordering::Relaxed) {
+            true => None,
+            false => self.exact.downcast_ref::<BinaryExpr>(),
+        }
+    }
+
+    /// The values by way of 64 bits.
+    fn by_narrow(&self, batch: &RecordBatch) -> Option<ArrayRef> {
+        let planned = self.exact.data_type(batch.schema_ref()).ok()?;
+        let values = narrow::arithmetic(self.maybe_narrow()?, batch);
+        let values = values.and_then(|values| values.into_planned(&planned));
+        if values.is_none() {
+            self.is_wide.store(true, Ordering::Relaxed);
+        }
+        values
+    }
+
     fn check(values: &ArrayRef) -> DataFusionResult<()> {
         let DataType::Decimal128(precision, _) = values.data_type() else {
             return Ok(());
@@ -136,6 +172,9 @@ impl PhysicalExpr for InPrecision {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
+        if let Some(values) = self.by_narrow(batch) {
+            return Ok(ColumnarValue::Array(values));
+        }
         let value = self.exact.evaluate(batch)?;
         match &value {
             ColumnarValue::Array(values) => InPrecision::check(values)?,
@@ -155,9 +194,7 @@ impl PhysicalExpr for InPrecision {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn PhysicalExpr>>,
     ) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(InPrecision {
-            exact: children.swap_remove(0),
-        }))
+        Ok(Arc::new(InPrecision::new(children.swap_remove(0))))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,6 +36,8 @@ pub(crate) struct Pipeline {
 /// All pipelines of a query. The output sink is the one the caller reads.
 #[derive(Debug, Default)]
 pub(crate) struct PipelineGraph {
+    /// Memory has a limit: operators must be able to write out what they hold.
+    pub(crate) limited: bool,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) sinks: Vec<Arc<dyn AnySink>>,
 }

@@ -270,6 +270,16 @@ impl Share {
         MemoryConsumer::new(self.name).register(&pool)
     }
 
+    /// The share as a pool for others to reserve from.
+    pub(crate) fn as_pool(self: &Arc<Self>) -> Arc<dyn MemoryPool> {
+        Arc::clone(self) as _
+    }
+
+    /// The same, which counts but never refuses: for what is small and must go on.
+    pub(crate) fn as_pool_without_limit(self: &Arc<Self>) -> Arc<dyn MemoryPool> {
+        Arc::new(Unrefused(Arc::clone(self)))
+    }
+
     /// Bytes that one of the share's holders may count on.
     pub(crate) fn fair_part(&self) -> usize {
         let holders = self.holders.load(Ordering::Relaxed).max(1);
@@ -325,6 +335,39 @@ impl MemoryPool for Share {
     }
 }
 
+/// A share that only counts.
+#[derive(Debug)]
+struct Unrefused(Arc<Share>);
+
+impl fmt::Display for Unrefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+impl MemoryPool for Unrefused {
+    fn name(&self) -> &str {
+        self.0.name
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, bytes: usize) {
+        self.0.grow(reservation, bytes);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, bytes: usize) {
+        self.0.shrink(reservation, bytes);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, bytes: usize) -> DataFusionResult<()> {
+        self.0.grow(reservation, bytes);
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.0.reserved()
+    }
+}
+
 /// Where an operator keeps its share: asked for before anything runs, so that it is set aside from the start.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct ShareSlot(Arc<OnceLock<Arc<Share>>>);
@@ -333,11 +376,6 @@ impl ShareSlot {
     /// The share, which is asked for at the first call.
     pub(crate) fn get(&self, context: &RunContext, name: &'static str) -> &Arc<Share> {
         self.0.get_or_init(|| context.memory.share(name))
-    }
-
-    /// The share, if there is one yet.
-    pub(crate) fn peek(&self) -> Option<&Arc<Share>> {
-        self.0.get()
     }
 }
 
@@ -361,40 +399,55 @@ impl Room {
         &self.share
     }
 
-    pub(crate) fn size(&self) -> usize {
-        self.memory.size()
-    }
-
-    /// Room for `bytes` more. Where it answers `false`, the holder is to write out what it has, [`empty`](Self::empty) the room
-    /// and ask again: an empty room always takes what the whole budget could.
-    pub(crate) fn try_grow(&self, bytes: usize) -> Result<bool> {
-        let Some(limit) = self.share.limit() else {
+    /// Room for `bytes` more, if there is any. If not, the holder is to write out what it has and to [`empty`](Self::empty) the
+    /// room.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        if self.share.limit().is_none() {
             self.memory.grow(bytes);
-            return Ok(true);
-        };
-        let held = self.memory.size();
-        if held == 0 && bytes > limit {
-            return Err(limit_reached(self.share.name, Some(limit)));
+            return true;
         }
+        let held = self.memory.size();
         let part = self.share.fair_part();
         if held + bytes <= part && self.memory.try_grow(bytes).is_ok() {
-            return Ok(true);
+            return true;
         }
-        if held == 0 || held + bytes <= part / SMALL_PART {
+        let is_small = held + bytes <= part / SMALL_PART;
+        if is_small {
             self.memory.grow(bytes);
-            return Ok(true);
         }
-        Ok(false)
+        is_small
     }
 
-    /// Makes the room as large as what is held turned out to be. `false` as for [`try_grow`](Self::try_grow).
-    pub(crate) fn try_resize(&self, bytes: usize) -> Result<bool> {
-        let held = self.memory.size();
-        if bytes <= held {
-            self.memory.shrink(held - bytes);
+    /// The same for what cannot be written out before it was held: an empty room takes it unless it is beyond the whole budget.
+    pub(crate) fn try_grow(&self, bytes: usize) -> Result<bool> {
+        if self.has_room(bytes) {
             return Ok(true);
         }
-        self.try_grow(bytes - held)
+        if self.memory.size() > 0 {
+            return Ok(false);
+        }
+        match self.share.limit() {
+            Some(limit) if bytes > limit => Err(limit_reached(self.share.name, Some(limit))),
+            _ => {
+                self.memory.grow(bytes);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Makes the room `bytes` large, if it can be. `false` as for [`has_room`](Self::has_room).
+    pub(crate) fn has_room_in_all(&self, bytes: usize) -> bool {
+        let held = self.memory.size();
+        if bytes > held {
+            return self.has_room(bytes - held);
+        }
+        self.memory.shrink(held - bytes);
+        true
+    }
+
+    /// Counts what is there, whatever it is.
+    pub(crate) fn resize(&self, bytes: usize) {
+        self.memory.resize(bytes);
     }
 
     /// Counts what is needed to go on at all: a few batches.
@@ -502,7 +555,6 @@ mod tests {
         assert!(second.try_grow(500).unwrap());
         second.empty();
         assert!(second.try_grow(900).unwrap());
-        assert!(first.try_resize(100).unwrap());
         second.empty();
         assert!(second.try_grow(1001).is_err());
         drop((first, second));

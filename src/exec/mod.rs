@@ -16,6 +16,7 @@ pub(crate) mod expr;
 pub(crate) mod graph;
 pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod narrow;
 pub(crate) mod operators;
 pub(crate) mod output;
 mod run;

@@ -13,6 +13,8 @@ pub struct Script {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     pub kind: StatementKind,
+    /// `@{…}` in front.
+    pub hints: Vec<OptionSetting>,
     pub span: Span,
 }
 
@@ -23,7 +25,131 @@ pub enum StatementKind {
     CreateTable(CreateTable),
     CreateView(CreateView),
     CreateExternalTable(CreateExternalTable),
+    CreateConstant(CreateConstant),
+    CreateFunction(CreateFunction),
+    CreateTableFunction(CreateTableFunction),
+    Insert(Insert),
     Table(TableStatement),
+    Drop(Drop),
+    Declare(Declare),
+    DeclareParameter(DeclareParameter),
+    /// `SET x = e`, `SET (x, y) = (a, b)`
+    SetVariables {
+        names: Vec<Ident>,
+        values: Vec<Expr>,
+    },
+    /// `SET @@name = value`
+    SetSetting {
+        name: Ident,
+        value: Expr,
+    },
+    /// `IF … THEN … [ELSEIF … THEN …] [ELSE …] END IF`
+    If {
+        branches: Vec<(Expr, Vec<Statement>)>,
+        otherwise: Vec<Statement>,
+    },
+    /// `ASSERT condition [AS 'message']`
+    Assert {
+        condition: Expr,
+        message: Option<StringLiteral>,
+    },
+    /// `IMPORT MODULE 'path' [AS name]`
+    Import {
+        path: StringLiteral,
+        name: Option<Ident>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateConstant {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub value: Expr,
+}
+
+/// `CREATE TEMP FUNCTION f(a INT64) [RETURNS T] AS (body)`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateFunction {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub params: Vec<FunctionParam>,
+    pub returns: Option<TypeName>,
+    pub body: Expr,
+}
+
+/// `CREATE TEMP TABLE FUNCTION f(t ANY TABLE, n INT64) AS query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTableFunction {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub params: Vec<FunctionParam>,
+    pub body: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionParam {
+    pub name: Ident,
+    pub kind: ParamKind,
+    pub default: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamKind {
+    Typed(TypeName),
+    /// `ANY TYPE`
+    AnyType,
+    /// `ANY TABLE`
+    AnyTable,
+}
+
+/// `INSERT INTO t [(columns)] query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    pub target: InsertTarget,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct InsertTarget {
+    pub name: Path,
+    /// By position without any.
+    pub columns: Vec<Ident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drop {
+    pub kind: DropKind,
+    pub if_exists: bool,
+    pub name: Path,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropKind {
+    Table,
+    View,
+    Function,
+    TableFunction,
+    Constant,
+}
+
+/// `DECLARE x, y T DEFAULT e`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declare {
+    pub names: Vec<Ident>,
+    pub data_type: Option<TypeName>,
+    pub default: Option<Expr>,
+}
+
+/// `DECLARE PARAMETER @p T DEFAULT e`
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclareParameter {
+    /// Without the `@`.
+    pub name: Ident,
+    pub data_type: TypeName,
+    pub default: Option<Expr>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +161,14 @@ pub struct Explain {
 /// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [layout] [AS query]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateTable {
+    pub target: TableTarget,
+    /// `None` in the pipe operator, whose input it is, and for an empty table.
+    pub query: Option<Query>,
+}
+
+/// A table to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableTarget {
     pub or_replace: bool,
     pub temporary: bool,
     pub if_not_exists: bool,
@@ -42,7 +176,6 @@ pub struct CreateTable {
     /// As the query has them without any.
     pub columns: Vec<ColumnDefinition>,
     pub layout: TableLayout,
-    pub query: Option<Query>,
 }
 
 /// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
@@ -60,7 +193,7 @@ impl TableLayout {
     }
 }
 
-/// What changes a table that is there.
+/// What changes a durable table, but for INSERT and DROP.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableStatement {
     pub table: Path,
@@ -69,15 +202,6 @@ pub struct TableStatement {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableStatementKind {
-    /// `INSERT [INTO] t [(columns)] query`
-    Insert {
-        /// By position without any.
-        columns: Vec<Ident>,
-        query: Box<Query>,
-    },
-    Drop {
-        if_exists: bool,
-    },
     /// `DELETE FROM t WHERE condition`
     Delete(Expr),
     Truncate,
@@ -180,6 +304,8 @@ pub struct CommonTable {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum QueryBody {
+    /// `SHOW TABLES`, `DESCRIBE t`: rows about what there is.
+    Catalog(CatalogQuery),
     /// `FROM a, b`
     From(Vec<FromItem>),
     /// Standard SQL: a SELECT, VALUES, TABLE, parenthesised query or set operation, then ORDER BY and LIMIT.
@@ -188,6 +314,12 @@ pub enum QueryBody {
         order_by: Vec<OrderItem>,
         limit: Option<Limit>,
     },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CatalogQuery {
+    Show(Ident),
+    Describe(Path),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -291,6 +423,7 @@ pub enum SelectItem {
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupBy {
     pub items: Vec<GroupItem>,
+    pub hints: Vec<OptionSetting>,
     /// `GROUP AND ORDER BY`
     pub ordered: bool,
     pub span: Span,
@@ -358,6 +491,7 @@ pub struct Join {
     pub kind: JoinKind,
     pub right: TableFactor,
     pub constraint: JoinConstraint,
+    pub hints: Vec<OptionSetting>,
     pub span: Span,
 }
 
@@ -385,6 +519,61 @@ pub struct TableFactor {
     pub alias: Option<TableAlias>,
     /// `WITH OFFSET [AS name]`, only after UNNEST. The inner `None` means the default name `offset`.
     pub with_offset: Option<Option<Ident>>,
+    pub hints: Vec<OptionSetting>,
+    pub sample: Option<TableSample>,
+    pub pivot: Option<Pivot>,
+    pub span: Span,
+}
+
+/// `TABLESAMPLE BERNOULLI (10 PERCENT) REPEATABLE (7)`
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSample {
+    /// BERNOULLI, SYSTEM or RESERVOIR, as written.
+    pub method: Ident,
+    pub size: Expr,
+    /// The size is a share, otherwise a number of rows.
+    pub percent: bool,
+    pub seed: Option<Expr>,
+    pub span: Span,
+}
+
+/// `PIVOT (…) [AS alias]`, `UNPIVOT (…) [AS alias]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pivot {
+    pub kind: PivotKind,
+    pub alias: Option<Ident>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum PivotKind {
+    Columns {
+        aggregates: Vec<NamedExpr>,
+        key: Expr,
+        values: Vec<NamedExpr>,
+    },
+    Rows {
+        include_nulls: bool,
+        /// The columns of values.
+        values: Vec<Ident>,
+        /// The column that says where a value comes from.
+        name: Ident,
+        sources: Vec<UnpivotSource>,
+    },
+}
+
+/// An expression and the name it is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedExpr {
+    pub expr: Expr,
+    pub alias: Option<Ident>,
+}
+
+/// `(q1, q2) AS 'first half'` in UNPIVOT
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnpivotSource {
+    pub columns: Vec<Ident>,
+    pub label: Option<Expr>,
     pub span: Span,
 }
 
@@ -459,6 +648,54 @@ pub enum PipeOp {
         queries: Vec<Query>,
     },
     With(With),
+    /// `CALL f(7) AS t`
+    Call {
+        function: Path,
+        args: Vec<Argument>,
+        alias: Option<Ident>,
+    },
+    Sample(TableSample),
+    Pivot(Pivot),
+    RecursiveUnion {
+        operator: SetOperator,
+        body: RecursiveBody,
+        alias: Option<Ident>,
+    },
+    Assert {
+        condition: Expr,
+        payload: Vec<Expr>,
+        on_violation: OnViolation,
+    },
+    Describe,
+    StaticDescribe,
+    Log(Option<Vec<Pipe>>),
+    /// `IF c THEN (…) ELSEIF c THEN (…) ELSE (…)`
+    If {
+        branches: Vec<(Expr, Vec<Pipe>)>,
+        otherwise: Option<Vec<Pipe>>,
+    },
+    /// Without any subpipe the input itself is the extra result.
+    Tee(Vec<Vec<Pipe>>),
+    Fork(Vec<Vec<Pipe>>),
+    CreateTable(TableTarget),
+    Insert(InsertTarget),
+    Export(Vec<OptionSetting>),
+    /// Deprecated: EXTEND with window functions.
+    Window(Vec<SelectItem>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RecursiveBody {
+    Pipes(Vec<Pipe>),
+    Query(Box<Query>),
+}
+
+/// What ASSERT does with a row that it does not hold for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnViolation {
+    Fail,
+    Drop,
+    Warn,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -482,6 +719,8 @@ pub struct Expr {
 pub enum ExprKind {
     Literal(Literal),
     Parameter(Parameter),
+    /// `@@name`
+    Setting(Ident),
     /// `a`, `a.b.c`: which part is a table, a column or a field is for the binder to say.
     Path(Path),
     Unary {
@@ -674,6 +913,10 @@ pub enum ArgumentValue {
     Expr(Expr),
     /// `COUNT(*)`
     Star(Span),
+    /// `TABLE t`, for a table function.
+    Table(Path),
+    /// `INPUT TABLE`: which table parameter the input of a pipe CALL is for.
+    InputTable(Span),
     /// `x -> x + 1`, `(x, y) -> x + y`
     Lambda {
         params: Vec<Ident>,

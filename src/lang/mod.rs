@@ -6,6 +6,7 @@
 //! constructs that belong to the language and are not built yet.
 
 pub(crate) mod ast;
+mod blocks;
 mod diagnose;
 mod later;
 mod lex;
@@ -35,40 +36,79 @@ pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Ve
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
         return Err(vec![error.at(Span::new(0, 0))]);
     }
-    let strings = first_line(text)
+    let mut strings = first_line(text)
         .map_err(|error| vec![error])?
         .unwrap_or(options.double_quotes_are_strings);
-    let grammar_text = scan::grammar_text(text, strings);
-    let mut source = parse::Source::new(text, &grammar_text, strings);
-    let mut script = ast::Script {
-        statements: Vec::new(),
-    };
-    let mut errors = Vec::new();
-    let mut script_block = false;
-    for piece in scan::scan(text, strings) {
-        if script_block {
-            script_block = !later::ends_script_block(&source, piece.span);
-            continue;
-        }
+    let (mut blocks, mut errors) = (blocks::Blocks::default(), Vec::new());
+    let (mut from, mut counted) = (0, parse::Counted::default());
+    // Where `SET @@double_quotes` changes how the text is read, the rest is read anew.
+    while let Some(changed) =
+        parse_from(text, from, strings, &mut counted, &mut blocks, &mut errors)
+    {
+        (from, strings) = changed;
+    }
+    let statements = blocks.finish(&mut errors);
+    if errors.is_empty() {
+        Ok(ast::Script { statements })
+    } else {
+        errors.truncate(MAX_ERRORS);
+        Err(errors)
+    }
+}
+
+/// Parses the statements from `from` on, up to one that changes how quotes are read: the place after it and the new way.
+fn parse_from(
+    text: &str,
+    from: usize,
+    strings: bool,
+    counted: &mut parse::Counted,
+    blocks: &mut blocks::Blocks,
+    errors: &mut Vec<Error>,
+) -> Option<(usize, bool)> {
+    let grammar_text = scan::grammar_text(text, from, strings);
+    let mut source = parse::Source::new(text, &grammar_text, strings, std::mem::take(counted));
+    for piece in scan::scan(text, from, strings) {
         let statement = match piece.error {
             Some(error) => Err(error),
-            None => parse::statement(&mut source, piece.span),
+            None => match blocks.enter(&mut source, piece.span, errors) {
+                None => continue,
+                Some(span) => parse::statement(&mut source, span),
+            },
         };
         match statement {
-            Ok(statement) => script.statements.push(statement),
-            Err(error) => {
-                script_block = later::begins_script_block(&source, piece.span);
-                errors.push(error);
+            Ok(statement) => {
+                let quotes = quotes_setting(&statement);
+                blocks.add(statement);
+                if let Some(changed) = quotes.filter(|changed| *changed != strings) {
+                    *counted = source.counted;
+                    return Some((piece.span.end, changed));
+                }
             }
+            Err(error) => errors.push(error),
         }
         if errors.len() >= MAX_ERRORS {
             break;
         }
     }
-    if errors.is_empty() {
-        Ok(script)
-    } else {
-        Err(errors)
+    None
+}
+
+/// `SET @@double_quotes = 'string'`
+fn quotes_setting(statement: &ast::Statement) -> Option<bool> {
+    let ast::StatementKind::SetSetting { name, value } = &statement.kind else {
+        return None;
+    };
+    match value.kind.as_ref() {
+        ast::ExprKind::Literal(ast::Literal::String(value))
+            if name.text.eq_ignore_ascii_case("double_quotes") =>
+        {
+            match value.as_str() {
+                "string" => Some(true),
+                "name" => Some(false),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

@@ -24,11 +24,11 @@ pub(super) struct Piece {
     pub error: Option<Error>,
 }
 
-/// The statements of `source` that hold any token. Errors of the scan stand in their statement.
-pub(super) fn scan(source: &str, double_quotes_are_strings: bool) -> Vec<Piece> {
+/// The statements of `source` from `from` on that hold any token. Errors of the scan stand in their statement.
+pub(super) fn scan(source: &str, from: usize, double_quotes_are_strings: bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let mut current = Statement::new(0);
-    for token in Lexer::new(source, 0, double_quotes_are_strings) {
+    let mut current = Statement::new(from);
+    for token in Lexer::new(source, from, double_quotes_are_strings) {
         match token {
             Ok(token) if token.kind == TokenKind::Semicolon => {
                 let next = Statement::new(token.span.end);
@@ -49,10 +49,10 @@ pub(super) fn scan(source: &str, double_quotes_are_strings: bool) -> Vec<Piece> 
 
 /// The text as the grammar reads it, every byte in its place: blanks for comments and, where double quotes hold texts,
 /// a mark and blanks for every quoted text.
-pub(super) fn grammar_text(source: &str, double_quotes_are_strings: bool) -> String {
+pub(super) fn grammar_text(source: &str, from: usize, double_quotes_are_strings: bool) -> String {
     let mut bytes = source.as_bytes().to_vec();
-    let mut end = 0;
-    for token in Lexer::new(source, 0, double_quotes_are_strings).flatten() {
+    let mut end = from;
+    for token in Lexer::new(source, from, double_quotes_are_strings).flatten() {
         let Span { start, end: next } = token.span;
         // Between two tokens there are only whitespace and comments.
         bytes[end..start].fill(b' ');
@@ -338,7 +338,7 @@ mod tests {
     use super::*;
 
     fn codes(source: &str) -> Vec<&'static str> {
-        let pieces = scan(source, false);
+        let pieces = scan(source, 0, false);
         pieces
             .iter()
             .filter_map(|piece| piece.error.as_ref().map(Error::code))
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn splits_at_semicolons_outside_texts() {
         let source = "FROM a; -- no; \n FROM ';' ;; /* ; */ FROM `;`";
-        let texts: Vec<_> = scan(source, false)
+        let texts: Vec<_> = scan(source, 0, false)
             .iter()
             .map(|piece| source[piece.span.start..piece.span.end].trim())
             .collect();
@@ -377,11 +377,11 @@ mod tests {
     #[test]
     fn masking_keeps_every_place() {
         let source = "SELECT \"é;\" || r'\\' || `\"` /* ü */ -- ;";
-        let masked = grammar_text(source, true);
+        let masked = grammar_text(source, 0, true);
         assert_eq!(masked.len(), source.len());
         let shown = masked.trim_end();
         assert_eq!(shown, "SELECT \u{1}   \u{1} || \u{1}  \u{1} || `\"`");
-        let plain = grammar_text("SELECT 'a' /* ; */ -- b", false);
+        let plain = grammar_text("SELECT 'a' /* ; */ -- b", 0, false);
         assert_eq!(plain.trim_end(), "SELECT 'a'");
     }
 }

@@ -5,6 +5,9 @@ mod decorrelate;
 pub(crate) mod lower;
 pub(crate) mod optimize;
 
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -13,6 +16,8 @@ use datafusion::logical_expr::LogicalPlan;
 pub(crate) struct Parameters {
     pub(crate) named: Vec<(String, ScalarValue)>,
     pub(crate) positional: Vec<ScalarValue>,
+    /// The module whose statements run: what they name is looked for there first.
+    pub(crate) module: Option<String>,
 }
 
 /// A query whose names are resolved. Inside the plan every column has a unique name of its own; `columns` holds the names that
@@ -21,6 +26,15 @@ pub(crate) struct Parameters {
 pub(crate) struct BoundQuery {
     pub(crate) plan: LogicalPlan,
     pub(crate) columns: Vec<OutputColumn>,
+}
+
+/// The columns of a query's rows under the names that the user sees. Whether NULL can occur is the plan's guess: a reader must
+/// be ready for it.
+pub(crate) fn output_schema(query: &BoundQuery) -> SchemaRef {
+    let fields = query.plan.schema().fields().iter().zip(&query.columns);
+    let fields = fields
+        .map(|(field, column)| Field::new(column.name.clone(), field.data_type().clone(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A result column's name.

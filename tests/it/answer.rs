@@ -32,21 +32,37 @@ pub fn engine(threads: usize, batch_rows: Option<usize>) -> Engine {
 
 /// Runs every statement of `text`: the rows of the last one, or `None` when it gives none (`CREATE TABLE`).
 pub fn run(engine: &Engine, text: &str, params: &ParamMap) -> Result<Option<Answer>, Error> {
+    Ok(run_all(engine, text, params)?.pop())
+}
+
+/// Runs every statement of `text`: each result of the last one.
+pub fn run_all(engine: &Engine, text: &str, params: &ParamMap) -> Result<Vec<Answer>, Error> {
     let statements = engine
         .statements(text)
         .map_err(|errors| errors.into_iter().next().expect("at least one error"))?;
-    let mut last = None;
+    let mut last = Vec::new();
     for statement in &statements {
-        last = match engine.run(statement, params)? {
-            Outcome::Rows(rows) => {
-                let schema = rows.schema().clone();
-                let batches = rows.collect::<Result<Vec<RecordBatch>, Error>>()?;
-                Some(Answer::new(&schema, &batches))
-            }
-            _ => None,
-        };
+        last.clear();
+        read(engine.run(statement, params)?, &mut last)?;
     }
     Ok(last)
+}
+
+fn read(outcome: Outcome, answers: &mut Vec<Answer>) -> Result<(), Error> {
+    match outcome {
+        Outcome::Rows(rows) => {
+            let schema = rows.schema().clone();
+            let batches = rows.collect::<Result<Vec<RecordBatch>, Error>>()?;
+            answers.push(Answer::new(&schema, &batches));
+        }
+        Outcome::Several(outcomes) => {
+            for outcome in outcomes {
+                read(outcome, answers)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// [`run`] for a query without parameters that must give rows.

@@ -16,6 +16,7 @@
 //! (the header shows `name TYPE`), `-- contains` (each expected line is part of the result, in any case of letters), `-- no oracle`
 //! (the answer depends on chance), `-- param name=value`. An error is expected as `error CODE [at LINE:COLUMN] [: message]`; a code
 //! may be cut short (`error TM03`) where the specification gives only the range. A statement without rows answers `ok`.
+//! Several results of one statement (FORK, TEE, IF) stand one after the other with `==` between; such a case is `-- ordered`.
 //! Text is bare unless it is empty, looks like NULL, or has commas, quotes, control characters or outer spaces: then as in Rust.
 //! `_setup.sql` in a folder runs before each of its files.
 

@@ -71,7 +71,7 @@ fn check_file(file: &mut TestFile, bless: bool) -> Vec<String> {
             |what: String| format!("{name}:{} {}\n{}\n{what}", case.line, case.name, case.text);
         let answers: Vec<_> = engines
             .iter()
-            .map(|engine| answer::run(engine, &case.text, &params(case)))
+            .map(|engine| answer::run_all(engine, &case.text, &params(case)))
             .collect();
         let outcomes: Vec<Vec<String>> = answers
             .iter()
@@ -98,7 +98,7 @@ fn check_file(file: &mut TestFile, bless: bool) -> Vec<String> {
                 )));
             }
         }
-        if let Ok(Some(answer)) = &answers[0]
+        if let Ok([answer]) = answers[0].as_deref()
             && let Err(what) = check_query(&engines[0], case, answer)
         {
             failures.push(fault(what));
@@ -119,11 +119,15 @@ fn params(case: &Case) -> ParamMap {
 }
 
 /// What the file would hold.
-fn outcome_lines(case: &Case, outcome: &Result<Option<Answer>, Error>) -> Vec<String> {
-    match outcome {
-        Err(error) => vec![error_line(&case.text, error)],
-        Ok(None) => vec!["ok".to_string()],
-        Ok(Some(answer)) => {
+fn outcome_lines(case: &Case, outcome: &Result<Vec<Answer>, Error>) -> Vec<String> {
+    let answers = match outcome {
+        Err(error) => return vec![error_line(&case.text, error)],
+        Ok(answers) if answers.is_empty() => return vec!["ok".to_string()],
+        Ok(answers) => answers,
+    };
+    let results: Vec<Vec<String>> = answers
+        .iter()
+        .map(|answer| {
             let header: Vec<String> = answer
                 .names
                 .iter()
@@ -137,8 +141,10 @@ fn outcome_lines(case: &Case, outcome: &Result<Option<Answer>, Error>) -> Vec<St
                 })
                 .collect();
             [vec![header.join(",")], answer.lines()].concat()
-        }
-    }
+        })
+        .collect();
+    // Several results of one statement stand one after the other.
+    results.join(&"==".to_string())
 }
 
 fn error_line(text: &str, error: &Error) -> String {
@@ -237,7 +243,7 @@ fn last_query(engine: &Engine, text: &str) -> Option<String> {
         .split(|c: char| !c.is_ascii_alphabetic())
         .find(|word| !word.is_empty())?
         .to_ascii_uppercase();
-    let plain = !text.starts_with("#!") && !matches!(&*word, "EXPLAIN" | "CREATE");
+    let plain = !text.starts_with("#!") && !matches!(&*word, "EXPLAIN" | "CREATE" | "IF");
     plain.then(|| last.to_string())
 }
 

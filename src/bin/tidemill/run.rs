@@ -152,21 +152,28 @@ impl Session<'_> {
             return Err(Stop::Said(INTERRUPTED));
         }
         let started = Instant::now();
-        let fail = |error: Error| {
-            report(std::slice::from_ref(&error), text, self.flags.error_format);
-            Stop::Said(if interrupted() {
-                INTERRUPTED
-            } else {
-                error.exit_code()
-            })
-        };
-        match self.engine.run(statement, &self.params).map_err(fail)? {
+        let outcome = self.engine.run(statement, &self.params);
+        let outcome = outcome.map_err(|error| self.failed(&error, text))?;
+        self.outcome(outcome, text)?;
+        if self.flags.timing {
+            anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, outcome: Outcome, text: &Text) -> Result<(), Stop> {
+        match outcome {
+            Outcome::Several(outcomes) => {
+                for outcome in outcomes {
+                    self.outcome(outcome, text)?;
+                }
+            }
             Outcome::Rows(rows) => {
                 warn(rows.warnings(), text, self.flags.error_format);
                 let mut target = self.target()?;
                 write_rows(rows, &mut target, self.format, &self.style).map_err(
                     |error| match error {
-                        WriteError::Query(error) => fail(error),
+                        WriteError::Query(error) => self.failed(&error, text),
                         WriteError::Output(error) => Stop::Output(error),
                     },
                 )?;
@@ -177,15 +184,25 @@ impl Session<'_> {
                     Target::File { .. } => self.file = Some(target),
                 }
             }
-            Outcome::Done(summary) if io::stderr().is_terminal() => {
-                anstream::eprintln!("Done: {} rows", summary.rows);
+            Outcome::Done(summary) => {
+                warn(&summary.warnings, text, self.flags.error_format);
+                if io::stderr().is_terminal() {
+                    anstream::eprintln!("Done: {} rows", summary.rows);
+                }
             }
             _ => {}
         }
-        if self.flags.timing {
-            anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
-        }
         Ok(())
+    }
+
+    /// Says what failed; the program ends with its exit code.
+    fn failed(&self, error: &Error, text: &Text) -> Stop {
+        report(std::slice::from_ref(error), text, self.flags.error_format);
+        Stop::Said(if interrupted() {
+            INTERRUPTED
+        } else {
+            error.exit_code()
+        })
     }
 
     fn target(&self) -> Result<Target, Stop> {

@@ -1,5 +1,6 @@
 //! Functions by name: DataFusion's, ours in their place where the language differs, and those registered by the program.
 
+mod avg;
 mod divide;
 mod in_set;
 mod single_value;
@@ -15,6 +16,12 @@ use crate::error::Result;
 pub(crate) use divide::int_divide;
 pub(crate) use in_set::in_set;
 pub(crate) use single_value::single_value;
+
+/// Whether `function` takes decimals in 64 bits where it was planned over 128.
+pub(crate) fn takes_narrow(function: &AggregateUDF, is_distinct: bool, has_groups: bool) -> bool {
+    let inner = function.inner();
+    !is_distinct && (inner.is::<sum::CheckedSum>() || has_groups && inner.is::<avg::ExactAvg>())
+}
 
 /// The kinds of functions, by lower-case name and alias.
 #[derive(Debug, Default)]
@@ -48,6 +55,7 @@ impl Functions {
             );
         }
         functions.register_aggregate(sum::checked_sum());
+        functions.register_aggregate(avg::exact_avg());
         Ok(functions)
     }
 

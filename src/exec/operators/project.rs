@@ -9,18 +9,33 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 
 use crate::error::Result;
+use crate::exec::narrow::NarrowBatch;
 use crate::exec::{Operator, OperatorState, RunContext};
+use crate::file::types::with_types;
 
 /// One output column for each expression.
 #[derive(Debug)]
 pub(crate) struct ProjectOperator {
     exprs: Vec<Arc<dyn PhysicalExpr>>,
     schema: SchemaRef,
+    /// The planned schema of the input, where columns may stay narrower than planned.
+    narrow_input: Option<SchemaRef>,
 }
 
 impl ProjectOperator {
     pub(crate) fn new(exprs: Vec<Arc<dyn PhysicalExpr>>, schema: SchemaRef) -> Self {
-        ProjectOperator { exprs, schema }
+        ProjectOperator {
+            exprs,
+            schema,
+            narrow_input: None,
+        }
+    }
+
+    /// Takes and gives columns that are narrower than planned, see [`NarrowBatch`]; `input` is how the input is planned.
+    #[must_use]
+    pub(crate) fn narrow(mut self, input: SchemaRef) -> Self {
+        self.narrow_input = Some(input);
+        self
     }
 }
 
@@ -34,6 +49,7 @@ impl Operator for ProjectOperator {
         Ok(Box::new(ProjectState {
             exprs: self.exprs.clone(),
             schema: Arc::clone(&self.schema),
+            narrow_input: self.narrow_input.clone(),
             output: None,
         }))
     }
@@ -47,12 +63,25 @@ impl Operator for ProjectOperator {
 struct ProjectState {
     exprs: Vec<Arc<dyn PhysicalExpr>>,
     schema: SchemaRef,
+    narrow_input: Option<SchemaRef>,
     output: Option<RecordBatch>,
 }
 
 impl OperatorState for ProjectState {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
-        let columns = evaluate_all(&self.exprs, &batch)?;
+        let columns = match &self.narrow_input {
+            None => evaluate_all(&self.exprs, &batch)?,
+            Some(planned) => {
+                let batch = NarrowBatch::new(&batch, planned);
+                let columns = self
+                    .exprs
+                    .iter()
+                    .map(|expr| batch.evaluate_narrow(expr))
+                    .collect::<Result<Vec<_>>>()?;
+                self.schema = with_types(&self.schema, &columns);
+                columns
+            }
+        };
         self.output = Some(RecordBatch::try_new_with_options(
             Arc::clone(&self.schema),
             columns,

@@ -22,9 +22,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exec::graph::PipelineGraph;
 use crate::exec::{BatchStream, Execution, RunContext, Source, run};
 
-/// Rounds after which a recursion is taken for an endless one.
-const MAX_ROUNDS: usize = 10_000;
-
 /// Makes the pipelines of one round over the rows that the last one found, and says where they leave theirs.
 pub(crate) type Round = dyn Fn(Vec<RecordBatch>) -> Result<(PipelineGraph, Slot)> + Send + Sync;
 
@@ -138,11 +135,12 @@ impl Stream for Rounds {
 
 impl Rounds {
     fn start_round(&mut self) -> Result<()> {
-        if self.rounds == MAX_ROUNDS {
+        let max_rounds = self.context.max_recursion;
+        if self.rounds == max_rounds {
             return Err(Error::new(
                 ErrorKind::Run,
                 "TM0504",
-                format!("the recursion did not end after {MAX_ROUNDS} rounds"),
+                format!("the recursion did not end after {max_rounds} rounds"),
             )
             .hint("add a condition that ends it, such as WHERE depth < 100"));
         }

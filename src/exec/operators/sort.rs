@@ -8,11 +8,12 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::memory::slices;
 use super::sort_keys::{SortKeys, SortRun};
 use super::sort_merge::{Runs, batch_bytes_of_runs};
 use crate::error::{Error, Result};
 use crate::exec::memory::{Room, Share, ShareSlot};
-use crate::exec::spill::{SpillFile, own_rows, rows_for};
+use crate::exec::spill::{SpillFile, batch_bytes, own_rows, rows_for};
 use crate::exec::{BatchStream, Flow, RunContext, Sink, Source, stream_of};
 
 /// Rows in order.
@@ -61,6 +62,22 @@ impl SortSink {
             share: ShareSlot::default(),
             name,
         }
+    }
+
+    fn hold(&self, local: &mut Unsorted, batch: RecordBatch) -> Result<()> {
+        let batch = own_rows(batch)?;
+        let keys = match &self.keys {
+            None => None,
+            Some(keys) => Some(keys.rows(&keys.columns(&batch)?)?),
+        };
+        let cost = SortRun::cost(&batch, keys.as_ref());
+        if !local.room.try_grow(cost)? {
+            self.spill(local)?;
+            local.room.try_grow(cost)?;
+        }
+        local.bytes += cost;
+        local.run.push(batch, keys);
+        Ok(())
     }
 
     /// Writes a worker's rows out, in order.
@@ -118,18 +135,17 @@ impl Sink for SortSink {
     }
 
     fn push(&self, local: &mut Unsorted, batch: RecordBatch) -> Result<Flow> {
-        let batch = own_rows(batch)?;
-        let keys = match &self.keys {
-            None => None,
-            Some(keys) => Some(keys.rows(&keys.columns(&batch)?)?),
-        };
-        let cost = SortRun::cost(&batch, keys.as_ref());
-        if !local.room.try_grow(cost)? {
-            self.spill(local)?;
-            local.room.try_grow(cost)?;
+        let bytes = batch_bytes(&batch);
+        let part = local.room.share().fair_part();
+        if bytes > part / 4 {
+            // What one batch takes should not be all there is.
+            let rows = rows_for(bytes, batch.num_rows(), part / 4, batch.num_rows());
+            for piece in slices(&batch, rows) {
+                self.hold(local, piece)?;
+            }
+        } else {
+            self.hold(local, batch)?;
         }
-        local.bytes += cost;
-        local.run.push(batch, keys);
         Ok(Flow::More)
     }
 

@@ -195,7 +195,7 @@ impl Ranges {
                 }
             }
             // The windows are columns of about the same size.
-            let has_room = self.room.try_grow(2 * batch_bytes(&batch))?;
+            let has_room = self.room.has_room(2 * batch_bytes(&batch));
             range.rows += batch.num_rows();
             range.batches.push(batch);
             if !has_room {

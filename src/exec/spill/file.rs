@@ -84,10 +84,6 @@ impl SpillWriter {
             .map_err(|error| self.file.space.error(error))
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.file.rows
-    }
-
     pub(crate) fn finish(mut self) -> Result<SpillFile> {
         let space = &self.file.space;
         self.writer.finish().map_err(|error| space.error(error))?;

@@ -19,7 +19,7 @@ use arrow::datatypes::Schema;
 pub(crate) use directory::remove_abandoned;
 pub(crate) use file::{SpillFile, SpillReader, SpillWriter};
 pub(crate) use rows::{batch_bytes, own_rows, rows_for};
-pub(crate) use scatter::Scattered;
+pub(crate) use scatter::{PARTS, Scattered};
 
 use self::directory::Directory;
 use super::RunContext;

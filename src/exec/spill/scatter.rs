@@ -107,17 +107,12 @@ impl Scattered {
     }
 
     /// The files, one for each part that got rows, by part.
-    pub(crate) fn finish(self, context: &RunContext) -> Result<Vec<Option<SpillFile>>> {
-        for part in &self.parts {
+    pub(crate) fn finish(&self, context: &RunContext) -> Result<Vec<Option<SpillFile>>> {
+        let finished = self.parts.iter().map(|part| {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
             self.write(&mut part, context)?;
-        }
-        self.parts
-            .into_iter()
-            .map(|part| {
-                let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
-                part.writer.map(SpillWriter::finish).transpose()
-            })
-            .collect()
+            part.writer.take().map(SpillWriter::finish).transpose()
+        });
+        finished.collect()
     }
 }

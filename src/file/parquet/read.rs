@@ -4,6 +4,7 @@
 //! everything, and the filters on each batch. The first wins where few rows pass and there are other columns.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::bounds::pages_left;
+use super::narrow::narrowed;
 use super::{ParquetFile, footer};
 use crate::error::{Error, Result};
 use crate::file::filter::{answers, in_order, refine};
@@ -31,7 +33,11 @@ pub(super) fn read(
 ) -> Result<BatchIterator> {
     let group = unit.start as usize;
     let suspect = file.suspect.part(format!("row group {group}"));
-    let metadata = file.footer.best();
+    let mut metadata = Cow::Borrowed(file.footer.best());
+    if !request.narrow.is_empty() {
+        let narrow = guard(&suspect, || narrowed(&metadata, group, &request.narrow))?;
+        metadata = Cow::Owned(narrow);
+    }
     let rows = metadata.metadata().row_group(group).num_rows() as u64;
     let mut selection = unit.rows.map(|(first, length)| {
         RowSelection::from(vec![
@@ -44,7 +50,7 @@ pub(super) fn read(
             return Ok(Box::new(std::iter::empty()));
         }
         let left = guard(&suspect, || {
-            Ok::<_, String>(pages_left(metadata, group, &request.filters))
+            Ok::<_, String>(pages_left(&metadata, group, &request.filters))
         })?;
         selection = match (selection, left) {
             (Some(piece), Some(left)) => Some(whole(piece, rows).intersection(&left)),
@@ -71,7 +77,7 @@ pub(super) fn read(
     let reader = guard(&suspect, || {
         let parquet = metadata.parquet_schema();
         let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.as_ref().clone())
                 .with_row_groups(vec![group])
                 .with_batch_size(request.batch_rows)
                 .with_projection(ProjectionMask::roots(parquet, plan.columns.iter().copied()));

@@ -2,7 +2,7 @@
 
 use super::operators::new;
 use super::{Node, Reader, Rule, has, mismatch, only, parts, too_wide};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lang::ast::{
     Argument, ArgumentValue, Call, Expr, ExprKind, Frame, FrameBound, FrameUnit, Ident, Limit,
     Literal, OrderItem, Over, Path, SortOrder, WindowSpec,
@@ -69,9 +69,11 @@ impl<'t> Reader<'_, 't> {
                 Rule::argument_name => name = Some(self.ident(&part)),
                 Rule::expr => value = Some(ArgumentValue::Expr(self.expr(part)?)),
                 Rule::lambda => value = Some(self.lambda(part)?),
+                Rule::table_argument if has(&part, Rule::kw_input) => {
+                    value = Some(ArgumentValue::InputTable(self.span(&part)));
+                }
                 Rule::table_argument => {
-                    let what = "a table as an argument (TABLE t, INPUT TABLE)";
-                    return Err(Error::not_implemented(what, self.span(&part)));
+                    value = Some(ArgumentValue::Table(self.path(only(part)?)?));
                 }
                 _ => return Err(mismatch()),
             }

@@ -1,4 +1,4 @@
-//! Statements on durable tables, their layout, and versions in FROM.
+//! Statements on durable tables, the layout of new ones, and versions in FROM.
 
 use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
@@ -9,24 +9,10 @@ use crate::lang::ast::{
 impl<'t> Reader<'_, 't> {
     pub(super) fn table_statement(&mut self, node: Node<'t>) -> Result<TableStatement> {
         let rule = node.as_rule();
-        let if_exists = has(&node, Rule::if_exists);
-        let mut inner = parts(node).filter(|part| part.as_rule() != Rule::if_exists);
+        let mut inner = parts(node);
         let table = self.path(inner.next().ok_or_else(mismatch)?)?;
-        let mut next = inner.next();
+        let next = inner.next();
         let kind = match rule {
-            Rule::insert => {
-                let mut columns = Vec::new();
-                if next
-                    .as_ref()
-                    .is_some_and(|part| part.as_rule() == Rule::name_list)
-                {
-                    columns = self.names(next.take().ok_or_else(mismatch)?)?;
-                    next = inner.next();
-                }
-                let query = Box::new(self.query(next.ok_or_else(mismatch)?)?);
-                TableStatementKind::Insert { columns, query }
-            }
-            Rule::drop_table => TableStatementKind::Drop { if_exists },
             Rule::delete => TableStatementKind::Delete(self.expr(next.ok_or_else(mismatch)?)?),
             Rule::truncate => TableStatementKind::Truncate,
             Rule::optimize => TableStatementKind::Optimize,

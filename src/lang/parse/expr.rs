@@ -29,6 +29,7 @@ impl<'t> Reader<'_, 't> {
             Rule::kw_true => ExprKind::Literal(Literal::Bool(true)),
             Rule::kw_false => ExprKind::Literal(Literal::Bool(false)),
             Rule::parameter => ExprKind::Parameter(self.parameter(&node)?),
+            Rule::setting => ExprKind::Setting(self.setting(&node)),
             Rule::paren => match self.paren(node)? {
                 Paren::Query(query) => ExprKind::Subquery(query),
                 Paren::Exprs(exprs) => return Ok(tuple(exprs, span)),
@@ -87,16 +88,19 @@ impl<'t> Reader<'_, 't> {
         let span = self.span(node);
         let parameter = match self.written(node).strip_prefix('@') {
             Some(name) => {
-                self.source.first_named.get_or_insert(span);
+                self.source.counted.first_named.get_or_insert(span);
                 Parameter::Named(name.trim_end().to_string())
             }
             None => {
-                self.source.first_positional.get_or_insert(span);
-                self.source.positional += 1;
-                Parameter::Positional(self.source.positional - 1)
+                self.source.counted.first_positional.get_or_insert(span);
+                self.source.counted.positional += 1;
+                Parameter::Positional(self.source.counted.positional - 1)
             }
         };
-        match (self.source.first_named, self.source.first_positional) {
+        match (
+            self.source.counted.first_named,
+            self.source.counted.first_positional,
+        ) {
             (Some(named), Some(positional)) => {
                 let message = "a script has either named or positional parameters, not both";
                 let first = if named.start < positional.start {

@@ -33,11 +33,16 @@ impl<'t> Reader<'_, 't> {
 
     pub(super) fn join(&mut self, node: Node<'t>) -> Result<Join> {
         let span = self.span(&node);
-        let (mut kind, mut right) = (JoinKind::Inner, None);
+        let (mut kind, mut right, mut hints) = (JoinKind::Inner, None, Vec::new());
         let mut constraint = JoinConstraint::None;
         for part in parts(node) {
             match part.as_rule() {
-                Rule::join_type => kind = join_kind(&part),
+                Rule::join_type => {
+                    kind = join_kind(&part);
+                    if let Some(hint) = parts(part).next() {
+                        hints = self.hint(hint)?;
+                    }
+                }
                 Rule::table_factor => right = Some(self.table_factor(part)?),
                 Rule::on => constraint = JoinConstraint::On(self.expr(only(part)?)?),
                 Rule::using => constraint = JoinConstraint::Using(self.names(only(part)?)?),
@@ -48,6 +53,7 @@ impl<'t> Reader<'_, 't> {
             kind,
             right: right.ok_or_else(mismatch)?,
             constraint,
+            hints,
             span,
         })
     }
@@ -58,9 +64,13 @@ impl<'t> Reader<'_, 't> {
         let first = inner.next().ok_or_else(mismatch)?;
         let arguments = inner.next_if(|part| part.as_rule() == Rule::function_arguments);
         let kind = self.table_kind(first, arguments)?;
-        let (mut alias, mut with_offset) = (None, None);
+        let (mut alias, mut with_offset, mut hints) = (None, None, Vec::new());
+        let (mut sample, mut pivot) = (None, None);
         for part in inner {
             match part.as_rule() {
+                Rule::hint => hints = self.hint(part)?,
+                Rule::tablesample => sample = Some(self.table_sample(part)?),
+                Rule::pivot => pivot = Some(self.pivot(part)?),
                 Rule::table_alias => alias = Some(self.table_alias(part)?),
                 Rule::with_offset if !matches!(kind, TableKind::Unnest(_)) => {
                     let message = "WITH OFFSET belongs to UNNEST";
@@ -77,6 +87,9 @@ impl<'t> Reader<'_, 't> {
             kind,
             alias,
             with_offset,
+            hints,
+            sample,
+            pivot,
             span,
         })
     }
@@ -133,22 +146,26 @@ impl<'t> Reader<'_, 't> {
         arguments: Node<'t>,
         lateral: bool,
     ) -> Result<TableKind> {
-        let span = self.span(&arguments);
         let path = match name.as_rule() {
             Rule::path => self.path(name)?,
             _ => self.reserved_path(&name),
         };
-        let args: Vec<Argument> = parts(arguments)
+        Ok(TableKind::Function {
+            path,
+            args: self.function_arguments(arguments)?,
+            lateral,
+        })
+    }
+
+    pub(super) fn function_arguments(&mut self, node: Node<'t>) -> Result<Vec<Argument>> {
+        let span = self.span(&node);
+        let args: Vec<Argument> = parts(node)
             .map(|argument| self.argument(argument))
             .collect::<Result<_>>()?;
         if args.len() > MAX_ITEMS {
             return Err(too_wide("a table function takes", span));
         }
-        Ok(TableKind::Function {
-            path,
-            args,
-            lateral,
-        })
+        Ok(args)
     }
 
     /// A query, or tables joined inside the parentheses.
@@ -224,7 +241,10 @@ fn join_kind(node: &Node) -> JoinKind {
 /// The item as the first query of a set operation, if it is nothing but a query in parentheses.
 fn as_set_expr(item: FromItem) -> Option<SetExpr> {
     let FromItem { table, joins } = item;
-    let no_more = joins.is_empty() && table.with_offset.is_none();
+    let no_more = joins.is_empty()
+        && table.with_offset.is_none()
+        && table.sample.is_none()
+        && table.pivot.is_none();
     let alias = match table.alias {
         Some(alias) if alias.columns.is_empty() => Some(alias.name),
         Some(_) => return None,

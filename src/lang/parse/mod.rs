@@ -10,14 +10,16 @@ mod from;
 mod operators;
 mod pipe;
 mod query;
+mod script;
 mod select;
 mod statement;
+mod tables;
 mod types;
 
 use pest::Parser;
 use pest::iterators::Pair;
 
-use super::ast::{Ident, Path, Statement, StringLiteral};
+use super::ast::{Expr, Ident, Path, Statement, StringLiteral};
 use super::literal::{Decoded, decode, decode_name};
 use super::scan::MAX_ITEMS;
 use super::{diagnose, later};
@@ -42,6 +44,12 @@ pub(super) struct Source<'t> {
     pub double_quotes_are_strings: bool,
     /// What the grammar reads: the text without its comments.
     grammar_text: &'t str,
+    pub counted: Counted,
+}
+
+/// What goes on from one statement to the next.
+#[derive(Default)]
+pub(super) struct Counted {
     /// `?` so far.
     positional: usize,
     first_positional: Option<Span>,
@@ -49,14 +57,17 @@ pub(super) struct Source<'t> {
 }
 
 impl<'t> Source<'t> {
-    pub fn new(text: &'t str, grammar_text: &'t str, double_quotes_are_strings: bool) -> Self {
+    pub fn new(
+        text: &'t str,
+        grammar_text: &'t str,
+        double_quotes_are_strings: bool,
+        counted: Counted,
+    ) -> Self {
         Source {
             text,
             double_quotes_are_strings,
             grammar_text,
-            positional: 0,
-            first_positional: None,
-            first_named: None,
+            counted,
         }
     }
 }
@@ -72,14 +83,27 @@ pub(super) fn statement(source: &mut Source, span: Span) -> Result<Statement> {
         Ok(nodes) => nodes,
         Err(error) => return Err(failure(source, span, &error)),
     };
-    let node = nodes.next().ok_or_else(mismatch)?;
-    let mut reader = Reader {
-        source,
-        base: span.start,
-        end: span.end,
-        depth: 0,
+    let mut node = nodes.next().ok_or_else(mismatch)?;
+    let mut reader = Reader::new(source, span);
+    let mut hints = Vec::new();
+    if node.as_rule() == Rule::hint {
+        hints = reader.hint(node)?;
+        node = nodes.next().ok_or_else(mismatch)?;
+    }
+    let statement = reader.statement(node)?;
+    Ok(Statement { hints, ..statement })
+}
+
+/// Parses the condition of a script's IF that stands at `span`.
+pub(super) fn condition(source: &mut Source, span: Span) -> Result<Expr> {
+    let text = source.grammar_text;
+    let text = text.get(span.start..span.end).unwrap_or("");
+    let mut nodes = match Grammar::parse(Rule::condition, text) {
+        Ok(nodes) => nodes,
+        Err(error) => return Err(failure(source, span, &error)),
     };
-    reader.statement(node)
+    let node = nodes.next().ok_or_else(mismatch)?;
+    Reader::new(source, span).expr(node)
 }
 
 /// Only the place of the grammar's failure is used; the words for it come from the tokens there.
@@ -137,6 +161,17 @@ struct Reader<'s, 't> {
     end: usize,
     /// Expressions around the one being read, each operator counted: what drops and walks of the tree recurse through.
     depth: usize,
+}
+
+impl<'s, 't> Reader<'s, 't> {
+    fn new(source: &'s mut Source<'t>, span: Span) -> Self {
+        Reader {
+            source,
+            base: span.start,
+            end: span.end,
+            depth: 0,
+        }
+    }
 }
 
 impl<'t> Reader<'_, 't> {

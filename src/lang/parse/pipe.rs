@@ -1,6 +1,6 @@
 //! Pipe operators: one arm for each.
 
-use super::query::bounded_branches;
+use super::query::{bounded_branches, bounded_pipes};
 use super::select::select_head;
 use super::{Node, Reader, Rule, has, mismatch, only, parts, too_wide};
 use crate::error::{Error, Result, Span};
@@ -27,7 +27,7 @@ impl<'t> Reader<'_, 't> {
             Rule::limit => PipeOp::Limit(self.limit(operator)?),
             Rule::set_operation => self.set_operation(operator)?,
             Rule::with => PipeOp::With(self.with(operator)?),
-            _ => return Err(mismatch()),
+            _ => self.further_operator(operator)?,
         };
         Ok(Pipe { op, span, keyword })
     }
@@ -49,6 +49,16 @@ impl<'t> Reader<'_, 't> {
             }
             _ => self.span(&first),
         }
+    }
+
+    /// `( |> … |> … )`
+    pub(super) fn subpipe(&mut self, node: Node<'t>) -> Result<Vec<Pipe>> {
+        let span = self.span(&node);
+        let pipes: Vec<Pipe> = parts(node)
+            .map(|pipe| self.pipe(pipe))
+            .collect::<Result<_>>()?;
+        bounded_pipes(&pipes, span)?;
+        Ok(pipes)
     }
 
     fn select_pipe(&mut self, node: Node<'t>) -> Result<PipeOp> {
@@ -170,7 +180,7 @@ impl<'t> Reader<'_, 't> {
     }
 }
 
-fn bounded(length: usize, what: &str, span: Span) -> Result<()> {
+pub(super) fn bounded(length: usize, what: &str, span: Span) -> Result<()> {
     if length <= MAX_ITEMS {
         return Ok(());
     }

@@ -256,7 +256,7 @@ pub(super) fn bounded_branches(queries: usize, span: Span) -> Result<()> {
     Ok(())
 }
 
-fn bounded_pipes(pipes: &[Pipe], span: Span) -> Result<()> {
+pub(super) fn bounded_pipes(pipes: &[Pipe], span: Span) -> Result<()> {
     if pipes.len() > MAX_BRANCHES {
         let message = format!("a query has at most {MAX_BRANCHES} pipe operators");
         return Err(Error::new(ErrorKind::Limit, "TM0110", message).at(span));

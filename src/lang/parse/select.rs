@@ -109,13 +109,19 @@ impl<'t> Reader<'_, 't> {
     pub(super) fn group_by(&mut self, node: Node<'t>) -> Result<GroupBy> {
         let span = self.span(&node);
         let ordered = has(&node, Rule::kw_order);
-        let items = parts(node).map(|item| self.group_item(item));
-        let items = items.collect::<Result<Vec<_>>>()?;
+        let (mut items, mut hints) = (Vec::new(), Vec::new());
+        for part in parts(node) {
+            match part.as_rule() {
+                Rule::hint => hints = self.hint(part)?,
+                _ => items.push(self.group_item(part)?),
+            }
+        }
         if items.len() > MAX_ITEMS {
             return Err(too_wide("GROUP BY takes", span));
         }
         Ok(GroupBy {
             items,
+            hints,
             ordered,
             span,
         })

@@ -3,21 +3,10 @@
 use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, Ident, OptionSetting,
-    Path, Query, Statement, StatementKind, TableLayout,
+    ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, Ident, InsertTarget,
+    OptionSetting, Path, Query, Statement, StatementKind, TableLayout, TableTarget,
 };
 use crate::lang::literal::{Decoded, decode};
-
-/// What CREATE TABLE and CREATE VIEW have in common.
-struct Create {
-    or_replace: bool,
-    temporary: bool,
-    if_not_exists: bool,
-    name: Path,
-    columns: Vec<ColumnDefinition>,
-    layout: TableLayout,
-    query: Option<Query>,
-}
 
 impl<'t> Reader<'_, 't> {
     pub(super) fn statement(&mut self, node: Node<'t>) -> Result<Statement> {
@@ -29,39 +18,43 @@ impl<'t> Reader<'_, 't> {
                 statement: Box::new(self.statement(only(node)?)?),
             }),
             Rule::create_table => {
-                let create = self.create(node)?;
-                StatementKind::CreateTable(CreateTable {
-                    or_replace: create.or_replace,
-                    temporary: create.temporary,
-                    if_not_exists: create.if_not_exists,
-                    name: create.name,
-                    columns: create.columns,
-                    layout: create.layout,
-                    query: create.query,
-                })
+                let (target, query) = self.table_target(node)?;
+                StatementKind::CreateTable(CreateTable { target, query })
             }
             Rule::create_view => {
-                let create = self.create(node)?;
+                let (target, query) = self.table_target(node)?;
                 StatementKind::CreateView(CreateView {
-                    or_replace: create.or_replace,
-                    temporary: create.temporary,
-                    if_not_exists: create.if_not_exists,
-                    name: create.name,
-                    query: create.query.ok_or_else(mismatch)?,
+                    or_replace: target.or_replace,
+                    temporary: target.temporary,
+                    if_not_exists: target.if_not_exists,
+                    name: target.name,
+                    query: query.ok_or_else(mismatch)?,
                 })
             }
             Rule::create_external => {
                 StatementKind::CreateExternalTable(self.create_external(node)?)
             }
-            _ => StatementKind::Table(self.table_statement(node)?),
+            Rule::delete
+            | Rule::truncate
+            | Rule::optimize
+            | Rule::vacuum
+            | Rule::restore
+            | Rule::verify
+            | Rule::add_column => StatementKind::Table(self.table_statement(node)?),
+            _ => self.script_statement(node)?,
         };
-        Ok(Statement { kind, span })
+        Ok(Statement {
+            kind,
+            hints: Vec::new(),
+            span,
+        })
     }
 
-    fn create(&mut self, node: Node<'t>) -> Result<Create> {
+    /// `[OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [AS query]`
+    pub(super) fn table_target(&mut self, node: Node<'t>) -> Result<(TableTarget, Option<Query>)> {
         let (mut or_replace, mut temporary, mut if_not_exists) = (false, false, false);
-        let (mut name, mut query) = (None, None);
-        let (mut columns, mut layout) = (Vec::new(), TableLayout::default());
+        let (mut name, mut columns, mut query) = (None, Vec::new(), None);
+        let mut layout = TableLayout::default();
         for part in parts(node) {
             match part.as_rule() {
                 Rule::create_head => {
@@ -70,11 +63,8 @@ impl<'t> Reader<'_, 't> {
                 }
                 Rule::if_not_exists => if_not_exists = true,
                 Rule::path => name = Some(self.path(part)?),
+                Rule::column_list => columns = self.column_list(part)?,
                 Rule::query => query = Some(self.query(part)?),
-                Rule::column_list => {
-                    let list = parts(part).map(|column| self.column_definition(column));
-                    columns = list.collect::<Result<_>>()?;
-                }
                 _ => self.table_layout(part, &mut layout)?,
             }
         }
@@ -82,15 +72,47 @@ impl<'t> Reader<'_, 't> {
         if or_replace && if_not_exists {
             return Err(replace_and_keep(&name));
         }
-        Ok(Create {
+        let target = TableTarget {
             or_replace,
             temporary,
             if_not_exists,
             name,
             columns,
             layout,
-            query,
-        })
+        };
+        Ok((target, query))
+    }
+
+    /// `INSERT INTO name [(columns)] [query]`
+    pub(super) fn insert_target(
+        &mut self,
+        node: Node<'t>,
+    ) -> Result<(InsertTarget, Option<Query>)> {
+        let (mut name, mut columns, mut query) = (None, Vec::new(), None);
+        for part in parts(node) {
+            let span = self.span(&part);
+            match part.as_rule() {
+                Rule::insert_conflict => {
+                    let what = "INSERT OR REPLACE and OR IGNORE, which need a table with a key,";
+                    return Err(Error::not_implemented(what, span));
+                }
+                Rule::path => name = Some(self.path(part)?),
+                Rule::name_list => columns = self.names(part)?,
+                Rule::query => query = Some(self.query(part)?),
+                _ => return Err(mismatch()),
+            }
+        }
+        let name = name.ok_or_else(mismatch)?;
+        Ok((InsertTarget { name, columns }, query))
+    }
+
+    fn column_list(&mut self, node: Node<'t>) -> Result<Vec<ColumnDefinition>> {
+        let span = self.span(&node);
+        let columns: Vec<_> = parts(node)
+            .map(|column| self.column_definition(column))
+            .collect::<Result<_>>()?;
+        super::pipe::bounded(columns.len(), "a table has", span)?;
+        Ok(columns)
     }
 
     fn create_external(&mut self, node: Node<'t>) -> Result<CreateExternalTable> {
@@ -110,8 +132,7 @@ impl<'t> Reader<'_, 't> {
                 Rule::if_not_exists => std::mem::replace(&mut if_not_exists, true),
                 Rule::path => name.replace(self.path(part)?).is_some(),
                 Rule::column_list => {
-                    let list = parts(part).map(|column| self.column_definition(column));
-                    columns = list.collect::<Result<_>>()?;
+                    columns = self.column_list(part)?;
                     false
                 }
                 Rule::stored_as => stored_as.replace(self.ident(&only(part)?)).is_some(),
@@ -152,7 +173,7 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    fn options(&mut self, node: Node<'t>) -> Result<Vec<OptionSetting>> {
+    pub(super) fn options(&mut self, node: Node<'t>) -> Result<Vec<OptionSetting>> {
         parts(node)
             .map(|option| {
                 let mut inner = parts(option);
@@ -189,7 +210,7 @@ impl<'t> Reader<'_, 't> {
     }
 }
 
-fn replace_and_keep(name: &Path) -> Error {
+pub(super) fn replace_and_keep(name: &Path) -> Error {
     let message = "OR REPLACE and IF NOT EXISTS exclude each other";
     Error::input("TM0102", message, name.span).hint("keep one of the two")
 }

@@ -4,7 +4,6 @@ use datafusion::logical_expr::expr::Sort as SortKey;
 
 use super::Binder;
 use super::group::{GroupRules, Grouping};
-use super::order::sort_key;
 use super::relation::Relation;
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Stage};
@@ -74,7 +73,7 @@ impl Binder<'_> {
 
         let mut result = Relation::new(plan, Scope::default());
         let aggregated = self.add_columns(&mut result, columns)?;
-        let order = order_of(&grouping, items, &aggregated, group_by);
+        let order = self.order_of(&grouping, items, &aggregated, group_by);
         let keys = grouping.outputs.iter();
         let mut all: Vec<ScopeColumn> = keys
             .map(|(key, _)| grouping.keys[*key].column.clone())
@@ -137,29 +136,32 @@ fn check_sorts(
     }
 }
 
-/// Suffixed grouping items first, then suffixed aggregates; GROUP AND ORDER BY suffixes every grouping item.
-fn order_of(
-    grouping: &Grouping,
-    items: &[AggregateItem],
-    aggregated: &[ScopeColumn],
-    group_by: Option<&GroupBy>,
-) -> Vec<SortKey> {
-    let ordered = group_by.is_some_and(|group_by| group_by.ordered);
-    let ascending = SortOrder {
-        descending: None,
-        nulls_first: None,
-        span: Span::default(),
-    };
-    let mut keys = Vec::new();
-    for (key, sort) in &grouping.outputs {
-        if let Some(sort) = sort.or(ordered.then_some(ascending)) {
-            keys.push(sort_key(grouping.keys[*key].column.expr(), sort));
+impl Binder<'_> {
+    /// Suffixed grouping items first, then suffixed aggregates; GROUP AND ORDER BY suffixes every grouping item.
+    fn order_of(
+        &self,
+        grouping: &Grouping,
+        items: &[AggregateItem],
+        aggregated: &[ScopeColumn],
+        group_by: Option<&GroupBy>,
+    ) -> Vec<SortKey> {
+        let ordered = group_by.is_some_and(|group_by| group_by.ordered);
+        let ascending = SortOrder {
+            descending: None,
+            nulls_first: None,
+            span: Span::default(),
+        };
+        let mut keys = Vec::new();
+        for (key, sort) in &grouping.outputs {
+            if let Some(sort) = sort.or(ordered.then_some(ascending)) {
+                keys.push(self.sort_key(grouping.keys[*key].column.expr(), sort));
+            }
         }
-    }
-    for (item, column) in items.iter().zip(aggregated) {
-        if let Some(sort) = item.sort {
-            keys.push(sort_key(column.expr(), sort));
+        for (item, column) in items.iter().zip(aggregated) {
+            if let Some(sort) = item.sort {
+                keys.push(self.sort_key(column.expr(), sort));
+            }
         }
+        keys
     }
-    keys
 }

@@ -12,7 +12,7 @@ use super::Binder;
 use super::call::{function_name, refused};
 use super::group::GroupKey;
 use super::signature::usage;
-use super::stage::{Calls, Stage};
+use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};
@@ -203,7 +203,7 @@ impl Binder<'_> {
         match &limit.limit {
             None => Ok(None),
             Some(limit) => {
-                let rows = self.row_count(limit, "LIMIT")?;
+                let rows = self.row_count(limit, "LIMIT", &Env::default())?;
                 let rows = i64::try_from(rows.unwrap_or(usize::MAX)).unwrap_or(i64::MAX);
                 Ok(Some(Typed::literal(
                     ScalarValue::from(rows),

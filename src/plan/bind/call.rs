@@ -26,12 +26,19 @@ use crate::lang::ast::{self, ArgumentValue, Call};
 
 impl Binder<'_> {
     pub(super) fn call(&self, call: &Call, span: Span, stage: &mut Stage) -> Result<Typed> {
+        if let Some(expanded) = self.macro_call(call, span, stage)? {
+            return Ok(expanded);
+        }
         let [ident] = call.function.parts.as_slice() else {
             return Err(Error::input(
                 "TM0204",
-                "functions have no schemas: there is nothing before the name",
+                format!(
+                    "no function named `{}`",
+                    super::macros::joined(&call.function)
+                ),
                 call.function.span,
-            ));
+            )
+            .hint("only functions of imported modules have a name before the dot"));
         };
         let name = ident.text.to_ascii_lowercase();
         if let Some(rewritten) = self.rewrite_call(&name, call, span, stage)? {
@@ -68,7 +75,9 @@ impl Binder<'_> {
     }
 
     pub(super) fn unknown_function(&self, ident: &ast::Ident) -> Error {
-        let known = self.catalog.functions().names();
+        let mut known = self.catalog.functions().names();
+        let own = self.session.functions().into_iter();
+        known.extend(own.map(|function| function.name.clone()));
         let error = Error::input(
             "TM0204",
             format!("no function named `{}`", ident.text),
@@ -100,6 +109,9 @@ impl Binder<'_> {
                         format!("{} takes no lambda", function_name(call)),
                         body.span,
                     ));
+                }
+                ArgumentValue::Table(_) | ArgumentValue::InputTable(_) => {
+                    return Err(no_table(call));
                 }
             };
             arguments.push((argument.name.as_ref(), value));
@@ -188,6 +200,9 @@ impl Binder<'_> {
                 ArgumentValue::Lambda { .. } => None,
                 ArgumentValue::Star(span) => {
                     return Err(Error::input("TM0402", "only COUNT takes `*`", *span));
+                }
+                ArgumentValue::Table(_) | ArgumentValue::InputTable(_) => {
+                    return Err(no_table(call));
                 }
             });
         }
@@ -279,7 +294,7 @@ impl Binder<'_> {
     }
 
     /// DISTINCT, FILTER and the like belong to aggregate functions.
-    fn refuse_aggregate_clauses(&self, call: &Call, span: Span) -> Result<()> {
+    pub(super) fn refuse_aggregate_clauses(&self, call: &Call, span: Span) -> Result<()> {
         let clause = if call.distinct {
             "DISTINCT"
         } else if call.filter.is_some() {
@@ -304,6 +319,11 @@ impl Binder<'_> {
             span,
         ))
     }
+}
+
+fn no_table(call: &Call) -> Error {
+    let message = format!("{} takes values, not tables", function_name(call));
+    Error::input("TM0402", message, call.function.span)
 }
 
 /// The function's name as messages show it.

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, Operator};
 use super::Binder;
 use super::predicate::conjunction;
 use super::scope::{Found, RangeVariable, Scope, ScopeColumn};
-use super::stage::{Stage, Use};
+use super::stage::{Env, Stage, Use};
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind};
@@ -21,6 +21,7 @@ impl Binder<'_> {
         match expr.kind.as_ref() {
             ExprKind::Literal(literal) => self.literal(literal, span),
             ExprKind::Parameter(parameter) => self.parameter(parameter, span),
+            ExprKind::Setting(name) => self.setting(name),
             ExprKind::Path(path) => self.path(path, stage),
             ExprKind::Unary { op, operand } => self.unary(*op, operand, span, stage),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, stage),
@@ -142,6 +143,12 @@ impl Binder<'_> {
         if let Some(found) = stage.scope.find(&path.parts)? {
             return self.here(found, path, stage);
         }
+        if let Some((value, parts)) = self.argument(path, stage)? {
+            return self.fields(value, &path.parts[parts..]);
+        }
+        if let Some((value, parts)) = self.session_value(path, stage.env) {
+            return self.fields(value, &path.parts[parts..]);
+        }
         let mut outer = stage.env.outer;
         while let Some(around) = outer {
             if let Some(found) = around.scope.find(&path.parts)? {
@@ -235,7 +242,21 @@ impl Binder<'_> {
 
     /// A value that must be known before the query runs, such as a table function's option.
     pub(super) fn constant_value(&self, expr: &ast::Expr, clause: &str) -> Result<ScalarValue> {
-        let (scope, env) = (Scope::default(), super::stage::Env::default());
+        self.constant_in(expr, clause, &Env::default())
+    }
+
+    /// The same inside a function, whose arguments may be such values too.
+    pub(super) fn constant_in(
+        &self,
+        expr: &ast::Expr,
+        clause: &str,
+        env: &Env,
+    ) -> Result<ScalarValue> {
+        let scope = Scope::default();
+        let env = Env {
+            arguments: env.arguments.clone(),
+            ..Env::default()
+        };
         let mut stage = Stage::plain(&scope, &env, clause);
         let typed = self.expr(expr, &mut stage)?;
         typed

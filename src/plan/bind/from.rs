@@ -9,11 +9,12 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
 
 use super::bounds::relations;
+use super::macros::joined;
 use super::relation::{Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
 use super::{Binder, names};
-use crate::catalog::{Entry, View};
+use crate::catalog::{Entry, Macro, View};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
     self, Argument, ArgumentValue, ExprKind, FromItem, StringLiteral, TableAlias, TableFactor,
@@ -79,17 +80,26 @@ impl Binder<'_> {
         let inner = Env {
             ctes: env.ctes.clone(),
             outer: Some(&around),
+            arguments: env.arguments.clone(),
         };
         self.factor(right, &inner)
     }
 
     /// One table with its alias.
     pub(super) fn factor(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
+        self.hints(&factor.hints)?;
+        if let Some(span) = (factor.sample.as_ref().map(|sample| sample.span))
+            .or(factor.pivot.as_ref().map(|pivot| pivot.span))
+        {
+            return Err(Error::not_implemented("this", span));
+        }
         let relation = match &factor.kind {
             TableKind::Table(path) => self.table(path, env)?,
             TableKind::TableAt { path, as_of } => self.table_at(path, as_of)?,
             TableKind::File(path) => self.file(path)?,
-            TableKind::Function { path, args, .. } => self.table_function(path, args)?,
+            TableKind::Function { path, args, .. } => {
+                self.table_function(path, args, factor.span, env)?
+            }
             TableKind::Unnest(array) => {
                 return self.unnest(super::query::one_row(), array, factor, false, env);
             }
@@ -117,7 +127,15 @@ impl Binder<'_> {
         let mut relation = if let Some(relation) = self.common_table(path, env)? {
             relation
         } else {
-            match self.entry(&name).map_err(|error| error.at(path.span))? {
+            let in_module = match self.in_module(&name, env) {
+                Some(name) => self.entry(&name)?,
+                None => None,
+            };
+            let found = match in_module {
+                Some(found) => Some(found),
+                None => self.entry(&name).map_err(|error| error.at(path.span))?,
+            };
+            match found {
                 Some(Entry::Table(provider)) => self.scan(&name, provider)?,
                 Some(Entry::View(view)) => {
                     self.expand(relations(&view.plan)?, &name, path.span)?;
@@ -233,7 +251,19 @@ impl Binder<'_> {
     }
 
     /// `read_csv('path', header => TRUE)` and its kin.
-    fn table_function(&self, path: &ast::Path, args: &[Argument]) -> Result<Relation> {
+    fn table_function(
+        &self,
+        path: &ast::Path,
+        args: &[Argument],
+        span: Span,
+        env: &Env,
+    ) -> Result<Relation> {
+        if let Some(function) = self.session_table_function(path, env) {
+            let mut relation = self.table_macro(&function, args, None, span, env)?;
+            let alias = path.parts.last().map_or("", |part| part.text.as_str());
+            relation.scope = relation.scope.under(alias);
+            return Ok(relation);
+        }
         let name = path.parts.last().map_or("", |part| part.text.as_str());
         let format = match name.to_ascii_lowercase().as_str() {
             "read_csv" => "csv",
@@ -310,6 +340,45 @@ impl Binder<'_> {
         let mut relation = self.scan(&name, provider)?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
+    }
+
+    fn session_table_function(
+        &self,
+        path: &ast::Path,
+        env: &Env,
+    ) -> Option<Arc<Macro<ast::Query>>> {
+        let name = joined(path);
+        let in_module = self.in_module(&name, env);
+        let found = in_module.and_then(|name| self.session.table_function(&name));
+        found
+            .or_else(|| self.session.table_function(&name))
+            .cloned()
+    }
+
+    /// `|> CALL f(…)`
+    pub(super) fn call_table(
+        &self,
+        mut relation: Relation,
+        function: &ast::Path,
+        args: &[Argument],
+        env: &Env,
+    ) -> Result<Relation> {
+        let Some(found) = self.session_table_function(function, env) else {
+            let name = joined(function);
+            let known = self.session.table_functions();
+            let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
+            let message = format!("no table function named `{name}` takes a table");
+            let error = Error::input("TM0204", message, function.span);
+            return Err(match names::nearest(&name, known.iter().copied()) {
+                Some(near) => error.label(format!("did you mean `{near}`?")),
+                None => error.hint("create one with CREATE TEMP TABLE FUNCTION"),
+            });
+        };
+        relation.forget_order();
+        let before = relation.scope.clone();
+        let mut called = self.table_macro(&found, args, Some(relation), function.span, env)?;
+        called.scope = called.scope.after(&before, function.span);
+        Ok(called)
     }
 
     fn path_text(&self, expr: &ast::Expr) -> Result<String> {

@@ -67,6 +67,7 @@ impl Binder<'_> {
         rules: &GroupRules,
         env: &Env,
     ) -> Result<Grouping> {
+        self.hints(&group_by.hints)?;
         let mut grouping = Grouping {
             sets: vec![Vec::new()],
             ..Grouping::default()

@@ -2,11 +2,12 @@
 
 use datafusion::common::ScalarValue;
 
-use super::Binder;
 use super::typed::Typed;
-use super::types::{interval, timestamp};
+use super::types::{interval, timestamp, type_name};
+use super::{Binder, names};
+use crate::catalog::{DeclaredParameter, SETTINGS, Setting};
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{Expr, ExprKind, Literal, Parameter};
+use crate::lang::ast::{Expr, ExprKind, Ident, Literal, Parameter};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
 
 impl Binder<'_> {
@@ -39,11 +40,35 @@ impl Binder<'_> {
                 (value, format!("number {}", index + 1))
             }
         };
-        let value = value.ok_or_else(|| {
-            Error::input("TM0601", format!("parameter {name} has no value"), span)
-                .hint("pass a value for it with the query")
-        })?;
-        Ok(Typed::literal(value.clone(), span))
+        let declared = self.session.parameter(name.trim_start_matches('@'));
+        let value = match (value, declared) {
+            (Some(value), Some(declared)) => as_declared(value, declared, span)?,
+            (Some(value), None) => value.clone(),
+            (
+                None,
+                Some(DeclaredParameter {
+                    default: Some(default),
+                    ..
+                }),
+            ) => default.clone(),
+            (None, _) => {
+                let message = format!("parameter {name} has no value");
+                return Err(Error::input("TM0601", message, span)
+                    .hint("pass a value for it with the query"));
+            }
+        };
+        Ok(Typed::literal(value, span))
+    }
+
+    /// `@@name`
+    pub(super) fn setting(&self, name: &Ident) -> Result<Typed> {
+        match Setting::find(&name.text) {
+            Some(setting) => {
+                let value = (setting.get)(&self.session.settings);
+                Ok(Typed::literal(value, name.span))
+            }
+            None => Err(unknown_setting(name)),
+        }
     }
 
     /// `-5` as one literal, so that the smallest INT64 can be written.
@@ -52,6 +77,35 @@ impl Binder<'_> {
             ExprKind::Literal(Literal::Integer(digits)) => Some(integer(digits, true, span)),
             _ => None,
         }
+    }
+}
+
+/// The value that was passed, as the type that was declared for it.
+pub(crate) fn as_declared(
+    value: &ScalarValue,
+    declared: &DeclaredParameter,
+    span: Span,
+) -> Result<ScalarValue> {
+    let cast = value.cast_to(&declared.data_type).ok();
+    cast.filter(|cast| !cast.is_null() || value.is_null())
+        .ok_or_else(|| {
+            let wanted = type_name(&declared.data_type);
+            let message = format!("`{value}` is no {wanted}, which @{} must be", declared.name);
+            Error::input("TM0601", message, span)
+        })
+}
+
+/// TM0603: no setting has this name.
+pub(crate) fn unknown_setting(name: &Ident) -> Error {
+    if name.text.eq_ignore_ascii_case("overflow") {
+        return Error::not_implemented("the setting @@overflow", name.span);
+    }
+    let known = || SETTINGS.iter().map(|setting| setting.name);
+    let message = format!("no setting named `{}`", name.text);
+    let error = Error::input("TM0603", message, name.span);
+    match names::nearest(&name.text, known()) {
+        Some(near) => error.label(format!("did you mean `{near}`?")),
+        None => error.available(known().collect::<Vec<_>>().join(", ")),
     }
 }
 

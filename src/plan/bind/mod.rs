@@ -11,16 +11,20 @@ mod aggregate;
 mod aggregate_call;
 mod bounds;
 mod call;
+mod catalog_rows;
 mod constant;
 mod convert;
 mod durable;
 mod expr;
 mod extract;
+mod flow;
 mod from;
 mod group;
+mod hints;
 mod join;
 mod list;
 mod literal;
+mod macros;
 mod membership;
 mod names;
 mod nested;
@@ -34,6 +38,7 @@ mod relation;
 mod rewrite;
 mod rewrites;
 mod scope;
+mod script;
 mod select;
 mod set;
 mod signature;
@@ -53,17 +58,22 @@ mod with;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::{BoundQuery, Parameters};
-use crate::catalog::Catalog;
+use crate::catalog::shared::SharedRows;
+use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result};
 use crate::lang::ast;
+use crate::table::database::DurableTable;
+use crate::table::layout::Layout;
+use crate::table::schema::Columns;
 
 pub(crate) use durable::DurableChange;
+pub(crate) use literal::{as_declared, unknown_setting};
 pub(crate) use versions::restricted;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
@@ -90,12 +100,10 @@ pub(crate) struct Binding {
 #[derive(Debug)]
 pub(crate) enum Bound {
     Query(BoundQuery),
-    CreateTable {
-        name: String,
-        or_replace: bool,
-        if_not_exists: bool,
-        query: BoundQuery,
-    },
+    /// Several results, or effects: carried out in order. Effects become visible together.
+    /// A durable table is changed.
+    Table(DurableChange),
+    Steps(Vec<Step>),
     CreateView {
         name: String,
         or_replace: bool,
@@ -108,12 +116,79 @@ pub(crate) enum Bound {
         if_not_exists: bool,
         provider: Arc<dyn TableProvider>,
     },
-    /// A durable table is made or changed.
-    Table(DurableChange),
     Explain {
         analyze: bool,
         statement: Box<Bound>,
     },
+}
+
+/// A part of a statement.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Rows that the steps after this one read.
+    Share {
+        rows: Arc<SharedRows>,
+        query: BoundQuery,
+    },
+    Answer(BoundQuery),
+    /// Rows for the log.
+    Log(BoundQuery),
+    Write {
+        target: WriteTarget,
+        query: BoundQuery,
+    },
+}
+
+/// Where rows are stored.
+#[derive(Debug)]
+pub(crate) enum WriteTarget {
+    CreateTable {
+        name: String,
+        or_replace: bool,
+        if_not_exists: bool,
+        /// The query's rows, which have these types already.
+        schema: SchemaRef,
+    },
+    Insert {
+        name: String,
+        schema: SchemaRef,
+    },
+    CreateDurable(NewTable),
+    InsertDurable(DurableTable),
+}
+
+/// A durable table to be.
+#[derive(Debug)]
+pub(crate) struct NewTable {
+    pub(crate) name: String,
+    pub(crate) or_replace: bool,
+    pub(crate) if_not_exists: bool,
+    pub(crate) columns: Columns,
+    pub(crate) layout: Layout,
+}
+
+impl WriteTarget {
+    /// The table's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            WriteTarget::CreateTable { name, .. }
+            | WriteTarget::Insert { name, .. }
+            | WriteTarget::CreateDurable(NewTable { name, .. })
+            | WriteTarget::InsertDurable(DurableTable { name, .. }) => name,
+        }
+    }
+
+    /// For EXPLAIN.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            WriteTarget::CreateTable { name, .. }
+            | WriteTarget::CreateDurable(NewTable { name, .. }) => format!("create table {name}:"),
+            WriteTarget::Insert { name, .. }
+            | WriteTarget::InsertDurable(DurableTable { name, .. }) => {
+                format!("insert into {name}:")
+            }
+        }
+    }
 }
 
 /// Binds one statement of `text`.
@@ -124,22 +199,40 @@ pub(crate) fn bind(
     files: &dyn Files,
     parameters: &Parameters,
 ) -> Result<Binding> {
-    let binder = Binder {
-        text,
-        catalog,
-        files,
-        parameters,
-        next_id: Cell::new(0),
-        realm: RefCell::default(),
-        expanded: Cell::new(0),
-        warnings: RefCell::default(),
-        pinned: RefCell::default(),
-    };
+    let binder = Binder::new(text, catalog, files, parameters);
     let bound = binder.statement(statement).map_err(planned)?;
     Ok(Binding {
         bound,
         warnings: binder.warnings.into_inner(),
     })
+}
+
+/// One row of values: the expressions of a SET, of an IF or of a DEFAULT, each as the type that it must have.
+pub(crate) fn bind_values(
+    values: &[(&ast::Expr, Option<DataType>)],
+    text: &str,
+    catalog: &Catalog,
+    files: &dyn Files,
+    parameters: &Parameters,
+) -> Result<BoundQuery> {
+    let binder = Binder::new(text, catalog, files, parameters);
+    binder.one_row_of(values).map_err(planned)
+}
+
+/// The type that is written so.
+pub(crate) fn declared_type(written: &ast::TypeName) -> Result<DataType> {
+    types::data_type(written)
+}
+
+/// Binds the body of a function as far as it can be without arguments.
+pub(crate) fn check_function(
+    function: &Macro<ast::Expr>,
+    catalog: &Catalog,
+    files: &dyn Files,
+) -> Result<()> {
+    let parameters = Parameters::default();
+    let binder = Binder::new(&function.text, catalog, files, &parameters);
+    binder.check_macro(function).map_err(planned)
 }
 
 /// An error without a place came from DataFusion while a node was made, for a reason that should have been found before.
@@ -154,6 +247,11 @@ fn planned(error: Error) -> Error {
 /// What is the same for the whole statement.
 struct Binder<'a> {
     text: &'a str,
+    /// The text of the function whose body is being bound, instead of `text`.
+    macro_text: RefCell<Option<Arc<str>>>,
+    /// Functions written in the language that are being expanded inside each other.
+    macro_depth: Cell<usize>,
+    session: Arc<Session>,
     catalog: &'a Catalog,
     files: &'a dyn Files,
     parameters: &'a Parameters,
@@ -166,7 +264,29 @@ struct Binder<'a> {
     pinned: versions::Pinned,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
+    fn new(
+        text: &'a str,
+        catalog: &'a Catalog,
+        files: &'a dyn Files,
+        parameters: &'a Parameters,
+    ) -> Self {
+        Binder {
+            text,
+            macro_text: RefCell::default(),
+            macro_depth: Cell::new(0),
+            session: catalog.session(),
+            catalog,
+            files,
+            parameters,
+            next_id: Cell::new(0),
+            realm: RefCell::default(),
+            expanded: Cell::new(0),
+            warnings: RefCell::default(),
+            pinned: RefCell::default(),
+        }
+    }
+
     /// A name that no other column of the plan has. DataFusion parses such names in places, so it is one plain word.
     fn fresh(&self, name: &str) -> Arc<str> {
         let id = self.next_id.get();
@@ -190,7 +310,9 @@ impl Binder<'_> {
 
     /// The source text of a place, on one line.
     fn source(&self, span: crate::error::Span) -> String {
-        let text = self.text.get(span.start..span.end).unwrap_or_default();
+        let macro_text = self.macro_text.borrow();
+        let text = macro_text.as_deref().unwrap_or(self.text);
+        let text = text.get(span.start..span.end).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 

@@ -92,7 +92,8 @@ impl Binder<'_> {
         if let Some(folded) = constant::fold(&left, operator, &right, span)? {
             return Ok(folded);
         }
-        if operator == Operator::Divide && is_int_division(&left, &right) {
+        let truncates = self.session.settings.int_division_truncates;
+        if operator == Operator::Divide && !truncates && is_int_division(&left, &right) {
             return self.apply(int_divide(), vec![left, right], "/", span);
         }
         let coercer = BinaryTypeCoercer::new(&left.data_type, &operator, &right.data_type);

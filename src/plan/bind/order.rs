@@ -18,7 +18,7 @@ impl Binder<'_> {
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
             let value = self.expr(&item.expr, stage)?;
-            keys.push(sort_key(sortable(value)?.expr, item.order));
+            keys.push(self.sort_key(sortable(value)?.expr, item.order));
         }
         Ok(keys)
     }
@@ -46,21 +46,26 @@ impl Binder<'_> {
         })?;
         for (item, value) in items.iter().zip(values) {
             let column = self.add_hidden(relation, "key", sortable(value)?)?;
-            targets.push(sort_key(column.expr(), item.order));
+            targets.push(self.sort_key(column.expr(), item.order));
         }
         relation.forget_order();
         relation.order = targets;
         Ok(())
     }
 
-    pub(super) fn limit(&self, relation: &mut Relation, limit: &ast::Limit) -> Result<()> {
+    pub(super) fn limit(
+        &self,
+        relation: &mut Relation,
+        limit: &ast::Limit,
+        env: &Env,
+    ) -> Result<()> {
         let fetch = match &limit.limit {
             None => None,
-            Some(limit) => self.row_count(limit, "LIMIT")?,
+            Some(limit) => self.row_count(limit, "LIMIT", env)?,
         };
         let skip = match &limit.offset {
             None => 0,
-            Some(offset) => self.row_count(offset, "OFFSET")?.unwrap_or(0),
+            Some(offset) => self.row_count(offset, "OFFSET", env)?.unwrap_or(0),
         };
         if fetch.is_none() && skip == 0 {
             return Ok(());
@@ -71,8 +76,20 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// NULLs first when ascending, last when descending, unless it is written or set otherwise.
+    pub(super) fn sort_key(&self, expr: Expr, order: SortOrder) -> SortKey {
+        let ascending = !order.descending.unwrap_or(false);
+        let nulls_first = ascending != self.session.settings.nulls_are_largest;
+        SortKey::new(expr, ascending, order.nulls_first.unwrap_or(nulls_first))
+    }
+
     /// A number of rows; `None` for NULL, which means all.
-    pub(super) fn row_count(&self, expr: &ast::Expr, clause: &str) -> Result<Option<usize>> {
+    pub(super) fn row_count(
+        &self,
+        expr: &ast::Expr,
+        clause: &str,
+        env: &Env,
+    ) -> Result<Option<usize>> {
         let invalid = || {
             Error::input(
                 "TM0404",
@@ -80,7 +97,7 @@ impl Binder<'_> {
                 expr.span,
             )
         };
-        let value = self.constant_value(expr, clause)?;
+        let value = self.constant_in(expr, clause, env)?;
         if value.is_null() {
             return Ok(None);
         }
@@ -94,12 +111,6 @@ impl Binder<'_> {
             _ => Err(invalid()),
         }
     }
-}
-
-/// NULLs first when ascending, last when descending, unless it is written otherwise.
-pub(super) fn sort_key(expr: Expr, order: SortOrder) -> SortKey {
-    let ascending = !order.descending.unwrap_or(false);
-    SortKey::new(expr, ascending, order.nulls_first.unwrap_or(ascending))
 }
 
 /// The number of `ORDER BY 2`.

@@ -1,9 +1,17 @@
 //! Pipe operators: one arm for each, a table in and a table out.
 
+use datafusion::common::ScalarValue;
+
 use super::Binder;
+use super::catalog_rows::description;
+use super::flow::{is_flow, not_outermost};
 use super::project::{no_columns, only_column};
+use super::query::one_row;
 use super::relation::{NewColumn, Relation};
+use super::scope::Scope;
 use super::stage::Env;
+use super::typed::Typed;
+use super::types::type_name;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Ident, NamedWindow, Pipe, PipeOp, SelectItem};
 
@@ -45,7 +53,7 @@ impl Binder<'_> {
                 Ok(relation)
             }
             PipeOp::Limit(limit) => {
-                self.limit(&mut relation, limit)?;
+                self.limit(&mut relation, limit, env)?;
                 Ok(relation)
             }
             PipeOp::SetOperation { operator, queries } => {
@@ -56,7 +64,100 @@ impl Binder<'_> {
                 self.set_operation(operator, relations, &[operator.span], pipe.keyword)
             }
             PipeOp::With(_) => Err(Error::bug("WITH changes the surroundings, not the table")),
+            PipeOp::If {
+                branches,
+                otherwise,
+            } => match self.chosen(branches, otherwise.as_deref(), env)? {
+                Some(chosen) => self.pipes(relation, chosen, &mut env.clone()),
+                None => Ok(relation),
+            },
+            PipeOp::Describe => self.describe(&relation, env),
+            PipeOp::StaticDescribe => {
+                let text = description(&relation, &common_tables(env));
+                self.warn(Error::input("TW04", text, pipe.keyword));
+                Ok(relation)
+            }
+            PipeOp::Call {
+                function,
+                args,
+                alias,
+            } => {
+                let relation = self.call_table(relation, function, args, env)?;
+                Ok(match alias {
+                    None => relation,
+                    Some(alias) => Relation {
+                        scope: relation.scope.under(&alias.text),
+                        ..relation
+                    },
+                })
+            }
+            PipeOp::Window(items) => self.window_items(relation, items, pipe.keyword, env),
+            op if is_flow(op) => Err(not_outermost(pipe, &self.source(pipe.keyword))),
+            _ => Err(Error::not_implemented(
+                self.source(pipe.keyword),
+                pipe.keyword,
+            )),
         }
+    }
+
+    /// The subpipe whose condition is true: its pipes stand in place of the IF.
+    pub(super) fn chosen<'p>(
+        &self,
+        branches: &'p [(ast::Expr, Vec<Pipe>)],
+        otherwise: Option<&'p [Pipe]>,
+        env: &Env,
+    ) -> Result<Option<&'p [Pipe]>> {
+        for (condition, pipes) in branches {
+            let value = self.constant_in(condition, "IF", env).map_err(|error| {
+                error.hint("only script variables, constants and parameters are known before rows are read")
+            })?;
+            match value {
+                ScalarValue::Boolean(Some(true)) => return Ok(Some(pipes)),
+                ScalarValue::Boolean(_) | ScalarValue::Null => {}
+                other => {
+                    let found = type_name(&other.data_type());
+                    let message = format!("IF needs a BOOL, this is {found}");
+                    return Err(Error::input("TM0401", message, condition.span));
+                }
+            }
+        }
+        Ok(otherwise)
+    }
+
+    /// One row that says what the table is: nothing of it is read.
+    fn describe(&self, relation: &Relation, env: &Env) -> Result<Relation> {
+        let text = description(relation, &common_tables(env));
+        let mut described = one_row();
+        let new = NewColumn {
+            name: Some("Describe".into()),
+            text: "Describe".into(),
+            value: Typed::literal(ScalarValue::from(text), Span::default()),
+        };
+        let columns = self.add_columns(&mut described, vec![new])?;
+        described.scope = Scope::new(columns);
+        Ok(described)
+    }
+
+    /// Deprecated: EXTEND where every item has a window function.
+    fn window_items(
+        &self,
+        relation: Relation,
+        items: &[SelectItem],
+        keyword: Span,
+        env: &Env,
+    ) -> Result<Relation> {
+        let without = items.iter().find_map(|item| match item {
+            SelectItem::Expr { expr, .. } if has_window(expr) => None,
+            SelectItem::Expr { expr, .. } => Some(expr.span),
+            SelectItem::Star { span, .. } => Some(*span),
+        });
+        if let Some(span) = without {
+            let message = "an item of WINDOW needs a window function";
+            return Err(Error::input("TM0315", message, span).hint("write `|> EXTEND …`"));
+        }
+        let message = "WINDOW is deprecated: EXTEND does the same";
+        self.warn(Error::input("TW01", message, keyword).hint("write `|> EXTEND …`"));
+        self.extend(relation, items, &[], env)
     }
 
     /// Keeps the rows for which the condition is TRUE; window functions in it see all rows.
@@ -148,6 +249,54 @@ impl Binder<'_> {
             relation.scope.columns[position] = column;
         }
         Ok(relation)
+    }
+}
+
+/// The tables of WITH that can be named here.
+fn common_tables(env: &Env) -> Vec<String> {
+    let chain = std::iter::successors(env.ctes.as_deref(), |cte| cte.before.as_deref());
+    let mut names: Vec<String> = chain.map(|cte| cte.name.clone()).collect();
+    names.reverse();
+    names
+}
+
+/// Whether a window function stands somewhere in the expression, outside of subqueries.
+fn has_window(expr: &ast::Expr) -> bool {
+    match expr.kind.as_ref() {
+        ast::ExprKind::Call(call) => {
+            call.over.is_some()
+                || call.args.iter().any(|argument| match &argument.value {
+                    ast::ArgumentValue::Expr(expr) => has_window(expr),
+                    _ => false,
+                })
+        }
+        ast::ExprKind::Unary { operand, .. }
+        | ast::ExprKind::Cast { operand, .. }
+        | ast::ExprKind::Extract { operand, .. }
+        | ast::ExprKind::Is { operand, .. } => has_window(operand),
+        ast::ExprKind::Binary { left, right, .. }
+        | ast::ExprKind::IsDistinctFrom { left, right, .. } => {
+            has_window(left) || has_window(right)
+        }
+        ast::ExprKind::And(operands) | ast::ExprKind::Or(operands) => {
+            operands.iter().any(has_window)
+        }
+        ast::ExprKind::Between {
+            operand, low, high, ..
+        } => [operand, low, high].into_iter().any(has_window),
+        ast::ExprKind::Case {
+            operand,
+            branches,
+            otherwise,
+        } => {
+            let mut whole = operand.iter().chain(otherwise);
+            let mut parts = branches.iter().flat_map(|(when, then)| [when, then]);
+            whole.any(has_window) || parts.any(has_window)
+        }
+        ast::ExprKind::Field { base, .. } | ast::ExprKind::Subscript { base, .. } => {
+            has_window(base)
+        }
+        _ => false,
     }
 }
 

@@ -19,27 +19,37 @@ impl Binder<'_> {
         if let Some(with) = &query.with {
             env = self.with(with, &env)?;
         }
-        let mut relation = self.body(&query.body, &env)?;
-        let mut pipes = query.pipes.as_slice();
+        let relation = self.body(&query.body, &env)?;
+        self.pipes(relation, &query.pipes, &mut env)
+    }
+
+    /// Pipe operators one after the other.
+    pub(super) fn pipes<'e>(
+        &self,
+        mut relation: Relation,
+        mut pipes: &[Pipe],
+        env: &mut Env<'e>,
+    ) -> Result<Relation> {
         while let Some((pipe, rest)) = pipes.split_first() {
             let unions = unions_in_a_row(pipes);
             if let PipeOp::With(with) = &pipe.op {
-                env = self.with(with, &env)?;
+                *env = self.with(with, env)?;
             } else if unions > 1 {
-                relation = self.unions(relation, &pipes[..unions], &env)?;
+                relation = self.unions(relation, &pipes[..unions], env)?;
                 pipes = &pipes[unions..];
                 continue;
             } else {
-                relation = self.pipe(relation, pipe, &env)?;
+                relation = self.pipe(relation, pipe, env)?;
             }
             pipes = rest;
         }
         Ok(relation)
     }
 
-    fn body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
+    pub(super) fn body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
         match body {
             QueryBody::From(items) => self.bind_from(items, env),
+            QueryBody::Catalog(query) => self.catalog_query(query, env),
             QueryBody::Standard {
                 set: SetExpr::Select(select),
                 order_by,
@@ -47,7 +57,7 @@ impl Binder<'_> {
             } => {
                 let mut relation = self.select(select, order_by, env)?;
                 if let Some(limit) = limit {
-                    self.limit(&mut relation, limit)?;
+                    self.limit(&mut relation, limit, env)?;
                 }
                 Ok(relation)
             }
@@ -61,7 +71,7 @@ impl Binder<'_> {
                     self.order_by(&mut relation, order_by, env)?;
                 }
                 if let Some(limit) = limit {
-                    self.limit(&mut relation, limit)?;
+                    self.limit(&mut relation, limit, env)?;
                 }
                 Ok(relation)
             }

@@ -14,6 +14,9 @@ pub(super) fn from(table: &Path, operators: Vec<PipeOp>) -> Query {
         kind: TableKind::Table(table.clone()),
         alias: None,
         with_offset: None,
+        hints: Vec::new(),
+        sample: None,
+        pivot: None,
         span,
     };
     let item = FromItem {
@@ -63,6 +66,7 @@ pub(super) fn losses(table: &Path, condition: &Expr) -> Query {
     };
     let group = GroupBy {
         items: vec![key],
+        hints: Vec::new(),
         ordered: false,
         span,
     };

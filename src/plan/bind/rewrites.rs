@@ -11,6 +11,40 @@ use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Argument, ArgumentValue, Call, ExprKind};
 
+/// Functions that are no functions of the catalog: name, form and sentence.
+pub(super) const REWRITTEN: &[(&str, &str, &str)] = &[
+    (
+        "if",
+        "IF(BOOL, value, value)",
+        "The second argument where the first is TRUE, otherwise the third.",
+    ),
+    (
+        "countif",
+        "COUNTIF(BOOL)",
+        "The number of rows for which the condition is TRUE.",
+    ),
+    (
+        "logical_and",
+        "LOGICAL_AND(BOOL)",
+        "TRUE if no value is FALSE.",
+    ),
+    (
+        "logical_or",
+        "LOGICAL_OR(BOOL)",
+        "TRUE if any value is TRUE.",
+    ),
+    (
+        "div",
+        "DIV(integer, integer)",
+        "The whole part of a quotient.",
+    ),
+    (
+        "ifnull",
+        "IFNULL(value, value)",
+        "The second argument where the first is NULL.",
+    ),
+];
+
 impl Binder<'_> {
     /// The call in other words, if it is one of these.
     pub(super) fn rewrite_call(

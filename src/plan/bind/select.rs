@@ -6,7 +6,7 @@ use datafusion::logical_expr::Expr;
 use super::Binder;
 use super::group::{GroupKey, GroupRules, Grouping};
 use super::nested::inferred_name;
-use super::order::{at_position, position, sort_key};
+use super::order::{at_position, position};
 use super::query::one_row;
 use super::relation::{NewColumn, Relation};
 use super::scope::Scope;
@@ -238,7 +238,7 @@ impl Binder<'_> {
                     item.expr.span,
                 ));
             }
-            keys.push(sort_key(column.expr(), item.order));
+            keys.push(self.sort_key(column.expr(), item.order));
         }
         if select.distinct {
             relation = self.distinct(relation)?;

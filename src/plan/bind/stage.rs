@@ -8,6 +8,7 @@ use datafusion::logical_expr::Expr;
 
 use super::Binder;
 use super::group::GroupKey;
+use super::macros::Arguments;
 use super::scope::{Scope, ScopeColumn};
 use super::typed::Typed;
 use super::with::Cte;
@@ -21,6 +22,8 @@ pub(super) struct Env<'e> {
     pub(super) ctes: Option<Rc<Cte>>,
     /// The enclosing query, if this is a subquery.
     pub(super) outer: Option<&'e Outer<'e>>,
+    /// Those of the function whose body this is.
+    pub(super) arguments: Option<Rc<Arguments>>,
 }
 
 /// An enclosing query's names.
@@ -131,6 +134,17 @@ impl<'s> Stage<'s> {
             Calls::Refused => Vec::new(),
             Calls::Taken(taken) => std::mem::take(taken),
         }
+    }
+
+    /// The columns of calls that were taken out of expressions here.
+    pub(super) fn extracted(&self) -> impl Iterator<Item = &ScopeColumn> {
+        [&self.aggregates, &self.windows]
+            .into_iter()
+            .flat_map(|calls| match calls {
+                Calls::Refused => &[],
+                Calls::Taken(taken) => taken.as_slice(),
+            })
+            .map(|extracted| &extracted.column)
     }
 
     pub(super) fn has_aggregates(&self) -> bool {

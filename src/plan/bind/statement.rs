@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
 
 use super::relation::{Finished, Relation};
 use super::scope::ScopeColumn;
@@ -12,33 +13,39 @@ use super::types::data_type;
 use super::{Binder, Bound};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    CreateExternalTable, CreateTable, ExprKind, OptionSetting, Path, Query, Statement,
-    StatementKind,
+    ColumnDefinition, CreateExternalTable, ExprKind, OptionSetting, Path, Query, Statement,
+    StatementKind, TableTarget,
 };
 use crate::plan::{BoundQuery, OutputColumn};
 
 impl Binder<'_> {
     pub(super) fn statement(&self, statement: &Statement) -> Result<Bound> {
+        self.hints(&statement.hints)?;
         match &statement.kind {
-            StatementKind::Query(query) => Ok(Bound::Query(self.outermost(query)?)),
+            StatementKind::Query(query) => self.outermost(query),
             StatementKind::Explain(explain) => Ok(Bound::Explain {
                 analyze: explain.analyze,
                 statement: Box::new(self.statement(&explain.statement)?),
             }),
             StatementKind::CreateTable(create) => {
-                if !create.temporary && self.catalog.database().is_some() {
-                    return self.create_table(create);
-                }
-                Ok(Bound::CreateTable {
-                    name: session_name(&create.name)?,
-                    or_replace: create.or_replace,
-                    if_not_exists: create.if_not_exists,
-                    query: self.stored(in_memory(create)?)?,
-                })
+                let (relation, place) = match &create.query {
+                    Some(query) => (self.query(query, &Env::default())?, query.span),
+                    None => (self.no_rows(&create.target)?, create.target.name.span),
+                };
+                let step = self.create_table(relation, &create.target, place)?;
+                Ok(Bound::Steps(vec![step]))
             }
             StatementKind::Table(statement) => self.table_statement(statement),
+            StatementKind::Insert(insert) => {
+                let relation = self.query(&insert.query, &Env::default())?;
+                let step = self.insert(relation, &insert.target)?;
+                Ok(Bound::Steps(vec![step]))
+            }
             StatementKind::CreateView(create) => {
-                let name = session_name(&create.name)?;
+                let mut name = session_name(&create.name)?;
+                if let Some(module) = &self.parameters.module {
+                    name = format!("{module}.{name}");
+                }
                 // The plan will stand in those of other statements: its ids must not be theirs.
                 let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
                 *self.realm.borrow_mut() = format!("{}_", word.to_ascii_lowercase());
@@ -50,15 +57,25 @@ impl Binder<'_> {
                 })
             }
             StatementKind::CreateExternalTable(create) => self.external_table(create),
+            _ => Err(Error::input(
+                "TM0315",
+                "only queries and statements that store rows have a plan",
+                statement.span,
+            )),
         }
     }
 
-    pub(super) fn outermost(&self, query: &Query) -> Result<BoundQuery> {
-        let relation = self.query(query, &Env::default())?;
-        self.output(relation)
+    /// The table of a CREATE TABLE without a query.
+    fn no_rows(&self, target: &TableTarget) -> Result<Relation> {
+        let schema = declared(&target.columns)?;
+        let fields = schema.fields().iter();
+        let nullable = fields.map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
+        let empty = MemTable::try_new(schema, vec![Vec::new()])?;
+        self.scan("empty", Arc::new(empty))
     }
 
-    fn output(&self, relation: Relation) -> Result<BoundQuery> {
+    pub(super) fn output(&self, relation: Relation) -> Result<BoundQuery> {
         let Finished { plan, columns, .. } = self.finish(relation, true)?;
         let columns = columns
             .iter()
@@ -71,7 +88,7 @@ impl Binder<'_> {
     }
 
     /// A query whose rows are kept under the names of its columns.
-    pub(super) fn stored(&self, query: &Query) -> Result<BoundQuery> {
+    fn stored(&self, query: &Query) -> Result<BoundQuery> {
         let relation = self.query(query, &Env::default())?;
         check_names(&relation.scope.columns, query.span)?;
         self.output(relation)
@@ -105,9 +122,13 @@ impl Binder<'_> {
             )
             .hint("write LOCATION 'data.csv'"));
         };
+        let columns = match create.columns.as_slice() {
+            [] => None,
+            columns => Some(declared(columns)?),
+        };
         let provider = self
             .files
-            .open(&path, format.as_deref(), &options, declared(create)?)
+            .open(&path, format.as_deref(), &options, columns)
             .map_err(|error| error.at(location.map_or(create.name.span, |place| place.span)))?;
         Ok(Bound::CreateExternalTable {
             name,
@@ -118,7 +139,7 @@ impl Binder<'_> {
     }
 
     /// An option's value: a literal, or a bare word as text.
-    fn option(&self, option: &OptionSetting) -> Result<ScalarValue> {
+    pub(super) fn option(&self, option: &OptionSetting) -> Result<ScalarValue> {
         if let ExprKind::Path(path) = option.value.kind.as_ref()
             && let [word] = path.parts.as_slice()
         {
@@ -138,33 +159,22 @@ fn our_option(name: &str) -> &str {
     }
 }
 
-fn declared(create: &CreateExternalTable) -> Result<Option<SchemaRef>> {
-    if create.columns.is_empty() {
-        return Ok(None);
-    }
-    let mut fields = Vec::with_capacity(create.columns.len());
-    for column in &create.columns {
+/// The columns as they were declared.
+pub(super) fn declared(columns: &[ColumnDefinition]) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let name = &column.name.text;
+        if fields
+            .iter()
+            .any(|field| field.name().eq_ignore_ascii_case(name))
+        {
+            let message = format!("two columns are called `{name}`");
+            return Err(Error::input("TM0305", message, column.name.span));
+        }
         let written = data_type(&column.data_type)?;
-        fields.push(Field::new(&column.name.text, written, !column.not_null));
+        fields.push(Field::new(name, written, !column.not_null));
     }
-    Ok(Some(Arc::new(Schema::new(fields))))
-}
-
-/// The query of a table that is kept in memory, which has nothing but a query.
-fn in_memory(create: &CreateTable) -> Result<&Query> {
-    if !create.layout.is_empty() {
-        let message = "a table in memory has no partitions, shards or order";
-        return Err(Error::input("TM0749", message, create.name.span).hint(
-            "open a database with --db DIRECTORY; TEMP tables are kept in memory there too",
-        ));
-    }
-    match &create.query {
-        Some(query) if create.columns.is_empty() => Ok(query),
-        _ => Err(Error::not_implemented(
-            "a table in memory with a list of columns",
-            create.name.span,
-        )),
-    }
+    Ok(Arc::new(Schema::new(fields)))
 }
 
 /// Tables of a session have plain names.
@@ -177,7 +187,7 @@ pub(super) fn session_name(path: &Path) -> Result<String> {
 }
 
 /// TM0305: what stores rows needs a name for every column, each once.
-fn check_names(columns: &[ScopeColumn], span: Span) -> Result<()> {
+pub(super) fn check_names(columns: &[ScopeColumn], span: Span) -> Result<()> {
     let mut offenders: Vec<String> = Vec::new();
     for (index, column) in columns.iter().enumerate() {
         let repeated = column

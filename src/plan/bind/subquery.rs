@@ -26,6 +26,7 @@ impl Binder<'_> {
         let env = Env {
             ctes: stage.env.ctes.clone(),
             outer: Some(&around),
+            arguments: stage.env.arguments.clone(),
         };
         self.query(query, &env)
     }

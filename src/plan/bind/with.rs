@@ -40,6 +40,24 @@ enum Source {
     },
 }
 
+impl Cte {
+    /// A table that a function is called with.
+    pub(super) fn of_argument(
+        name: &str,
+        finished: Finished,
+        before: Option<Rc<Cte>>,
+    ) -> Result<Self> {
+        Ok(Cte {
+            name: name.to_string(),
+            source: Source::Query {
+                relations: relations(&finished.plan)?,
+                finished,
+            },
+            before,
+        })
+    }
+}
+
 impl Binder<'_> {
     /// The surroundings with these tables.
     pub(super) fn with<'e>(&self, with: &With, env: &Env<'e>) -> Result<Env<'e>> {
@@ -135,6 +153,7 @@ impl Binder<'_> {
         let inner = Env {
             ctes: Some(Rc::clone(&recursion)),
             outer: env.outer,
+            arguments: env.arguments.clone(),
         };
         let span = table.name.span;
         let mut plans = Vec::with_capacity(rest.len());

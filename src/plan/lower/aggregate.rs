@@ -3,11 +3,14 @@
 use std::iter::zip;
 use std::sync::Arc;
 
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use crate::catalog::functions::takes_narrow;
 use crate::error::{Error, Result};
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::aggregate::{self, Aggregation, Function};
@@ -18,6 +21,35 @@ pub(crate) fn aggregate_input(aggregate: &AggregateExec) -> Result<&Arc<dyn Exec
     Ok(definition(aggregate)?.input())
 }
 
+/// Columns of [`aggregate_input`] that are keys and nothing else.
+pub(crate) fn plain_keys(aggregate: &AggregateExec) -> Result<Vec<usize>> {
+    let definition = definition(aggregate)?;
+    let in_functions: Vec<usize> = definition
+        .aggr_expr()
+        .iter()
+        .flat_map(|function| {
+            let order = function.order_bys().iter().map(|key| Arc::clone(&key.expr));
+            function.expressions().into_iter().chain(order)
+        })
+        .chain(definition.filter_expr().iter().flatten().cloned())
+        .flat_map(|expr| collect_columns(&expr))
+        .map(|column| column.index())
+        .collect();
+    let keys = definition.group_expr().expr().iter();
+    let (columns, computed): (Vec<_>, Vec<_>) = keys.partition(|(expr, _)| expr.is::<Column>());
+    let in_keys: Vec<usize> = computed
+        .iter()
+        .flat_map(|(expr, _)| collect_columns(expr))
+        .map(|column| column.index())
+        .collect();
+    Ok(columns
+        .iter()
+        .filter_map(|(expr, _)| expr.downcast_ref::<Column>())
+        .map(Column::index)
+        .filter(|column| !in_functions.contains(column) && !in_keys.contains(column))
+        .collect())
+}
+
 /// Ends `input`, the stream of [`aggregate_input`], in the aggregate.
 pub(crate) fn lower_aggregate(
     aggregate: &AggregateExec,
@@ -25,8 +57,12 @@ pub(crate) fn lower_aggregate(
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let definition = definition(aggregate)?;
+    let has_groups = !definition.group_expr().is_true_no_grouping();
     let functions = zip(definition.aggr_expr(), definition.filter_expr())
-        .map(|(function, filter)| Function::new(function, filter.as_ref()))
+        .map(|(function, filter)| {
+            let takes_narrow = takes_narrow(function.fun(), function.is_distinct(), has_groups);
+            Function::new(function, filter.as_ref(), takes_narrow)
+        })
         .collect::<Result<_>>()?;
     let limit = aggregate
         .is_unordered_unfiltered_group_by_distinct()

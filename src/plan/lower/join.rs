@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{Branch, PipelineGraph, Stream};
 use crate::exec::operators::join::{
-    BuildSink, Column, Fetch, JoinSpec, OutputColumns, PairFilter, Probe, TableSlot,
-    UnmatchedSource,
+    BuildSink, Column, Fetch, JoinSpec, OutputColumns, PairFilter, Probe, SpillJoin, SpilledSource,
+    SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
 };
 
 /// An equi-join of any type.
@@ -150,6 +150,10 @@ fn lower(
         Arc::clone(&sides.left),
         Arc::clone(&slot),
     );
+    // Rows that are written out come back in another order.
+    if graph.limited && !right.ordered {
+        return Ok(spilling(&spec, sides, &slot, build, (left, right), graph));
+    }
     let built = left.into_sink(graph, Arc::new(build));
     let probe = Probe::new(
         Arc::clone(&spec),
@@ -167,6 +171,29 @@ fn lower(
         });
     }
     Ok(stream)
+}
+
+/// The same with sides that are written out where the build side does not fit.
+fn spilling(
+    spec: &Arc<JoinSpec>,
+    sides: &Sides,
+    slot: &TableSlot,
+    build: BuildSink,
+    (left, right): (Stream, Stream),
+    graph: &mut PipelineGraph,
+) -> Stream {
+    let join = SpillJoin::new(spec, &sides.left, &sides.right);
+    let built = left.into_sink(graph, Arc::new(SpillingBuild::new(&join, build)));
+    let probe = Probe::new(Arc::clone(spec), Arc::clone(&sides.right), Arc::clone(slot));
+    let mut stream = right.then(Arc::new(SpillingProbe::new(&join, probe)), &[built]);
+    let probes = (0..stream.branches.len()).collect();
+    stream.branches.push(Branch {
+        source: Arc::new(SpilledSource::new(&join, slot)),
+        operators: Vec::new(),
+        after: vec![built],
+        after_branches: probes,
+    });
+    stream
 }
 
 fn spec(request: Request, sides: &Sides) -> Result<JoinSpec> {

@@ -38,12 +38,16 @@ use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
 
-/// The pipelines of `plan`, ending in `sink`.
+/// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
 pub(crate) fn lower(
     plan: &Arc<dyn ExecutionPlan>,
     sink: Arc<dyn AnySink>,
+    limited: bool,
 ) -> Result<PipelineGraph> {
-    let mut graph = PipelineGraph::default();
+    let mut graph = PipelineGraph {
+        limited,
+        ..PipelineGraph::default()
+    };
     let stream = lower_node(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
     Ok(graph)
@@ -66,7 +70,8 @@ pub(crate) fn lower_node(
         return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-        let input = lower_node(aggregate::aggregate_input(aggregate)?, graph)?;
+        let keys = aggregate::plain_keys(aggregate)?;
+        let input = lower_narrow(aggregate::aggregate_input(aggregate)?, &keys, graph)?;
         return aggregate::lower_aggregate(aggregate, input, graph);
     }
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
@@ -85,6 +90,23 @@ pub(crate) fn lower_node(
         return join::lower_cross_join(join, left, right, graph);
     }
     lower_order_and_shape(plan, graph)
+}
+
+/// The same for an operator that takes columns narrower than planned, and takes columns `text` as they are.
+fn lower_narrow(
+    plan: &Arc<dyn ExecutionPlan>,
+    text: &[usize],
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let text = project::handed_on(projection, text);
+        let input = lower_narrow(projection.input(), &text, graph)?;
+        return project::lower_narrow_projection(projection, input);
+    }
+    if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
+        return scan::lower_narrow_scan(scan, text);
+    }
+    lower_node(plan, graph)
 }
 
 fn lower_order_and_shape(

@@ -30,11 +30,15 @@ pub(crate) fn lower_recursive(
     let name = query.name().to_string();
     let schema = query.schema();
     let term = Arc::clone(query.recursive_term());
+    let limited = graph.limited;
     let round = {
         let (name, schema) = (name.clone(), Arc::clone(&schema));
         move |found: Vec<RecordBatch>| {
             let term = with_found_rows(&term, &name, &schema, &found)?;
-            let mut graph = PipelineGraph::default();
+            let mut graph = PipelineGraph {
+                limited,
+                ..PipelineGraph::default()
+            };
             let slot = Slot::default();
             lower_node(&term, &mut graph)?
                 .into_sink(&mut graph, Arc::new(CollectSink::new(Arc::clone(&slot))));

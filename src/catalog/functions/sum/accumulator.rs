@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
-use arrow::datatypes::Decimal128Type;
+use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type};
 use datafusion::common::Result;
 use datafusion::common::cast::as_list_array;
 use datafusion::logical_expr::Accumulator;
@@ -72,7 +72,11 @@ where
     T::Native: Into<i128>,
 {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.add_all::<T>(&values[0], 1)
+        match values[0].data_type() {
+            // Decimals of 128 bits may come in 64.
+            DataType::Decimal64(..) => self.add_all::<Decimal64Type>(&values[0], 1),
+            _ => self.add_all::<T>(&values[0], 1),
+        }
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
-use arrow::datatypes::Decimal128Type;
+use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type};
 use datafusion::common::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
@@ -70,7 +70,7 @@ impl<T> GroupedSum<T> {
 }
 
 /// NULL counts as false.
-fn passes(filter: &BooleanArray, row: usize) -> bool {
+pub(in crate::catalog::functions) fn passes(filter: &BooleanArray, row: usize) -> bool {
     filter.is_valid(row) && filter.value(row)
 }
 
@@ -85,7 +85,16 @@ where
         opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
-        self.add_all::<T>(&values[0], group_indices, opt_filter, total_num_groups)
+        match values[0].data_type() {
+            // Decimals of 128 bits may come in 64.
+            DataType::Decimal64(..) => self.add_all::<Decimal64Type>(
+                &values[0],
+                group_indices,
+                opt_filter,
+                total_num_groups,
+            ),
+            _ => self.add_all::<T>(&values[0], group_indices, opt_filter, total_num_groups),
+        }
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {

@@ -27,6 +27,7 @@ use datafusion::scalar::ScalarValue;
 use crate::error::Error;
 use accumulator::{DistinctSum, PlainSum};
 use groups::GroupedSum;
+pub(super) use groups::passes;
 
 /// `sum` as the language has it.
 pub(crate) fn checked_sum() -> Arc<AggregateUDF> {
@@ -34,7 +35,7 @@ pub(crate) fn checked_sum() -> Arc<AggregateUDF> {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct CheckedSum {
+pub(super) struct CheckedSum {
     inner: Sum,
 }
 
@@ -251,7 +252,7 @@ fn check_digits(total: i128) -> Result<()> {
     Ok(())
 }
 
-fn add(total: i128, value: i128) -> Result<i128> {
+pub(super) fn add(total: i128, value: i128) -> Result<i128> {
     total.checked_add(value).ok_or_else(|| too_large("DECIMAL"))
 }
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::exec::{BatchStream, RunContext, Source, stream_of};
 
 use super::partitions::Partitions;
+use super::spilled::Spilled;
 
 /// The results, partition by partition.
 #[derive(Debug)]
@@ -21,10 +22,22 @@ impl GroupSource {
 
 impl Source for GroupSource {
     fn units(&self, _context: &Arc<RunContext>) -> Result<usize> {
-        Ok(self.partitions.number())
+        let spilled = self.partitions.spilled();
+        Ok(match spilled.and_then(Spilled::files) {
+            Some(files) => files.len(),
+            None => self.partitions.number(),
+        })
     }
 
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream> {
+        if let Some(spilled) = self
+            .partitions
+            .spilled()
+            .filter(|spilled| spilled.is_used())
+        {
+            let groups = spilled.groups(unit, self.partitions.plan(), context);
+            return Ok(stream_of(groups));
+        }
         let (table, memory) = self.partitions.take(unit, context)?;
         let Some(mut table) = table else {
             return Ok(stream_of(std::iter::empty()));

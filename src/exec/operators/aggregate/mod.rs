@@ -6,13 +6,17 @@
 //! one unit for each partition merges what is left and gives the rows. [`ungrouped`]: one state for each worker, merged at the
 //! end.
 //!
+//! Where memory has a limit and the groups do not fit, all states go to files ([`spilled`]).
+//!
 //! A table that never overflowed is not taken apart: one worker alone never makes states at all, and few groups are merged into
 //! the first worker's table.
 
+mod keys;
 mod merge;
 mod partial;
 mod partitions;
 mod plan;
+mod spilled;
 mod table;
 mod ungrouped;
 
@@ -31,7 +35,10 @@ pub(crate) fn aggregate(plan: Aggregation, input: Stream, graph: &mut PipelineGr
         return Stream::from_source(Arc::new(source), vec![sink]);
     }
     let ordered = plan.in_order;
-    let partitions = Arc::new(partitions::Partitions::new(Arc::clone(&plan)));
+    // Groups that are written out come back in another order.
+    let can_spill = graph.limited && !ordered;
+    let partitions = partitions::Partitions::new(Arc::clone(&plan), can_spill);
+    let partitions = Arc::new(partitions);
     let sink = partial::GroupSink::new(plan, Arc::clone(&partitions));
     let sink = input.into_sink(graph, Arc::new(sink));
     let mut output = Stream::from_source(Arc::new(merge::GroupSource::new(partitions)), vec![sink]);

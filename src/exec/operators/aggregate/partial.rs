@@ -6,16 +6,22 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::partitions::{Outbox, Partitions, used_bytes};
+use super::partitions::{Outbox, Partitions, partitions_of, used_bytes};
 use super::plan::Aggregation;
-use super::table::GroupTable;
-use crate::error::{Error, Result};
+use super::spilled::Spilled;
+use super::table::{Cargo, GroupTable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::exchange::Scatter;
+use crate::exec::memory::{Room, Share, limit_reached};
 use crate::exec::{Flow, RunContext, Sink};
 
 /// Groups at which a worker's table overflows: what stays in a core's cache. (In tests small ones overflow, too.)
 const TABLE_GROUPS: usize = if cfg!(test) { 24 } else { 64 * 1024 };
+/// The same where keys are dense integers: one large table is then better than several.
+const DENSE_TABLE_GROUPS: usize = if cfg!(test) { 48 } else { 4 * 1024 * 1024 };
 /// Bytes at which it overflows, where groups are large...
 const TABLE_BYTES: usize = 16 * 1024 * 1024;
+const DENSE_TABLE_BYTES: usize = 16 * TABLE_BYTES;
 /// ... and so many that it is not the size of each that counts: a few huge ones would only grow again.
 const TABLE_GROUPS_AT_LEAST: usize = if cfg!(test) { 12 } else { 4 * 1024 };
 /// Of 10 rows, so many or more were new groups: grouping here is a waste, the partitions do it once.
@@ -40,10 +46,13 @@ pub(super) struct WorkerGroups {
     size: usize,
     rows_until_size: usize,
     /// Rows go to the partitions ungrouped.
-    converts: bool,
+    scatters: bool,
     /// There from the first overflow on.
     outbox: Option<Outbox>,
     memory: MemoryReservation,
+    /// There where groups can be written out: decides when.
+    room: Option<Room>,
+    splitter: Option<Scatter>,
 }
 
 impl GroupSink {
@@ -55,39 +64,58 @@ impl GroupSink {
 impl Sink for GroupSink {
     type Local = WorkerGroups;
 
+    fn share(&self, context: &RunContext) -> Option<Arc<Share>> {
+        let spilled = self.partitions.spilled()?;
+        Some(Arc::clone(spilled.share(context)))
+    }
+
     fn start(&self, context: &Arc<RunContext>) -> Result<WorkerGroups> {
+        let share = Sink::share(self, context);
+        let context = match &share {
+            Some(share) => &context.charging(share.as_pool()),
+            None => context,
+        };
         Ok(WorkerGroups {
+            room: share.as_ref().map(Room::new),
+            splitter: None,
             context: Arc::clone(context),
             table: GroupTable::new(&self.plan)?,
             rows: 0,
             size: 0,
             rows_until_size: 0,
-            converts: false,
+            scatters: false,
             outbox: None,
             memory: context.reserve("aggregate"),
         })
     }
 
     fn push(&self, worker: &mut WorkerGroups, batch: RecordBatch) -> Result<Flow> {
-        if worker.converts {
-            let states = worker.table.to_states(&batch)?;
-            worker.send(&states, &self.partitions)?;
-        } else {
-            worker.table.update(&batch)?;
-            worker.rows += batch.num_rows() * self.plan.group_by.groups().len().max(1);
-            worker.look_at_size(batch.num_rows());
-            if self.overflows(worker) {
-                worker.overflow(&self.partitions)?;
+        let grouped = self.group(worker, &batch);
+        match (grouped, self.partitions.spilled()) {
+            // The rows are in a table or on their way to one; there is no room for more of them.
+            (Err(error), Some(spilled)) if error.kind() == ErrorKind::Limit => {
+                worker.write_out(spilled, &self.partitions)?;
             }
+            (grouped, _) => grouped?,
         }
-        worker.reserve()?;
         Ok(match self.plan.limit {
             Some(limit) if worker.table.len() >= limit => Flow::Done,
             _ => Flow::More,
         })
     }
 
-    fn finish(&self, workers: Vec<WorkerGroups>, context: &Arc<RunContext>) -> Result<()> {
+    fn finish(&self, mut workers: Vec<WorkerGroups>, context: &Arc<RunContext>) -> Result<()> {
+        if let Some(spilled) = self
+            .partitions
+            .spilled()
+            .filter(|spilled| spilled.is_used())
+        {
+            for worker in &mut workers {
+                worker.write_out(spilled, &self.partitions)?;
+            }
+            drop(workers);
+            return spilled.finish(context);
+        }
         let filled = workers.iter().filter(|worker| !worker.table.is_empty());
         let groups: usize = workers.iter().map(|worker| worker.table.len()).sum();
         let in_one = self.plan.in_order || filled.count() <= 1 || groups <= FEW_GROUPS;
@@ -96,7 +124,7 @@ impl Sink for GroupSink {
         }
         workers
             .into_par_iter()
-            .map(|worker| worker.leave(&self.partitions, context))
+            .map(|worker| worker.leave(&self.partitions))
             .collect()
     }
 
@@ -106,10 +134,30 @@ impl Sink for GroupSink {
 }
 
 impl GroupSink {
+    fn group(&self, worker: &mut WorkerGroups, batch: &RecordBatch) -> Result<()> {
+        let is_spilled = self.partitions.spilled().is_some_and(Spilled::is_used);
+        if worker.scatters && !is_spilled {
+            let inputs = Cargo::Inputs(worker.table.ungrouped(batch)?);
+            worker.send(&inputs, &self.partitions)?;
+        } else {
+            worker.table.update(batch)?;
+            worker.rows += batch.num_rows() * self.plan.group_by.groups().len().max(1);
+            worker.look_at_size(batch.num_rows());
+            if !is_spilled && self.overflows(worker) {
+                worker.overflow(&self.partitions)?;
+            }
+        }
+        worker.reserve()
+    }
+
     /// One worker, or one partition, has nothing to gain from partitions.
     fn overflows(&self, worker: &WorkerGroups) -> bool {
         let groups = worker.table.len();
-        (groups > TABLE_GROUPS || groups > TABLE_GROUPS_AT_LEAST && worker.size > TABLE_BYTES)
+        let (most, bytes) = match worker.table.is_dense() {
+            true => (DENSE_TABLE_GROUPS, DENSE_TABLE_BYTES),
+            false => (TABLE_GROUPS, TABLE_BYTES),
+        };
+        (groups > most || groups > TABLE_GROUPS_AT_LEAST && worker.size > bytes)
             && worker.context.partitions() > 1
             && !self.plan.in_order
     }
@@ -129,10 +177,13 @@ impl GroupSink {
         }
         let mut states = Vec::new();
         for mut worker in workers {
-            if let Some(batch) = worker.table.take_states()? {
-                first.memory.try_grow(used_bytes(&batch)?)?;
-                states.push(batch);
+            if let Some(cargo) = worker.table.take_states()? {
+                first.memory.grow(used_bytes(cargo.batch())?);
+                states.push(cargo);
             }
+        }
+        if first.room.is_some() {
+            first.memory.grow(first.size);
         }
         self.partitions.set_only(first.table, states, first.memory)
     }
@@ -151,13 +202,34 @@ impl WorkerGroups {
 
     fn reserve(&mut self) -> Result<()> {
         let outbox = self.outbox.as_ref().map_or(0, Outbox::size);
-        Ok(self.memory.try_resize(self.size + outbox)?)
+        match &self.room {
+            None => Ok(self.memory.try_resize(self.size + outbox)?),
+            // States lie beside the table when they are written out.
+            Some(room) if room.has_room_in_all((self.size + outbox) * 3 / 2) => Ok(()),
+            Some(room) => Err(limit_reached(room.share().name(), room.share().limit())),
+        }
+    }
+
+    /// Writes out all that this worker and the partitions hold.
+    fn write_out(&mut self, spilled: &Spilled, partitions: &Partitions) -> Result<()> {
+        let plan = partitions.plan();
+        spilled.write(&mut self.table, &mut self.splitter, plan, &self.context)?;
+        let outbox = self.outbox.take();
+        partitions.write_out(spilled, outbox, &mut self.splitter, &self.context)?;
+        self.rows = 0;
+        self.size = self.table.size();
+        self.rows_until_size = 0;
+        if let Some(room) = &self.room {
+            room.resize(self.size);
+        }
+        Ok(())
     }
 
     /// Empties the table into the partitions, and stops grouping if that did not pay.
     fn overflow(&mut self, partitions: &Partitions) -> Result<()> {
         let is_poor = self.table.len() * 10 >= self.rows * POOR_REDUCTION;
-        self.converts = is_poor && self.table.can_convert();
+        // (With several grouping sets each row is several, and nowhere near new groups only.)
+        self.scatters = is_poor && partitions.plan().group_by.groups().len() == 1;
         if let Some(states) = self.table.take_states()? {
             self.send(&states, partitions)?;
         }
@@ -166,25 +238,26 @@ impl WorkerGroups {
         Ok(())
     }
 
-    fn send(&mut self, states: &RecordBatch, partitions: &Partitions) -> Result<()> {
+    fn send(&mut self, cargo: &Cargo, partitions: &Partitions) -> Result<()> {
         let outbox = self
             .outbox
-            .get_or_insert_with(|| Outbox::new(self.context.partitions()));
-        outbox.add(states, partitions.plan())?;
+            .get_or_insert_with(|| Outbox::new(partitions_of(&self.context)));
+        outbox.add(cargo, partitions.plan())?;
         outbox.send_large(partitions, &self.context)
     }
 
     /// Hands over all that is left.
-    fn leave(mut self, partitions: &Partitions, context: &RunContext) -> Result<()> {
+    fn leave(mut self, partitions: &Partitions) -> Result<()> {
         let mut outbox = self
             .outbox
             .take()
-            .unwrap_or_else(|| Outbox::new(context.partitions()));
+            .unwrap_or_else(|| Outbox::new(partitions_of(&self.context)));
         if let Some(states) = self.table.take_states()? {
             outbox.add(&states, partitions.plan())?;
         }
         // The partitions reserve what they get.
         self.memory.free();
-        outbox.leave(partitions, context)
+        outbox.leave(partitions, &self.context);
+        Ok(())
     }
 }

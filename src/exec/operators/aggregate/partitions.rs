@@ -8,38 +8,91 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::plan::Aggregation;
-use super::table::GroupTable;
+use super::spilled::Spilled;
+use super::table::{Cargo, GroupTable};
 use crate::error::{Error, Result};
 use crate::exec::RunContext;
 use crate::exec::exchange::Scatter;
 
-/// Rows of states that a worker collects for a partition before it merges them into the partition's table.
-const MERGE_ROWS: usize = if cfg!(test) { 16 } else { 16 * 1024 };
+/// Rows that a worker collects for a partition before it hands them over.
+const PARCEL_ROWS: usize = if cfg!(test) { 16 } else { 4 * 1024 };
+/// Bytes at which it hands them over, where states are large.
+const PARCEL_BYTES: usize = 1024 * 1024;
 
-/// Bytes at which it merges them, where states are large.
+/// Rows that wait with a partition before they are merged into its table. Not less than half of the groups it has: the table has
+/// to come back into the cache each time.
+const MERGE_ROWS: usize = if cfg!(test) { 32 } else { 16 * 1024 };
+/// Bytes at which they are merged.
 const MERGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many partitions for each that an exchange has: the tables of most aggregates then fit a core's cache one by one.
+const FINER: usize = if cfg!(test) { 1 } else { 8 };
+
+/// Into how many partitions groups are cut.
+pub(super) fn partitions_of(context: &RunContext) -> usize {
+    match context.partitions() {
+        1 => 1,
+        many => many * FINER,
+    }
+}
 
 /// The partitions of one aggregate. How many there are is known when the first worker overflows, or else at the end.
 #[derive(Debug)]
 pub(super) struct Partitions {
     plan: Arc<Aggregation>,
     all: OnceLock<Vec<Mutex<Partition>>>,
+    /// Where groups go that do not fit; none where they must stay.
+    spilled: Option<Spilled>,
 }
 
-/// One part of the groups: a table, and states that are not in it yet.
+/// One part of the groups: a table, and what is not in it yet.
 #[derive(Debug, Default)]
 pub(super) struct Partition {
     table: Option<GroupTable>,
-    states: Vec<RecordBatch>,
+    waiting: Parcel,
     memory: Option<MemoryReservation>,
 }
 
 impl Partitions {
-    pub(super) fn new(plan: Arc<Aggregation>) -> Self {
+    pub(super) fn new(plan: Arc<Aggregation>, can_spill: bool) -> Self {
         Partitions {
             plan,
             all: OnceLock::new(),
+            spilled: can_spill.then(Spilled::new),
         }
+    }
+
+    pub(super) fn spilled(&self) -> Option<&Spilled> {
+        self.spilled.as_ref()
+    }
+
+    /// Writes out what all partitions hold, and what lies in `outbox`.
+    pub(super) fn write_out(
+        &self,
+        spilled: &Spilled,
+        outbox: Option<Outbox>,
+        splitter: &mut Option<Scatter>,
+        context: &RunContext,
+    ) -> Result<()> {
+        let parcels = outbox.into_iter().flat_map(|outbox| outbox.parcels);
+        let mut write = |mut partition: Partition| {
+            partition.merge(&self.plan, context)?;
+            match &mut partition.table {
+                Some(table) => spilled.write(table, splitter, &self.plan, context),
+                None => Ok(()),
+            }
+        };
+        for waiting in parcels {
+            write(Partition {
+                waiting,
+                ..Partition::default()
+            })?;
+        }
+        for partition in self.all.get().into_iter().flatten() {
+            let partition = std::mem::take(&mut *lock(partition));
+            write(partition)?;
+        }
+        Ok(())
     }
 
     pub(super) fn plan(&self) -> &Arc<Aggregation> {
@@ -68,12 +121,15 @@ impl Partitions {
     pub(super) fn set_only(
         &self,
         table: GroupTable,
-        states: Vec<RecordBatch>,
+        states: Vec<Cargo>,
         memory: MemoryReservation,
     ) -> Result<()> {
         let only = Partition {
             table: Some(table),
-            states,
+            waiting: Parcel {
+                cargo: states,
+                ..Parcel::default()
+            },
             memory: Some(memory),
         };
         self.all
@@ -93,35 +149,50 @@ impl Partitions {
             .and_then(|all| all.get(number))
             .ok_or_else(|| Error::bug("an aggregate was read before it was finished"))?;
         let mut partition = std::mem::take(&mut *lock(partition));
-        let states = std::mem::take(&mut partition.states);
-        partition.merge(states, &self.plan, context)?;
+        partition.merge(&self.plan, context)?;
         Ok((partition.table, partition.memory))
     }
 }
 
 impl Partition {
-    /// Merges `states` into the table, which is made where there is none.
-    fn merge(
-        &mut self,
-        states: Vec<RecordBatch>,
-        plan: &Arc<Aggregation>,
-        context: &RunContext,
-    ) -> Result<()> {
-        if states.is_empty() {
+    /// Adds a parcel, which is counted already, to what waits.
+    fn take_in(&mut self, parcel: Parcel) {
+        self.waiting.rows += parcel.rows;
+        self.waiting.bytes += parcel.bytes;
+        self.waiting.cargo.extend(parcel.cargo);
+    }
+
+    fn is_merge_due(&self) -> bool {
+        let groups = self.table.as_ref().map_or(0, GroupTable::len);
+        self.waiting.rows >= MERGE_ROWS.max(groups / 2)
+            || self.waiting.bytes >= MERGE_BYTES && self.waiting.rows >= groups / 2
+    }
+
+    /// Merges what waits into the table, which is made where there is none.
+    fn merge(&mut self, plan: &Arc<Aggregation>, context: &RunContext) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.cargo.is_empty() {
             return Ok(());
         }
         let table = match &mut self.table {
             Some(table) => table,
             None => self.table.insert(GroupTable::new(plan)?),
         };
-        let memory = self
-            .memory
-            .get_or_insert_with(|| context.reserve("aggregate"));
-        for batch in states {
+        for cargo in &waiting.cargo {
             context.cancel.check()?;
-            table.merge(&batch)?;
+            table.absorb(cargo)?;
         }
-        Ok(memory.try_resize(table.size())?)
+        drop(waiting);
+        let size = table.size();
+        let memory = self.memory(context);
+        // It is there already; whoever adds more is told that there is no room.
+        memory.resize(size);
+        Ok(())
+    }
+
+    fn memory(&mut self, context: &RunContext) -> &mut MemoryReservation {
+        self.memory
+            .get_or_insert_with(|| context.reserve("aggregate"))
     }
 }
 
@@ -149,10 +220,10 @@ pub(super) struct Outbox {
     parcels: Vec<Parcel>,
 }
 
-/// What one worker has for one partition.
+/// What one worker has for one partition, or a partition for its table.
 #[derive(Debug, Default)]
 struct Parcel {
-    batches: Vec<RecordBatch>,
+    cargo: Vec<Cargo>,
     rows: usize,
     bytes: usize,
 }
@@ -173,28 +244,29 @@ impl Outbox {
         self.parcels.iter().map(|parcel| parcel.bytes).sum()
     }
 
-    /// Cuts `states` by their keys.
-    pub(super) fn add(&mut self, states: &RecordBatch, plan: &Aggregation) -> Result<()> {
-        let bytes_per_row = used_bytes(states)? / states.num_rows().max(1);
-        let keys = &states.columns()[..plan.key_columns()];
-        for (number, part) in self.scatter.split(states, keys)? {
+    /// Cuts `cargo` by its keys.
+    pub(super) fn add(&mut self, cargo: &Cargo, plan: &Aggregation) -> Result<()> {
+        let batch = cargo.batch();
+        let bytes_per_row = used_bytes(batch)? / batch.num_rows().max(1);
+        let keys = &batch.columns()[..plan.key_columns()];
+        for (number, part) in self.scatter.split(batch, keys)? {
             let parcel = &mut self.parcels[number];
             parcel.rows += part.num_rows();
             parcel.bytes += part.num_rows() * bytes_per_row;
-            parcel.batches.push(part);
+            parcel.cargo.push(cargo.part(part));
         }
         Ok(())
     }
 
-    /// Merges large parcels, so that memory grows with the groups and not with the rows. A partition that another worker is
-    /// merging into has to wait: nobody stands in line for it.
+    /// Hands over large parcels, and merges where enough is waiting, so that memory grows with the groups and not with the rows. A
+    /// partition that another worker is merging has to wait: nobody stands in line for it.
     pub(super) fn send_large(&mut self, to: &Partitions, context: &RunContext) -> Result<()> {
         for (partition, parcel) in to
             .get_or_make(self.partitions)
             .iter()
             .zip(&mut self.parcels)
         {
-            if parcel.rows < MERGE_ROWS && parcel.bytes < MERGE_BYTES {
+            if parcel.rows < PARCEL_ROWS && parcel.bytes < PARCEL_BYTES {
                 continue;
             }
             let mut partition = match partition.try_lock() {
@@ -202,22 +274,22 @@ impl Outbox {
                 Err(TryLockError::WouldBlock) => continue,
                 Err(TryLockError::Poisoned(partition)) => partition.into_inner(),
             };
-            let parcel = std::mem::take(parcel);
-            partition.merge(parcel.batches, to.plan(), context)?;
+            partition.memory(context).try_grow(parcel.bytes)?;
+            partition.take_in(std::mem::take(parcel));
+            if partition.is_merge_due() {
+                partition.merge(to.plan(), context)?;
+            }
         }
         Ok(())
     }
 
     /// Leaves the rest with the partitions, to be merged when they are taken.
-    pub(super) fn leave(self, with: &Partitions, context: &RunContext) -> Result<()> {
+    pub(super) fn leave(self, with: &Partitions, context: &RunContext) {
         for (partition, parcel) in with.get_or_make(self.partitions).iter().zip(self.parcels) {
             let mut partition = lock(partition);
-            let memory = partition
-                .memory
-                .get_or_insert_with(|| context.reserve("aggregate"));
-            memory.try_grow(parcel.bytes)?;
-            partition.states.extend(parcel.batches);
+            // The worker that hands it over no longer holds it.
+            partition.memory(context).grow(parcel.bytes);
+            partition.take_in(parcel);
         }
-        Ok(())
     }
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray};
-use arrow::datatypes::{DataType, SchemaRef};
-use arrow::record_batch::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, new_null_array};
+use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::GroupsAccumulator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
-use datafusion::physical_plan::aggregates::PhysicalGroupBy;
+use datafusion::physical_plan::aggregates::{PhysicalGroupBy, evaluate_group_by};
 
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
+use crate::exec::narrow::NarrowBatch;
 
 /// What an aggregate computes.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Aggregation {
     /// The key columns, with the number of the grouping set last where there are several sets.
     pub(super) group_schema: SchemaRef,
     pub(super) functions: Vec<Function>,
+    /// What the functions take, each expression once.
+    inputs: Vec<Input>,
     pub(super) input_schema: SchemaRef,
     pub(super) output_schema: SchemaRef,
     /// So many groups are enough, whichever they are.
@@ -32,7 +35,7 @@ pub(crate) struct Aggregation {
 impl Aggregation {
     pub(crate) fn new(
         group_by: &PhysicalGroupBy,
-        functions: Vec<Function>,
+        mut functions: Vec<Function>,
         input_schema: SchemaRef,
         output_schema: SchemaRef,
     ) -> Result<Self> {
@@ -48,10 +51,15 @@ impl Aggregation {
             group_by.groups().to_vec(),
             group_by.has_grouping_set(),
         );
+        let mut inputs = Vec::new();
+        functions
+            .iter_mut()
+            .for_each(|function| function.find_inputs(&mut inputs));
         Ok(Aggregation {
             group_by,
             group_schema,
             functions,
+            inputs,
             input_schema,
             output_schema,
             limit: None,
@@ -81,6 +89,38 @@ impl Aggregation {
         self.group_schema.fields().len()
     }
 
+    /// The key columns of each grouping set.
+    pub(super) fn keys(&self, batch: &NarrowBatch) -> Result<Vec<Vec<ArrayRef>>> {
+        let stored = |(expr, _): &(Arc<dyn PhysicalExpr>, String)| expr.is::<Column>();
+        let batch = match self.group_by.expr().iter().all(stored) {
+            true => batch.given(),
+            false => batch.planned()?,
+        };
+        Ok(evaluate_group_by(&self.group_by, batch)?)
+    }
+
+    /// What the functions take, over all rows of `batch`.
+    pub(super) fn inputs(&self, batch: &NarrowBatch) -> Result<Vec<ArrayRef>> {
+        self.inputs
+            .iter()
+            .map(|input| match input.may_be_narrow {
+                true => batch.evaluate_narrow(&input.expr),
+                false => batch.evaluate(&input.expr),
+            })
+            .collect()
+    }
+
+    /// NULL for each of [`inputs`](Self::inputs), for one row.
+    pub(super) fn no_inputs(&self) -> Result<Vec<ArrayRef>> {
+        self.inputs
+            .iter()
+            .map(|input| {
+                let data_type = input.expr.data_type(&self.input_schema)?;
+                Ok(new_null_array(&data_type, 1))
+            })
+            .collect()
+    }
+
     /// One line for EXPLAIN.
     pub(super) fn describe(&self) -> String {
         let names: Vec<&str> = self.functions.iter().map(Function::name).collect();
@@ -96,6 +136,14 @@ impl Aggregation {
     }
 }
 
+/// An expression that functions take.
+#[derive(Debug)]
+struct Input {
+    expr: Arc<dyn PhysicalExpr>,
+    /// Everyone who takes it also takes narrower types.
+    may_be_narrow: bool,
+}
+
 /// One aggregate of the list, with its arguments.
 #[derive(Debug)]
 pub(crate) struct Function {
@@ -103,6 +151,11 @@ pub(crate) struct Function {
     /// What it aggregates, then what it is ordered by.
     arguments: Vec<Arc<dyn PhysicalExpr>>,
     filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Where arguments and filter are among the inputs of all functions.
+    argument_inputs: Vec<usize>,
+    filter_input: Option<usize>,
+    /// It takes decimals in 64 bits for those in 128.
+    takes_narrow: bool,
     /// How many columns its state takes.
     state_columns: usize,
 }
@@ -117,6 +170,7 @@ impl Function {
     pub(crate) fn new(
         expr: &Arc<AggregateFunctionExpr>,
         filter: Option<&Arc<dyn PhysicalExpr>>,
+        takes_narrow: bool,
     ) -> Result<Self> {
         let order = expr.order_bys().iter().map(|key| Arc::clone(&key.expr));
         Ok(Function {
@@ -127,9 +181,33 @@ impl Function {
                 .map(|argument| checked(&argument))
                 .collect::<Result<_>>()?,
             filter: filter.map(checked).transpose()?,
+            argument_inputs: Vec::new(),
+            filter_input: None,
+            takes_narrow,
             state_columns: expr.state_fields()?.len(),
             expr: Arc::clone(expr),
         })
+    }
+
+    /// Finds arguments and filter among `inputs`, or adds them.
+    fn find_inputs(&mut self, inputs: &mut Vec<Input>) {
+        let mut find = |expr: &Arc<dyn PhysicalExpr>, may_be_narrow| {
+            let same = |input: &Input| input.expr.eq(expr) && input.may_be_narrow == may_be_narrow;
+            inputs.iter().position(same).unwrap_or_else(|| {
+                let expr = Arc::clone(expr);
+                inputs.push(Input {
+                    expr,
+                    may_be_narrow,
+                });
+                inputs.len() - 1
+            })
+        };
+        self.argument_inputs = self
+            .arguments
+            .iter()
+            .map(|argument| find(argument, self.takes_narrow))
+            .collect();
+        self.filter_input = self.filter.as_ref().map(|filter| find(filter, false));
     }
 
     pub(super) fn name(&self) -> &str {
@@ -149,36 +227,31 @@ impl Function {
     }
 
     /// The arguments over all rows of `batch`.
-    pub(super) fn arguments(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        self.arguments
-            .iter()
-            .map(|argument| Ok(argument.evaluate(batch)?.into_array(batch.num_rows())?))
-            .collect()
+    pub(super) fn arguments(&self, batch: &NarrowBatch) -> Result<Vec<ArrayRef>> {
+        let evaluate = |argument| match self.takes_narrow {
+            true => batch.evaluate_narrow(argument),
+            false => batch.evaluate(argument),
+        };
+        self.arguments.iter().map(evaluate).collect()
     }
 
-    /// The arguments over all rows of `batch`, and which of them count.
-    pub(super) fn inputs(&self, batch: &RecordBatch) -> Result<Inputs> {
-        let filter = match &self.filter {
+    /// The arguments, and which rows count, from the inputs of all functions.
+    pub(super) fn pick(&self, inputs: &[ArrayRef]) -> Result<Inputs> {
+        let filter = match self.filter_input {
             None => None,
-            Some(filter) => {
-                let rows = filter.evaluate(batch)?.into_array(batch.num_rows())?;
-                let rows = rows
-                    .as_boolean_opt()
-                    .ok_or_else(|| Error::bug("an aggregate's filter is not a condition"))?;
-                Some(rows.clone())
+            Some(position) => {
+                let rows = inputs[position].as_boolean_opt().cloned();
+                Some(rows.ok_or_else(|| Error::bug("an aggregate's filter is not a condition"))?)
             }
         };
         Ok(Inputs {
-            arguments: self.arguments(batch)?,
+            arguments: self
+                .argument_inputs
+                .iter()
+                .map(|position| Arc::clone(&inputs[*position]))
+                .collect(),
             filter,
         })
-    }
-
-    pub(super) fn argument_types(&self, input: &SchemaRef) -> Result<Vec<DataType>> {
-        self.arguments
-            .iter()
-            .map(|argument| Ok(argument.data_type(input)?))
-            .collect()
     }
 
     /// State for many groups, kept in columns where the function can, else one accumulator for each group.
@@ -190,12 +263,6 @@ impl Function {
         Ok(Box::new(GroupsAccumulatorAdapter::new(move || {
             expr.create_accumulator()
         })))
-    }
-
-    /// Whether single rows turn into states at little cost.
-    pub(super) fn converts_rows(&self) -> bool {
-        // With several arguments DataFusion's `percentile_cont` panics, and others gain little.
-        self.has_columnar_state() && self.arguments.len() <= 1
     }
 
     fn has_columnar_state(&self) -> bool {

@@ -3,22 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
-use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
-use datafusion::physical_plan::aggregates::order::{GroupOrdering, GroupOrderingFull};
 use datafusion::physical_plan::aggregates::{PhysicalGroupBy, evaluate_group_by};
 
+use super::keys::GroupKeys;
 use super::plan::{Aggregation, Inputs};
 use crate::error::{Error, Result};
+use crate::exec::narrow::NarrowBatch;
 
-/// Groups and the state of their aggregates. Rows come in by [`update`](Self::update), states of other tables by
-/// [`merge`](Self::merge); states or results go out and leave the table empty.
+/// Groups and the state of their aggregates. Rows come in by [`update`](Self::update), what other tables gave
+/// or left by [`absorb`](Self::absorb); states or results go out and leave the table empty.
 pub(super) struct GroupTable {
     plan: Arc<Aggregation>,
-    groups: Box<dyn GroupValues>,
+    groups: GroupKeys,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     /// The group of each row of the batch at hand.
     row_groups: Vec<usize>,
@@ -32,14 +32,8 @@ impl fmt::Debug for GroupTable {
 
 impl GroupTable {
     pub(super) fn new(plan: &Arc<Aggregation>) -> Result<Self> {
-        // Only with an ordering do tables number groups as they are first seen.
-        let ordering = if plan.in_order {
-            GroupOrdering::Full(GroupOrderingFull::new())
-        } else {
-            GroupOrdering::None
-        };
         Ok(GroupTable {
-            groups: new_group_values(Arc::clone(&plan.group_schema), &ordering)?,
+            groups: GroupKeys::new(&plan.group_schema, plan.in_order)?,
             accumulators: plan
                 .functions
                 .iter()
@@ -55,7 +49,7 @@ impl GroupTable {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.len() == 0
     }
 
     /// Bytes held. May look at every group: not for every batch.
@@ -64,32 +58,45 @@ impl GroupTable {
         self.groups.size() + states + self.row_groups.capacity() * size_of::<usize>()
     }
 
+    /// Whether finding a group is as cheap with many groups as with few.
+    pub(super) fn is_dense(&self) -> bool {
+        self.groups.is_dense()
+    }
+
     /// Adds rows of the input.
     pub(super) fn update(&mut self, batch: &RecordBatch) -> Result<()> {
         let plan = Arc::clone(&self.plan);
-        let inputs = plan
-            .functions
-            .iter()
-            .map(|function| function.inputs(batch))
-            .collect::<Result<Vec<_>>>()?;
-        for keys in evaluate_group_by(&plan.group_by, batch)? {
+        let batch = NarrowBatch::new(batch, &plan.input_schema);
+        let inputs = plan.inputs(&batch)?;
+        for keys in plan.keys(&batch)? {
             self.add(&keys, &inputs)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, keys: &[ArrayRef], inputs: &[Inputs]) -> Result<()> {
+    /// Adds what is on its way between tables.
+    pub(super) fn absorb(&mut self, cargo: &Cargo) -> Result<()> {
+        match cargo {
+            Cargo::States(states) => self.merge(states),
+            Cargo::Inputs(inputs) => {
+                let (keys, inputs) = inputs.columns().split_at(self.plan.key_columns());
+                self.add(keys, inputs)
+            }
+        }
+    }
+
+    fn add(&mut self, keys: &[ArrayRef], inputs: &[ArrayRef]) -> Result<()> {
         self.groups.intern(keys, &mut self.row_groups)?;
         let groups = self.groups.len();
-        for (state, input) in self.accumulators.iter_mut().zip(inputs) {
-            let filter = input.filter.as_ref();
-            state.update_batch(&input.arguments, &self.row_groups, filter, groups)?;
+        for (state, function) in self.accumulators.iter_mut().zip(&self.plan.functions) {
+            let Inputs { arguments, filter } = function.pick(inputs)?;
+            state.update_batch(&arguments, &self.row_groups, filter.as_ref(), groups)?;
         }
         Ok(())
     }
 
     /// Adds states that another table gave.
-    pub(super) fn merge(&mut self, states: &RecordBatch) -> Result<()> {
+    fn merge(&mut self, states: &RecordBatch) -> Result<()> {
         if states.num_rows() == 0 {
             return Ok(());
         }
@@ -107,17 +114,16 @@ impl GroupTable {
     }
 
     /// All groups with their states, keys first; the table is empty then.
-    pub(super) fn take_states(&mut self) -> Result<Option<RecordBatch>> {
+    pub(super) fn take_states(&mut self) -> Result<Option<Cargo>> {
         if self.is_empty() {
             return Ok(None);
         }
         let rows = self.len();
-        let mut columns = self.groups.emit(EmitTo::All)?;
+        let mut columns = self.groups.take()?;
         for state in &mut self.accumulators {
             columns.extend(state.state(EmitTo::All)?);
         }
-        self.groups.clear_shrink(0);
-        state_batch(columns, rows).map(Some)
+        Ok(Some(Cargo::States(batch_of(columns, rows)?)))
     }
 
     /// All groups with their results; the table is empty then.
@@ -127,30 +133,23 @@ impl GroupTable {
             return Ok(RecordBatch::new_empty(schema));
         }
         let rows = RecordBatchOptions::new().with_row_count(Some(self.len()));
-        let mut columns = self.groups.emit(EmitTo::All)?;
+        let mut columns = self.groups.take()?;
         for state in &mut self.accumulators {
             columns.push(state.evaluate(EmitTo::All)?);
         }
         Ok(RecordBatch::try_new_with_options(schema, columns, &rows)?)
     }
 
-    /// Whether [`to_states`](Self::to_states) can be asked, and costs less than grouping.
-    pub(super) fn can_convert(&self) -> bool {
-        let functions = &self.plan.functions;
-        self.plan.group_by.groups().len() == 1
-            && functions.iter().all(super::Function::converts_rows)
-    }
-
-    /// Each row of the input as a group of its own.
-    pub(super) fn to_states(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let mut columns = evaluate_group_by(&self.plan.group_by, batch)?
+    /// Keys and inputs of all rows, to be grouped by another table.
+    pub(super) fn ungrouped(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let batch = NarrowBatch::new(batch, &self.plan.input_schema);
+        let mut columns = self
+            .plan
+            .keys(&batch)?
             .pop()
             .ok_or_else(|| Error::bug("an aggregate without a grouping set"))?;
-        for (state, function) in self.accumulators.iter().zip(&self.plan.functions) {
-            let inputs = function.inputs(batch)?;
-            columns.extend(state.convert_to_state(&inputs.arguments, inputs.filter.as_ref())?);
-        }
-        state_batch(columns, batch.num_rows())
+        columns.extend(self.plan.inputs(&batch)?);
+        batch_of(columns, batch.rows())
     }
 
     /// Adds the groups that are there even without input: one for each grouping set that has no keys.
@@ -159,42 +158,62 @@ impl GroupTable {
         if !plan.group_by.has_grouping_set() {
             return Ok(());
         }
-        // One row of NULLs gives the keys; the filter keeps it from being counted. (No row at all would be taken for "every
-        // group has been seen".)
         let only_nulls = PhysicalGroupBy::new(
             plan.group_by.null_expr().to_vec(),
             plan.group_by.null_expr().to_vec(),
             plan.group_by.groups().to_vec(),
             true,
         );
-        let none: [ArrayRef; 0] = [];
-        let row = state_batch(none.to_vec(), 1)?;
-        let inputs = plan
-            .functions
-            .iter()
-            .map(|function| {
-                Ok(Inputs {
-                    arguments: function
-                        .argument_types(&plan.input_schema)?
-                        .iter()
-                        .map(|data_type| new_null_array(data_type, 1))
-                        .collect(),
-                    filter: Some(BooleanArray::from(vec![false])),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let keys = evaluate_group_by(&only_nulls, &row)?;
+        let keys = evaluate_group_by(&only_nulls, &batch_of(Vec::new(), 1)?)?;
+        let inputs = plan.no_inputs()?;
         for (keys, set) in keys.iter().zip(plan.group_by.groups()) {
             if set.iter().all(|is_null| *is_null) {
-                self.add(keys, &inputs)?;
+                self.add_uncounted(keys, &inputs)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Adds the group of one row that no function counts. (No row at all would be taken for "every group has been seen".)
+    fn add_uncounted(&mut self, keys: &[ArrayRef], inputs: &[ArrayRef]) -> Result<()> {
+        self.groups.intern(keys, &mut self.row_groups)?;
+        let groups = self.groups.len();
+        let none = BooleanArray::from(vec![false]);
+        for (state, function) in self.accumulators.iter_mut().zip(&self.plan.functions) {
+            let Inputs { arguments, .. } = function.pick(inputs)?;
+            state.update_batch(&arguments, &self.row_groups, Some(&none), groups)?;
         }
         Ok(())
     }
 }
 
-/// A batch of states: types are what the accumulators give, names mean nothing.
-fn state_batch(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+/// What is on its way between tables: keys, and beside them...
+#[derive(Debug)]
+pub(super) enum Cargo {
+    /// ... the states of groups.
+    States(RecordBatch),
+    /// ... the functions' inputs in rows that nobody has grouped.
+    Inputs(RecordBatch),
+}
+
+impl Cargo {
+    pub(super) fn batch(&self) -> &RecordBatch {
+        match self {
+            Cargo::States(batch) | Cargo::Inputs(batch) => batch,
+        }
+    }
+
+    /// The same cargo with some of its rows.
+    pub(super) fn part(&self, rows: RecordBatch) -> Self {
+        match self {
+            Cargo::States(_) => Cargo::States(rows),
+            Cargo::Inputs(_) => Cargo::Inputs(rows),
+        }
+    }
+}
+
+/// A batch on its way between tables: types are those of the columns, names mean nothing.
+pub(super) fn batch_of(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|column| Field::new("", column.data_type().clone(), true))

@@ -12,6 +12,7 @@ use datafusion::physical_plan::filter::batch_filter;
 
 use super::plan::Aggregation;
 use crate::error::{Error, Result};
+use crate::exec::narrow::NarrowBatch;
 use crate::exec::{BatchStream, Flow, RunContext, Sink, Source, stream_of};
 
 /// Both ends.
@@ -54,10 +55,14 @@ impl Sink for UngroupedSink {
     fn push(&self, totals: &mut Totals, batch: RecordBatch) -> Result<Flow> {
         for (state, function) in zip(&mut totals.states, &self.plan.functions) {
             let rows = match function.filter() {
-                Some(filter) => Cow::Owned(batch_filter(&batch, filter)?),
+                Some(filter) => {
+                    let planned = NarrowBatch::new(&batch, &self.plan.input_schema);
+                    Cow::Owned(batch_filter(planned.planned()?, filter)?)
+                }
                 None => Cow::Borrowed(&batch),
             };
             if rows.num_rows() > 0 {
+                let rows = NarrowBatch::new(&rows, &self.plan.input_schema);
                 state.update_batch(&function.arguments(&rows)?)?;
             }
         }

@@ -27,9 +27,11 @@ fn context() -> Arc<RunContext> {
         ),
         cancel: CancelToken::default(),
         task: Arc::default(),
+        charged: None,
         memory: Arc::default(),
         spill: Arc::default(),
         runtime: Arc::default(),
+        max_recursion: 10_000,
     })
 }
 
@@ -55,6 +57,7 @@ fn source_of(files: &[ScanFile]) -> FileSource {
         table: Arc::clone(files[0].data.schema()),
         projection: vec![0],
         filters: Vec::new(),
+        narrow: Vec::new(),
         batch_rows: 1,
     };
     FileSource::new("*.parquet", files, request, None)

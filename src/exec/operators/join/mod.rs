@@ -18,6 +18,7 @@ mod keys;
 mod output;
 mod probe;
 mod rows;
+mod spilled;
 mod table;
 mod unmatched;
 
@@ -31,6 +32,7 @@ pub(crate) use build::BuildSink;
 pub(crate) use fetch::Fetch;
 pub(crate) use output::{Column, OutputColumns, PairFilter};
 pub(crate) use probe::Probe;
+pub(crate) use spilled::{SpillJoin, SpilledSource, SpillingBuild, SpillingProbe};
 pub(crate) use table::JoinTable;
 pub(crate) use unmatched::UnmatchedSource;
 
@@ -38,7 +40,7 @@ pub(crate) use unmatched::UnmatchedSource;
 pub(crate) type TableSlot = Arc<OnceLock<JoinTable>>;
 
 /// One join, as the plan wants it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct JoinSpec {
     pub(crate) kind: JoinType,
     /// Key expressions, one for each key, over the inputs of either side. None: every pair is a candidate.

@@ -23,7 +23,7 @@ pub(crate) enum Column {
 }
 
 /// Columns of both sides put together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OutputColumns {
     pub(crate) schema: SchemaRef,
     pub(crate) columns: Vec<Column>,
@@ -121,7 +121,7 @@ fn is_whole(picked: &[u32], rows: usize) -> bool {
 }
 
 /// The condition beside the keys, over columns of both sides.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PairFilter {
     pub(crate) expression: Arc<dyn PhysicalExpr>,
     pub(crate) input: OutputColumns,

@@ -98,6 +98,7 @@ fn limit_takes_numbers_and_parameters() {
     let parameters = Parameters {
         named: vec![("n".to_string(), 1i64.into())],
         positional: Vec::new(),
+        ..Parameters::default()
     };
     let (_, rows) =
         super::run_with("FROM u |> ORDER BY w |> LIMIT @N |> SELECT w", &parameters).unwrap();

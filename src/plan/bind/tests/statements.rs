@@ -2,6 +2,7 @@
 
 use super::{Bound, bound, catalog};
 use crate::plan::Parameters;
+use crate::plan::bind::Step;
 
 fn bind(text: &str) -> crate::error::Result<super::Binding> {
     bound(text, &catalog(), &Parameters::default())
@@ -17,13 +18,14 @@ fn stored_columns_need_names() {
             .contains("`1` has no name, `a` stands twice")
     );
     assert!(bind("CREATE VIEW z AS SELECT 1").is_err());
-    let Bound::CreateTable { name, query, .. } = bind("CREATE OR REPLACE TABLE z AS SELECT 1 AS a")
-        .unwrap()
-        .bound
-    else {
+    let bound = bind("CREATE OR REPLACE TABLE z AS SELECT 1 AS a").unwrap();
+    let Bound::Steps(steps) = bound.bound else {
         panic!("not a table");
     };
-    assert_eq!(name, "z");
+    let [Step::Write { target, query }] = steps.as_slice() else {
+        panic!("not a table");
+    };
+    assert_eq!(target.describe(), "create table z:");
     assert_eq!(query.columns[0].name, "a");
 }
 

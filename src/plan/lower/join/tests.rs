@@ -636,3 +636,5 @@ fn a_probe_side_cut_short_makes_no_row_lonely() {
     let ours = collect(&RunContext::for_tests(2, 10), stream, graph).unwrap();
     assert!(ours.iter().all(|batch| batch.column(3).null_count() == 0));
 }
+
+mod spilling;

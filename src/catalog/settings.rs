@@ -1,0 +1,147 @@
+//! Settings of a session: `SET @@name = value`, `SHOW SETTINGS`. The list is the register: every entry has its name, its values,
+//! its sentence, and how it is read and written.
+
+use datafusion::common::ScalarValue;
+
+/// Rounds after which a recursion is taken for an endless one.
+const MAX_RECURSION: usize = 10_000;
+/// Rows that LOG writes.
+const LOG_ROWS: usize = 20;
+
+/// What a session runs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// `"…"` is a text, and not a name.
+    pub(crate) double_quotes_are_strings: bool,
+    /// `7 / 2` is 3, and not 3.5.
+    pub(crate) int_division_truncates: bool,
+    /// NULL sorts behind every value, and not before.
+    pub(crate) nulls_are_largest: bool,
+    pub(crate) max_recursion: usize,
+    pub(crate) log_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            double_quotes_are_strings: false,
+            int_division_truncates: false,
+            nulls_are_largest: false,
+            max_recursion: MAX_RECURSION,
+            log_rows: LOG_ROWS,
+        }
+    }
+}
+
+/// One entry of [`SETTINGS`].
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    /// What it may be, for people.
+    pub(crate) values: &'static str,
+    /// A sentence.
+    pub(crate) about: &'static str,
+    pub(crate) get: fn(&Settings) -> ScalarValue,
+    /// `false`: the value is none that it may have.
+    set: fn(&mut Settings, &ScalarValue) -> bool,
+}
+
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "double_quotes",
+        values: "'name', 'string'",
+        about: "What \"…\" quotes: names, as in standard SQL, or texts with backslash escapes, as in GoogleSQL.",
+        get: |settings| word(settings.double_quotes_are_strings, "string", "name"),
+        set: |settings, value| {
+            choose(
+                &mut settings.double_quotes_are_strings,
+                value,
+                "string",
+                "name",
+            )
+        },
+    },
+    Setting {
+        name: "int_division",
+        values: "'float', 'truncate'",
+        about: "What integer / integer is: a FLOAT64, or the whole part of the quotient.",
+        get: |settings| word(settings.int_division_truncates, "truncate", "float"),
+        set: |settings, value| {
+            choose(
+                &mut settings.int_division_truncates,
+                value,
+                "truncate",
+                "float",
+            )
+        },
+    },
+    Setting {
+        name: "log_rows",
+        values: "0 to 100000",
+        about: "The number of rows that LOG writes.",
+        get: |settings| number(settings.log_rows),
+        set: |settings, value| in_range(&mut settings.log_rows, value, 0, 100_000),
+    },
+    Setting {
+        name: "max_recursion",
+        values: "1 to 1000000",
+        about: "The rounds after which a recursion fails as endless.",
+        get: |settings| number(settings.max_recursion),
+        set: |settings, value| in_range(&mut settings.max_recursion, value, 1, 1_000_000),
+    },
+    Setting {
+        name: "null_ordering",
+        values: "'nulls_min', 'nulls_max'",
+        about: "Whether NULL sorts before every value or behind.",
+        get: |settings| word(settings.nulls_are_largest, "nulls_max", "nulls_min"),
+        set: |settings, value| {
+            choose(
+                &mut settings.nulls_are_largest,
+                value,
+                "nulls_max",
+                "nulls_min",
+            )
+        },
+    },
+];
+
+impl Setting {
+    pub(crate) fn find(name: &str) -> Option<&'static Setting> {
+        let mut settings = SETTINGS.iter();
+        settings.find(|setting| setting.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the setting can have the value; then it has.
+    pub(crate) fn set(&self, settings: &mut Settings, value: &ScalarValue) -> bool {
+        (self.set)(settings, value)
+    }
+}
+
+fn word(yes: bool, on: &str, off: &str) -> ScalarValue {
+    ScalarValue::from(if yes { on } else { off })
+}
+
+fn choose(field: &mut bool, value: &ScalarValue, on: &str, off: &str) -> bool {
+    let Some(text) = value.try_as_str().flatten() else {
+        return false;
+    };
+    *field = text.eq_ignore_ascii_case(on);
+    *field || text.eq_ignore_ascii_case(off)
+}
+
+fn number(value: usize) -> ScalarValue {
+    ScalarValue::Int64(i64::try_from(value).ok())
+}
+
+fn in_range(field: &mut usize, value: &ScalarValue, low: usize, high: usize) -> bool {
+    let ScalarValue::Int64(Some(number)) = value else {
+        return false;
+    };
+    match usize::try_from(*number) {
+        Ok(number) if (low..=high).contains(&number) => {
+            *field = number;
+            true
+        }
+        _ => false,
+    }
+}

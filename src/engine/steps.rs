@@ -1,0 +1,171 @@
+//! Statements with several results or with effects: rows are made first, and all effects become visible together at the end.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::datasource::MemTable;
+use datafusion::execution::memory_pool::MemoryReservation;
+
+use super::query::{answer, answer_with_execution};
+use super::{Engine, Outcome, Rows, Summary, tables};
+use crate::catalog::TableChange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::spill::{batch_bytes, own_rows};
+use crate::plan::BoundQuery;
+use crate::plan::bind::{Step, WriteTarget};
+
+/// Carries out the steps in order.
+pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
+    if let [Step::Write { target, .. }] = steps.as_slice()
+        && is_there(engine, target)?
+    {
+        return Ok(Outcome::Done(Summary::new(0)));
+    }
+    let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
+    let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
+    let (mut changes, mut written) = (Vec::new(), 0);
+    // Each durable table has a version of its own: they follow each other, the tables in memory last.
+    let mut pending: Vec<tables::Pending> = Vec::new();
+    let mut kept = Vec::new();
+    for step in steps {
+        match step {
+            Step::Share { rows, query } => {
+                rows.fill(answer(engine, &query)?.collect::<Result<_>>()?)
+            }
+            // An answer that fails must fail before anything is stored.
+            Step::Answer(query) if writes => {
+                outcomes.push(Outcome::Rows(answer(engine, &query)?).in_memory()?);
+            }
+            Step::Answer(query) => outcomes.push(Outcome::Rows(answer(engine, &query)?)),
+            Step::Log(query) => notes.push(logged(engine, &query)?),
+            Step::Write {
+                target: WriteTarget::CreateDurable(new),
+                query,
+            } => pending.push(tables::create(engine, &new, &query)?),
+            Step::Write {
+                target: WriteTarget::InsertDurable(table),
+                query,
+            } => pending.push(tables::insert(engine, &table, &query)?),
+            Step::Write { target, query } => {
+                let (batches, memory) = collected(engine, &query)?;
+                kept.push((target.name().to_string(), memory));
+                written += batches
+                    .iter()
+                    .map(|batch| batch.num_rows() as u64)
+                    .sum::<u64>();
+                changes.push(change(target, batches)?);
+            }
+        }
+    }
+    for pending in pending {
+        written += pending.rows();
+        pending.commit(&mut notes)?;
+    }
+    engine.catalog().change_tables(&changes)?;
+    for (change, (name, memory)) in changes.iter().zip(kept) {
+        engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
+    }
+    if writes {
+        outcomes.push(Outcome::Done(Summary::new(written)));
+    }
+    Ok(Outcome::several(outcomes).with_warnings(notes))
+}
+
+/// `CREATE TABLE IF NOT EXISTS` of a table that exists: nothing is computed.
+fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
+    match target {
+        WriteTarget::CreateTable {
+            name,
+            if_not_exists: true,
+            ..
+        } => Ok(engine.catalog().find(name)?.is_some()),
+        WriteTarget::CreateDurable(new) if new.if_not_exists => {
+            Ok(engine.catalog().find(&new.name)?.is_some())
+        }
+        _ => Ok(false),
+    }
+}
+
+/// The rows of a query, and the memory that they are counted with.
+fn collected(engine: &Engine, query: &BoundQuery) -> Result<(Vec<RecordBatch>, MemoryReservation)> {
+    let (rows, execution) = answer_with_execution(engine, query, false)?;
+    let memory = execution.context().reserve("a table in memory");
+    drop(execution);
+    let mut batches = Vec::new();
+    for batch in rows {
+        let batch = own_rows(batch?)?;
+        memory.try_grow(batch_bytes(&batch))?;
+        batches.push(batch);
+    }
+    Ok((batches, memory))
+}
+
+fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange> {
+    Ok(match target {
+        WriteTarget::CreateTable {
+            name,
+            or_replace,
+            if_not_exists,
+            schema,
+        } => {
+            let batches = as_stored(&schema, batches)?;
+            TableChange::Create {
+                name,
+                table: Arc::new(MemTable::try_new(schema, vec![batches])?),
+                or_replace,
+                if_not_exists,
+            }
+        }
+        WriteTarget::Insert { name, schema } => TableChange::Append {
+            name,
+            batches: as_stored(&schema, batches)?,
+        },
+        WriteTarget::CreateDurable(_) | WriteTarget::InsertDurable(_) => {
+            return Err(Error::bug("a durable table kept in memory"));
+        }
+    })
+}
+
+/// The batches under the table's own columns; TM0510 for a NULL where it takes none.
+fn as_stored(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+    let stored = |batch: RecordBatch| {
+        for (field, column) in schema.fields().iter().zip(batch.columns()) {
+            if !field.is_nullable() && column.logical_null_count() > 0 {
+                let message = format!("the column `{}` takes no NULL", field.name());
+                return Err(Error::new(ErrorKind::Run, "TM0510", message)
+                    .hint("filter the rows with WHERE, or replace NULL with COALESCE"));
+            }
+        }
+        Ok(RecordBatch::try_new(
+            Arc::clone(schema),
+            batch.columns().to_vec(),
+        )?)
+    };
+    batches.into_iter().map(stored).collect()
+}
+
+/// The rows of a LOG as text.
+fn logged(engine: &Engine, query: &BoundQuery) -> Result<Error> {
+    let rows: Rows = answer(engine, query)?;
+    let names: Vec<String> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
+    let mut lines = vec![names.join(", ")];
+    for batch in rows {
+        let batch = batch?;
+        let options = arrow::util::display::FormatOptions::default().with_null("NULL");
+        let columns = batch.columns().iter();
+        let columns = columns
+            .map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            let values = columns.iter().map(|column| column.value(row).to_string());
+            lines.push(values.collect::<Vec<_>>().join(", "));
+        }
+    }
+    Ok(Error::run("TW05", format!("log:\n{}", lines.join("\n"))))
+}

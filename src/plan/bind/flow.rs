@@ -1,0 +1,406 @@
+//! What only the outermost query of a statement can do: give several results, and store rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use super::relation::{Finished, Relation, project};
+use super::scope::{Scope, ScopeColumn};
+use super::script::assign;
+use super::stage::Env;
+use super::statement::{check_names, declared, session_name};
+use super::typed::Typed;
+use super::{Binder, Bound, Step, WriteTarget, names};
+use crate::catalog::durable::SnapshotTable;
+use crate::catalog::shared::SharedRows;
+use crate::catalog::{Entry, rows_in_memory};
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{InsertTarget, Pipe, PipeOp, Query, TableTarget};
+use crate::plan::BoundQuery;
+
+impl Binder<'_> {
+    /// The outermost query of a statement.
+    pub(super) fn outermost(&self, query: &Query) -> Result<Bound> {
+        let mut env = Env::default();
+        if let Some(with) = &query.with {
+            env = self.with(with, &env)?;
+        }
+        let relation = self.body(&query.body, &env)?;
+        let mut steps = Vec::new();
+        let last = self.flow(relation, &query.pipes, &mut env, &mut steps)?;
+        match last {
+            Some(relation) if steps.is_empty() => Ok(Bound::Query(self.output(relation)?)),
+            Some(relation) => {
+                steps.push(Step::Answer(self.output(relation)?));
+                Ok(Bound::Steps(steps))
+            }
+            None => Ok(Bound::Steps(steps)),
+        }
+    }
+
+    /// Pipes that may end in an effect: then no table is left.
+    fn flow<'e>(
+        &self,
+        mut relation: Relation,
+        mut pipes: &[Pipe],
+        env: &mut Env<'e>,
+        steps: &mut Vec<Step>,
+    ) -> Result<Option<Relation>> {
+        while let Some(position) = pipes.iter().position(|pipe| is_flow(&pipe.op)) {
+            relation = self.pipes(relation, &pipes[..position], env)?;
+            let pipe = &pipes[position];
+            pipes = &pipes[position + 1..];
+            match self.flow_step(relation, pipe, env, steps)? {
+                Some(next) => relation = next,
+                None => {
+                    return match pipes.first() {
+                        None => Ok(None),
+                        Some(next) => Err(nothing_follows(pipe, next)),
+                    };
+                }
+            }
+        }
+        self.pipes(relation, pipes, env).map(Some)
+    }
+
+    fn flow_step<'e>(
+        &self,
+        relation: Relation,
+        pipe: &Pipe,
+        env: &mut Env<'e>,
+        steps: &mut Vec<Step>,
+    ) -> Result<Option<Relation>> {
+        match &pipe.op {
+            PipeOp::If {
+                branches,
+                otherwise,
+            } => match self.chosen(branches, otherwise.as_deref(), env)? {
+                Some(chosen) => self.flow(relation, chosen, env, steps),
+                None => Ok(Some(relation)),
+            },
+            PipeOp::Tee(subpipes) => {
+                let shared = self.share(relation, steps)?;
+                if subpipes.is_empty() {
+                    steps.push(Step::Answer(self.output(self.reread(&shared)?)?));
+                }
+                for subpipe in subpipes {
+                    self.branch(&shared, subpipe, env, steps)?;
+                }
+                self.reread(&shared).map(Some)
+            }
+            PipeOp::Fork(subpipes) => {
+                let shared = self.share(relation, steps)?;
+                for subpipe in subpipes {
+                    self.branch(&shared, subpipe, env, steps)?;
+                }
+                Ok(None)
+            }
+            PipeOp::Log(subpipe) => {
+                let shared = self.share(relation, steps)?;
+                let logged = self.reread(&shared)?;
+                let mut logged = self.pipes(
+                    logged,
+                    subpipe.as_deref().unwrap_or_default(),
+                    &mut env.clone(),
+                )?;
+                self.take_first(&mut logged, self.session.settings.log_rows)?;
+                steps.push(Step::Log(self.output(logged)?));
+                let mut relation = self.reread(&shared)?;
+                relation.sorted.clone_from(&shared.relation.sorted);
+                Ok(Some(relation))
+            }
+            PipeOp::CreateTable(target) => {
+                steps.push(self.create_table(relation, target, pipe.keyword)?);
+                Ok(None)
+            }
+            PipeOp::Insert(target) => {
+                steps.push(self.insert(relation, target)?);
+                Ok(None)
+            }
+            _ => Err(Error::bug("a pipe operator that gives a table")),
+        }
+    }
+
+    fn branch<'e>(
+        &self,
+        shared: &Shared,
+        subpipe: &[Pipe],
+        env: &Env<'e>,
+        steps: &mut Vec<Step>,
+    ) -> Result<()> {
+        let relation = self.reread(shared)?;
+        if let Some(relation) = self.flow(relation, subpipe, &mut env.clone(), steps)? {
+            steps.push(Step::Answer(self.output(relation)?));
+        }
+        Ok(())
+    }
+
+    fn take_first(&self, relation: &mut Relation, rows: usize) -> Result<()> {
+        relation.apply_order();
+        let plan = std::mem::take(&mut relation.plan);
+        relation.plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan)
+            .limit(0, Some(rows))?
+            .build()?;
+        Ok(())
+    }
+
+    /// Puts the relation aside, to be computed once.
+    fn share(&self, relation: Relation, steps: &mut Vec<Step>) -> Result<Shared> {
+        let mut whole = relation.clone();
+        let mut all: Vec<ScopeColumn> = Vec::new();
+        for column in every_column(&relation.scope) {
+            if !all.iter().any(|other| other.id == column.id) {
+                all.push(column.clone());
+            }
+        }
+        whole.scope.columns = all;
+        let Finished { plan, columns } = self.finish(whole, true)?;
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|column| Field::new(column.id.as_ref(), column.data_type.clone(), true))
+            .collect();
+        let rows = Arc::new(SharedRows::new(Arc::new(Schema::new(fields))));
+        let output = columns.iter().map(|column| crate::plan::OutputColumn {
+            name: column.id.to_string(),
+            anonymous: false,
+        });
+        let query = BoundQuery {
+            plan,
+            columns: output.collect(),
+        };
+        steps.push(Step::Share {
+            rows: Arc::clone(&rows),
+            query,
+        });
+        Ok(Shared { rows, relation })
+    }
+
+    /// The relation that was put aside, read back under new ids.
+    fn reread(&self, shared: &Shared) -> Result<Relation> {
+        let scan = self.scan("shared", Arc::clone(&shared.rows) as _)?;
+        let ids: HashMap<String, ScopeColumn> = scan
+            .scope
+            .columns
+            .iter()
+            .map(|column| (column.display().to_string(), column.clone()))
+            .collect();
+        let mut scope = shared.relation.scope.clone();
+        for column in every_column_mut(&mut scope) {
+            if let Some(read) = ids.get(column.id.as_ref()) {
+                column.id = Arc::clone(&read.id);
+                column.nullable = true;
+            }
+        }
+        Ok(Relation::new(scan.plan, scope))
+    }
+
+    pub(super) fn create_table(
+        &self,
+        relation: Relation,
+        target: &TableTarget,
+        place: Span,
+    ) -> Result<Step> {
+        let name = session_name(&target.name)?;
+        let (schema, query) = if target.columns.is_empty() {
+            check_names(&relation.scope.columns, place)?;
+            let query = self.output(relation)?;
+            let schema = crate::plan::output_schema(&query);
+            (schema, query)
+        } else {
+            let schema = declared(&target.columns)?;
+            let sources = by_position(&relation.scope.columns, &schema, target.name.span)?;
+            let query = self.stored_as(relation, &schema, &sources, place)?;
+            (schema, query)
+        };
+        if self.catalog.database().is_some() && !target.temporary {
+            let new = self.new_durable(name, target, schema)?;
+            let target = WriteTarget::CreateDurable(new);
+            return Ok(Step::Write { target, query });
+        }
+        if !target.layout.is_empty() {
+            let message = "a table in memory has no partitions, shards or order";
+            let hint =
+                "open a database with --db DIRECTORY; TEMP tables are kept in memory there too";
+            return Err(Error::input("TM0749", message, target.name.span).hint(hint));
+        }
+        Ok(Step::Write {
+            target: WriteTarget::CreateTable {
+                name,
+                or_replace: target.or_replace,
+                if_not_exists: target.if_not_exists,
+                schema,
+            },
+            query,
+        })
+    }
+
+    pub(super) fn insert(&self, relation: Relation, target: &InsertTarget) -> Result<Step> {
+        let name = super::macros::joined(&target.name);
+        let span = target.name.span;
+        let found = self.entry(&name).map_err(|error| error.at(span))?;
+        let mut durable = None;
+        let schema = match found {
+            Some(Entry::Table(table)) => match table.downcast_ref::<SnapshotTable>() {
+                Some(table) => {
+                    durable = Some(table.table.clone());
+                    Some(Arc::clone(&table.table.snapshot.columns.seen))
+                }
+                None => rows_in_memory(&table).map(|(schema, _)| schema),
+            },
+            Some(Entry::View(_)) => None,
+            None => return Err(self.unknown_table(&name, span, &Env::default())),
+        };
+        let Some(schema) = schema else {
+            let message = format!("`{name}` takes no rows: it is a view or is read from files");
+            return Err(Error::input("TM0319", message, span)
+                .hint("to write files end the query with `|> EXPORT DATA`"));
+        };
+        let columns = &relation.scope.columns;
+        let sources = if target.columns.is_empty() {
+            by_position(columns, &schema, span)?
+        } else {
+            by_list(columns.len(), &schema, target)?
+        };
+        let query = self.stored_as(relation, &schema, &sources, span)?;
+        let target = match durable {
+            Some(table) => WriteTarget::InsertDurable(table),
+            None => WriteTarget::Insert { name, schema },
+        };
+        Ok(Step::Write { target, query })
+    }
+
+    /// The rows as a table stores them; a column without a source is NULL.
+    fn stored_as(
+        &self,
+        mut relation: Relation,
+        schema: &SchemaRef,
+        sources: &[Option<usize>],
+        place: Span,
+    ) -> Result<BoundQuery> {
+        relation.apply_order();
+        let (mut exprs, mut columns) = (Vec::new(), Vec::new());
+        for (field, source) in schema.fields().iter().zip(sources) {
+            let null = || Typed::literal(datafusion::common::ScalarValue::Null, place);
+            let value = match source {
+                Some(index) => Typed::column(&relation.scope.columns[*index], place),
+                None => null(),
+            };
+            let value = assign(value, field.data_type())
+                .map_err(|error| error.inside(&format!("the column `{}`", field.name()), place))?;
+            let id = self.fresh(field.name());
+            exprs.push(value.expr.alias(id.as_ref()));
+            columns.push(crate::plan::OutputColumn {
+                name: field.name().clone(),
+                anonymous: false,
+            });
+        }
+        Ok(BoundQuery {
+            plan: project(relation.plan, exprs)?,
+            columns,
+        })
+    }
+}
+
+/// A relation whose rows will lie in memory.
+struct Shared {
+    rows: Arc<SharedRows>,
+    relation: Relation,
+}
+
+/// Operators that [`Binder::flow`] knows and no other query may have.
+pub(super) fn is_flow(op: &PipeOp) -> bool {
+    let inside = |pipes: &[Pipe]| pipes.iter().any(|pipe| is_flow(&pipe.op));
+    match op {
+        PipeOp::If {
+            branches,
+            otherwise,
+        } => {
+            branches.iter().any(|(_, pipes)| inside(pipes))
+                || otherwise.as_ref().is_some_and(|pipes| inside(pipes))
+        }
+        PipeOp::Tee(_)
+        | PipeOp::Fork(_)
+        | PipeOp::Log(_)
+        | PipeOp::CreateTable(_)
+        | PipeOp::Insert(_) => true,
+        _ => false,
+    }
+}
+
+/// TM0325: the operator stands in a query inside a statement.
+pub(super) fn not_outermost(pipe: &Pipe, text: &str) -> Error {
+    Error::input(
+        "TM0325",
+        format!("{text} can stand only in the outermost query of a statement"),
+        pipe.keyword,
+    )
+    .hint("take the inner query out into a WITH or a table of its own")
+}
+
+fn nothing_follows(pipe: &Pipe, next: &Pipe) -> Error {
+    let message = "nothing can follow the operator that ends the query";
+    Error::input("TM0325", message, next.keyword)
+        .also(pipe.keyword, "this one leaves no table")
+        .hint("to go on with the same rows write `|> TEE ( … )` before")
+}
+
+fn every_column(scope: &Scope) -> impl Iterator<Item = &ScopeColumn> {
+    let ranges = scope.ranges.iter();
+    let ranged = ranges.flat_map(|range| range.columns.iter().chain(&range.pseudo));
+    scope.columns.iter().chain(&scope.pseudo).chain(ranged)
+}
+
+fn every_column_mut(scope: &mut Scope) -> impl Iterator<Item = &mut ScopeColumn> {
+    let ranges = scope.ranges.iter_mut();
+    let ranged = ranges.flat_map(|range| range.columns.iter_mut().chain(&mut range.pseudo));
+    scope
+        .columns
+        .iter_mut()
+        .chain(&mut scope.pseudo)
+        .chain(ranged)
+}
+
+fn by_position(
+    columns: &[ScopeColumn],
+    schema: &SchemaRef,
+    span: Span,
+) -> Result<Vec<Option<usize>>> {
+    let wanted = schema.fields().len();
+    if columns.len() != wanted {
+        let message = format!(
+            "the table has {wanted} columns, the query {}",
+            columns.len()
+        );
+        return Err(Error::input("TM0302", message, span)
+            .hint("list the columns that are given: INSERT INTO t (a, b) …"));
+    }
+    Ok((0..wanted).map(Some).collect())
+}
+
+fn by_list(given: usize, schema: &SchemaRef, target: &InsertTarget) -> Result<Vec<Option<usize>>> {
+    let list = &target.columns;
+    if given != list.len() {
+        let message = format!("{} columns are listed, the query has {given}", list.len());
+        return Err(Error::input("TM0302", message, target.name.span));
+    }
+    let mut sources = vec![None; schema.fields().len()];
+    for (index, name) in list.iter().enumerate() {
+        let mut fields = schema.fields().iter();
+        let position = fields.position(|field| field.name().eq_ignore_ascii_case(&name.text));
+        let Some(position) = position else {
+            let known: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            let message = format!("the table has no column named `{}`", name.text);
+            let error = Error::input("TM0201", message, name.span);
+            return Err(match names::nearest(&name.text, known.iter().copied()) {
+                Some(near) => error.label(format!("did you mean `{near}`?")),
+                None => error.available(known.join(", ")),
+            });
+        };
+        if sources[position].replace(index).is_some() {
+            let message = format!("`{}` is listed twice", name.text);
+            return Err(Error::input("TM0301", message, name.span));
+        }
+    }
+    Ok(sources)
+}
