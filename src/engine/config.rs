@@ -11,6 +11,13 @@ use crate::table::database::Database;
 /// Rows an operator aims at in one batch.
 const BATCH_ROWS: usize = 16 * 1024;
 
+/// The least that it becomes where memory has a limit.
+const BATCH_ROWS_LEAST: usize = 512;
+
+/// So many batches of such rows may lie with one worker.
+const BATCHES_IN_HAND: usize = 64;
+const ROW_BYTES: usize = 256;
+
 /// Threads beyond which nothing is gained and everything costs.
 const THREADS_MAX: usize = 1024;
 
@@ -105,7 +112,8 @@ impl Builder {
         };
         let batch_rows = in_range(
             "batch_rows",
-            self.batch_rows.unwrap_or(BATCH_ROWS),
+            self.batch_rows
+                .unwrap_or_else(|| batch_rows_within(self.memory_limit, threads)),
             1,
             1 << 20,
         )?;
@@ -134,6 +142,15 @@ impl Builder {
         engine.catalog().keep_in(database);
         Ok(engine)
     }
+}
+
+/// Every worker has some batches in hand: in little memory they are smaller.
+fn batch_rows_within(memory_limit: Option<u64>, threads: usize) -> usize {
+    let Some(limit) = memory_limit.and_then(|limit| usize::try_from(limit).ok()) else {
+        return BATCH_ROWS;
+    };
+    let rows = limit / threads / BATCHES_IN_HAND / ROW_BYTES;
+    rows.clamp(BATCH_ROWS_LEAST, BATCH_ROWS)
 }
 
 fn in_range(name: &str, value: usize, low: usize, high: usize) -> Result<usize> {

@@ -339,7 +339,7 @@ fn delete(
     if !partly.is_empty() {
         let query = BoundQuery {
             plan: restricted(rest.plan, table, &partly)?,
-            columns: rest.columns,
+            ..rest
         };
         adds = rewrite(engine, table, &query, false)?;
     }
@@ -370,7 +370,7 @@ fn optimize(
         .collect();
     let query = BoundQuery {
         plan: restricted(all.plan, table, &paths)?,
-        columns: all.columns,
+        ..all
     };
     let mut adds = rewrite(engine, table, &query, true)?;
     adds.iter_mut().for_each(|add| add.data_change = false);

@@ -16,6 +16,7 @@ pub(crate) mod table;
 mod text;
 mod type_name;
 pub(crate) mod types;
+pub(crate) mod write;
 
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub use type_name::type_name;

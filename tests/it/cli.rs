@@ -16,6 +16,7 @@ mod formats;
 mod output;
 mod scripts;
 mod signals;
+mod spill;
 
 /// A directory with data, in which the program runs.
 struct Place(TempDir);

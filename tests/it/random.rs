@@ -16,7 +16,11 @@ use tidemill::{Engine, Error, ErrorKind};
 use crate::answer::{self, Answer};
 
 /// Workers, and rows in a batch.
-const CONFIGS: [(usize, usize); 4] = [(1, 8192), (2, 8192), (2, 7), (2, 1)];
+const CONFIGS: [(usize, usize); 6] = [(1, 8192), (2, 8192), (2, 7), (2, 1), (2, 8192), (8, 7)];
+
+/// From this one on, memory has a limit, so that joins and aggregates are those that can write out what they hold.
+const LIMITED_FROM: usize = 4;
+const MEMORY_LIMIT: u64 = 8 << 20;
 
 fn runner() -> TestRunner {
     let cases = std::env::var("TIDEMILL_RANDOM_CASES")
@@ -34,7 +38,15 @@ fn runner() -> TestRunner {
 fn engines() -> Vec<Engine> {
     CONFIGS
         .iter()
-        .map(|(threads, rows)| answer::engine(*threads, Some(*rows)))
+        .enumerate()
+        .map(|(place, (threads, rows))| {
+            if place < LIMITED_FROM {
+                return answer::engine(*threads, Some(*rows));
+            }
+            let limited = Engine::builder().memory_limit(MEMORY_LIMIT);
+            let limited = limited.threads(*threads).batch_rows(*rows).in_memory();
+            limited.expect("an engine")
+        })
         .collect()
 }
 

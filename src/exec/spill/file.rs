@@ -21,7 +21,7 @@ use crate::exec::CancelToken;
 use crate::exec::memory::Share;
 
 /// Bytes between the file and the reader or writer.
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Writes batches.
 pub(crate) struct SpillWriter {

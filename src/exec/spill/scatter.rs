@@ -6,19 +6,20 @@ use arrow::array::ArrayRef;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::{SpillFile, SpillWriter, batch_bytes};
 use crate::error::Result;
 use crate::exec::RunContext;
 use crate::exec::exchange::Scatter;
-use crate::exec::memory::{Room, Share};
+use crate::exec::memory::Share;
 
 /// Files that rows are spread over.
-pub(crate) const PARTS: usize = 16;
+pub(crate) const PARTS: usize = 32;
 
 /// Bytes that wait for their file, over all files, where there is room for them.
 const WAITING_BYTES_MAX: usize = 16 << 20;
-const WAITING_BYTES_MIN: usize = 64 << 10;
+const WAITING_BYTES_MIN: usize = if cfg!(test) { 64 << 10 } else { 512 << 10 };
 
 /// Takes rows from any number of workers.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Scattered {
     level: u32,
     share: Arc<Share>,
     /// For the rows that wait.
-    room: Room,
+    memory: MemoryReservation,
     /// Bytes at which those of one part are written.
     write_at: usize,
     parts: Vec<Mutex<Part>>,
@@ -43,13 +44,12 @@ struct Part {
 
 impl Scattered {
     pub(crate) fn new(schema: SchemaRef, level: u32, share: &Arc<Share>) -> Self {
-        let room = Room::new(share);
-        let waiting = (share.fair_part() / 8).clamp(WAITING_BYTES_MIN, WAITING_BYTES_MAX);
+        let waiting = (share.fair_part() / 4).clamp(WAITING_BYTES_MIN, WAITING_BYTES_MAX);
         Scattered {
             schema,
             level,
             share: Arc::clone(share),
-            room,
+            memory: share.reserve(),
             write_at: waiting / PARTS,
             parts: std::iter::repeat_with(Mutex::default).take(PARTS).collect(),
         }
@@ -80,7 +80,7 @@ impl Scattered {
         let mut part = self.parts[number]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        self.room.grow(bytes);
+        self.memory.grow(bytes);
         part.bytes += bytes;
         part.waiting.push(rows);
         if part.bytes >= self.write_at {
@@ -101,7 +101,7 @@ impl Scattered {
                 .insert(context.spill(&self.schema, &self.share)?),
         };
         let rows = concat_batches(&self.schema, &waiting)?;
-        self.room.shrink(std::mem::take(&mut part.bytes));
+        self.memory.shrink(std::mem::take(&mut part.bytes));
         drop(waiting);
         writer.write(rows)
     }

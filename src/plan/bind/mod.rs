@@ -9,18 +9,21 @@
 
 mod aggregate;
 mod aggregate_call;
+mod assert;
 mod bounds;
 mod call;
 mod catalog_rows;
 mod constant;
 mod convert;
 mod durable;
+mod export;
 mod expr;
 mod extract;
 mod flow;
 mod from;
 mod group;
 mod hints;
+mod interval;
 mod join;
 mod list;
 mod literal;
@@ -31,20 +34,25 @@ mod nested;
 mod operators;
 mod order;
 mod pipe;
+mod pivot;
 mod predicate;
 mod project;
 mod query;
 mod relation;
 mod rewrite;
 mod rewrites;
+mod row;
+mod sample;
 mod scope;
 mod script;
 mod select;
 mod set;
 mod signature;
+mod special;
 mod stage;
 mod statement;
 mod subquery;
+mod table_function;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -63,14 +71,17 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result};
+use crate::file::write::WriteRequest;
 use crate::lang::ast;
 use crate::table::database::DurableTable;
 use crate::table::layout::Layout;
 use crate::table::schema::Columns;
+use typed::Typed;
 
 pub(crate) use durable::DurableChange;
 pub(crate) use literal::{as_declared, unknown_setting};
@@ -155,6 +166,7 @@ pub(crate) enum WriteTarget {
     },
     CreateDurable(NewTable),
     InsertDurable(DurableTable),
+    Export(WriteRequest),
 }
 
 /// A durable table to be.
@@ -168,13 +180,14 @@ pub(crate) struct NewTable {
 }
 
 impl WriteTarget {
-    /// The table's name.
+    /// The table's name, or the file's path.
     pub(crate) fn name(&self) -> &str {
         match self {
             WriteTarget::CreateTable { name, .. }
             | WriteTarget::Insert { name, .. }
             | WriteTarget::CreateDurable(NewTable { name, .. })
             | WriteTarget::InsertDurable(DurableTable { name, .. }) => name,
+            WriteTarget::Export(request) => &request.path,
         }
     }
 
@@ -187,6 +200,7 @@ impl WriteTarget {
             | WriteTarget::InsertDurable(DurableTable { name, .. }) => {
                 format!("insert into {name}:")
             }
+            WriteTarget::Export(request) => format!("export to {}:", request.path),
         }
     }
 }
@@ -260,6 +274,7 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
 }
@@ -282,6 +297,7 @@ impl<'a> Binder<'a> {
             next_id: Cell::new(0),
             realm: RefCell::default(),
             expanded: Cell::new(0),
+            places: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
         }
@@ -314,6 +330,14 @@ impl<'a> Binder<'a> {
         let text = macro_text.as_deref().unwrap_or(self.text);
         let text = text.get(span.start..span.end).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Notes where an expression that can fail stands. Those of a view or a function stand in other texts.
+    fn noted(&self, value: Typed) -> Typed {
+        if self.realm.borrow().is_empty() && self.macro_text.borrow().is_none() {
+            self.places.borrow_mut().note(&value.expr, value.span);
+        }
+        value
     }
 
     fn warn(&self, warning: Error) {

@@ -84,7 +84,11 @@ impl Binder<'_> {
                 anonymous: column.name.is_none(),
             })
             .collect();
-        Ok(BoundQuery { plan, columns })
+        Ok(BoundQuery {
+            plan,
+            columns,
+            places: self.places.take(),
+        })
     }
 
     /// A query whose rows are kept under the names of its columns.

@@ -1,5 +1,6 @@
 //! A scan of files becomes a source whose filters, the conditions that must all be true, check their arithmetic.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -19,9 +20,14 @@ pub(crate) fn lower_scan(scan: &TableScanExec) -> Result<Stream> {
 }
 
 /// The same for an operator that takes columns narrower than planned. Only the text in columns `text` may come as dictionaries:
-/// whoever is not after whole values gains nothing.
-pub(crate) fn lower_narrow_scan(scan: &TableScanExec, text: &[usize]) -> Result<Stream> {
+/// whoever is not after whole values gains nothing. Columns `whole` come as planned: filters read them.
+pub(crate) fn lower_narrow_scan(
+    scan: &TableScanExec,
+    text: &[usize],
+    whole: &BTreeSet<usize>,
+) -> Result<Stream> {
     lower(scan, |column, data_type| match data_type {
+        _ if whole.contains(&column) => false,
         DataType::Decimal128(..) => true,
         DataType::Utf8View => text.contains(&column),
         _ => false,

@@ -18,6 +18,9 @@ fn version_and_help_are_answers() {
         "--arg",
         "--threads",
         "--memory-limit",
+        "--spill-dir",
+        "--spill-limit",
+        "--timeout",
         "--null",
         "--timing",
         "--error-format",
@@ -116,13 +119,9 @@ fn threads_do_not_change_the_answer() {
 }
 
 #[test]
-fn a_memory_limit_that_is_reached_is_4() {
+fn memory_limits_have_units() {
     let series = "FROM UNNEST(GENERATE_SERIES(1, 300000)) AS n";
     let sort = format!("{series} |> ORDER BY n DESC");
-    let group = format!("{series} |> AGGREGATE COUNT(*) AS c GROUP BY n");
-    for query in [&sort, &group] {
-        run(["--memory-limit", "1MB", query]).fails(4, &["TM0506", "memory limit", "hint"]);
-    }
     let count = format!("{sort} |> AGGREGATE COUNT(*) AS c");
     for enough in ["1GB", "1GiB", "1.5g", "1000000000"] {
         assert_eq!(answer(["--memory-limit", enough, &count]), "c\n300000\n");

@@ -32,6 +32,7 @@ fn context() -> Arc<RunContext> {
         spill: Arc::default(),
         runtime: Arc::default(),
         max_recursion: 10_000,
+        notes: Arc::default(),
     })
 }
 

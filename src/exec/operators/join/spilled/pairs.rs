@@ -15,7 +15,7 @@ use crate::exec::memory::Room;
 use crate::exec::spill::{PARTS, Scattered, SpillFile};
 use crate::exec::{Flow, Operator, OperatorState, RunContext, Sink, Source};
 
-/// How often rows are split. Sixteen parts each time: more does not help.
+/// How often rows are split. A pair that is still too large then is one of a kind.
 const LEVELS: u32 = 6;
 
 pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
@@ -192,6 +192,7 @@ pub(super) fn table_of(
         Arc::clone(spec),
         Arc::clone(&join.build_schema),
         Arc::clone(&slot),
+        Arc::default(),
     );
     let mut local = Sink::start(&sink, context)?;
     for batch in batches {
