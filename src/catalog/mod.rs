@@ -220,7 +220,7 @@ impl Catalog {
 
     /// Takes an entry away; `view` says whether it must be a view or a table. Its exact name, if it was there.
     pub(crate) fn remove(&self, name: &str, view: bool) -> Result<Option<String>> {
-        let Some(entry) = self.find(name)? else {
+        let Some(entry) = self.find_in_session(name)? else {
             return Ok(None);
         };
         if matches!(entry, Entry::View(_)) != view {

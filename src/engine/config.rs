@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+use crate::table::database::Database;
 
 /// Rows an operator aims at in one batch.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -128,6 +130,17 @@ impl Builder {
             batch_rows,
             double_quotes_are_strings,
         })
+    }
+
+    /// An engine whose tables are kept in a directory, as [`Engine::open`] says.
+    ///
+    /// # Errors
+    /// TM0603 for a setting out of its range, TM0701 where the directory cannot be made or read.
+    pub fn open(self, directory: impl AsRef<std::path::Path>) -> Result<Engine> {
+        let engine = self.in_memory()?;
+        let database = Database::open(Store::real(), directory.as_ref())?;
+        engine.catalog().keep_in(database);
+        Ok(engine)
     }
 }
 

@@ -18,6 +18,7 @@ mod result;
 mod script;
 mod sql;
 mod steps;
+mod tables;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -110,7 +111,30 @@ impl Engine {
         Engine::builder().in_memory()
     }
 
-    /// Settings first, then [`Builder::in_memory`].
+    /// An engine with default settings whose tables are kept in a directory. It is made if it is not there.
+    ///
+    /// Any number of programs may read and write the same directory. A statement sees one version of each table, and what it
+    /// changes is one new version, there whole or not at all. Tables are in the Delta Lake format, for others to read.
+    ///
+    /// ```
+    /// use tidemill::Engine;
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let engine = Engine::open(directory.path().join("shop"))?;
+    /// engine.execute("CREATE TABLE sales AS SELECT 'north' AS region, 12 AS amount", ())?;
+    /// engine.execute("INSERT INTO sales VALUES ('south', 30)", ())?;
+    /// let again = Engine::open(directory.path().join("shop"))?;
+    /// let sum: (i64,) = again.query("FROM sales |> AGGREGATE SUM(amount)", ())?.one()?;
+    /// assert_eq!(sum.0, 42);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// TM0701 where the directory cannot be made or read.
+    pub fn open(directory: impl AsRef<std::path::Path>) -> Result<Engine> {
+        Engine::builder().open(directory)
+    }
+
+    /// Settings first, then [`Builder::in_memory`] or [`Builder::open`].
     pub fn builder() -> Builder {
         Builder::default()
     }

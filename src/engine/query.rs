@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps};
+use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps, tables};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution};
@@ -114,16 +114,19 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
                 .insert(&name, Entry::Table(provider), or_replace)?;
             Ok(Outcome::Done(Summary::new(0)))
         }
+        Bound::Table(change) => tables::run(engine, change),
         Bound::Explain { analyze, statement } => match *statement {
             Bound::Query(query) | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)
             }
             Bound::Steps(steps) => explain::steps(engine, &steps, analyze).map(Outcome::Rows),
-            Bound::CreateExternalTable { .. } | Bound::Explain { .. } => Err(Error::new(
-                crate::error::ErrorKind::Input,
-                "TM0315",
-                "EXPLAIN takes a query",
-            )),
+            Bound::CreateExternalTable { .. } | Bound::Table(_) | Bound::Explain { .. } => {
+                Err(Error::new(
+                    crate::error::ErrorKind::Input,
+                    "TM0315",
+                    "EXPLAIN takes a query",
+                ))
+            }
         },
     }
 }

@@ -389,6 +389,14 @@ impl Script<'_> {
                 if let Some(name) = removed {
                     self.engine.forget(&name);
                 }
+                if let Some(database) = catalog.database()
+                    && !view
+                    && !dropped
+                    && let Some(table) = database.find(&name)?
+                {
+                    database.drop_table(&table)?;
+                    dropped = true;
+                }
                 if view { "view" } else { "table" }
             }
             DropKind::Function => {

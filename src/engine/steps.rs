@@ -8,7 +8,7 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::query::{answer, answer_with_execution};
-use super::{Engine, Outcome, Rows, Summary};
+use super::{Engine, Outcome, Rows, Summary, tables};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::spill::{batch_bytes, own_rows};
@@ -25,7 +25,9 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     }
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
-    let (mut tables, mut files, mut written) = (Vec::new(), Vec::new(), 0);
+    let (mut changes, mut files, mut written) = (Vec::new(), Vec::new(), 0);
+    // Each durable table has a version of its own: they follow each other, the tables in memory last.
+    let mut pending: Vec<tables::Pending> = Vec::new();
     let mut kept = Vec::new();
     for step in steps {
         match step {
@@ -41,6 +43,14 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             }
             Step::Answer(query) => outcomes.push(Outcome::Rows(answer(engine, &query)?)),
             Step::Log(query) => notes.push(logged(engine, &query)?),
+            Step::Write {
+                target: WriteTarget::CreateDurable(new),
+                query,
+            } => pending.push(tables::create(engine, &new, &query)?),
+            Step::Write {
+                target: WriteTarget::InsertDurable(table),
+                query,
+            } => pending.push(tables::insert(engine, &table, &query)?),
             Step::Write {
                 target: WriteTarget::Export(request),
                 query,
@@ -61,12 +71,16 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
                     .iter()
                     .map(|batch| batch.num_rows() as u64)
                     .sum::<u64>();
-                tables.push(change(target, batches)?);
+                changes.push(change(target, batches)?);
             }
         }
     }
-    publish(files, || engine.catalog().change_tables(&tables))?;
-    for (change, (name, memory)) in tables.iter().zip(kept) {
+    for pending in pending {
+        written += pending.rows();
+        pending.commit(&mut notes)?;
+    }
+    publish(files, || engine.catalog().change_tables(&changes))?;
+    for (change, (name, memory)) in changes.iter().zip(kept) {
         engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
     }
     if writes {
@@ -83,6 +97,9 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
             if_not_exists: true,
             ..
         } => Ok(engine.catalog().find(name)?.is_some()),
+        WriteTarget::CreateDurable(new) if new.if_not_exists => {
+            Ok(engine.catalog().find(&new.name)?.is_some())
+        }
         _ => Ok(false),
     }
 }
@@ -124,6 +141,9 @@ fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange>
             name,
             batches: as_stored(&schema, batches)?,
         },
+        WriteTarget::CreateDurable(_) | WriteTarget::InsertDurable(_) => {
+            return Err(Error::bug("a durable table kept in memory"));
+        }
         WriteTarget::Export(_) => return Err(Error::bug("files are no table")),
     })
 }

@@ -29,6 +29,7 @@ pub enum StatementKind {
     CreateFunction(CreateFunction),
     CreateTableFunction(CreateTableFunction),
     Insert(Insert),
+    Table(TableStatement),
     Drop(Drop),
     Declare(Declare),
     DeclareParameter(DeclareParameter),
@@ -157,7 +158,7 @@ pub struct Explain {
     pub statement: Box<Statement>,
 }
 
-/// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [AS query]`.
+/// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [layout] [AS query]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateTable {
     pub target: TableTarget,
@@ -174,6 +175,52 @@ pub struct TableTarget {
     pub name: Path,
     /// As the query has them without any.
     pub columns: Vec<ColumnDefinition>,
+    pub layout: TableLayout,
+}
+
+/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TableLayout {
+    pub partition_by: Vec<Ident>,
+    pub cluster_by: Vec<Ident>,
+    pub shard_key: Vec<Ident>,
+    pub shards: u64,
+}
+
+impl TableLayout {
+    pub fn is_empty(&self) -> bool {
+        self.partition_by.is_empty() && self.cluster_by.is_empty() && self.shard_key.is_empty()
+    }
+}
+
+/// What changes a durable table, but for INSERT and DROP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableStatement {
+    pub table: Path,
+    pub kind: TableStatementKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableStatementKind {
+    /// `DELETE FROM t WHERE condition`
+    Delete(Expr),
+    Truncate,
+    Optimize,
+    Vacuum {
+        retain_hours: Option<u64>,
+    },
+    Restore(AsOf),
+    /// Compares every segment with its checksum.
+    Verify,
+    /// `ALTER TABLE t ADD COLUMN c STRING`
+    AddColumn(ColumnDefinition),
+}
+
+/// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`
+#[derive(Debug, Clone, PartialEq)]
+pub enum AsOf {
+    Version(Expr),
+    Time(Expr),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -539,6 +586,11 @@ pub struct TableAlias {
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableKind {
     Table(Path),
+    /// `t FOR VERSION AS OF n`
+    TableAt {
+        path: Path,
+        as_of: AsOf,
+    },
     /// `FROM 'path'`: a file, directory or glob.
     File(StringLiteral),
     /// `read_csv('x', header => TRUE)` and other table functions.

@@ -6,8 +6,8 @@ use crate::error::{Error, Span};
 
 /// Words that begin a statement.
 const STATEMENTS: &[&str] = &[
-    "EXPORT", "DELETE", "UPDATE", "MERGE", "ALTER", "REFRESH", "TRUNCATE", "CALL", "BEGIN",
-    "COMMIT", "ROLLBACK", "LOOP", "WHILE", "EXECUTE", "COPY",
+    "EXPORT", "UPDATE", "MERGE", "ALTER", "REFRESH", "CALL", "BEGIN", "COMMIT", "ROLLBACK", "LOOP",
+    "WHILE", "EXECUTE", "COPY",
 ];
 
 /// Words after DROP.
@@ -62,6 +62,12 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
         }
     }
     let first = words.first()?;
+    let adds_column = is(first, "ALTER")
+        && words.get(1).is_some_and(|next| is(next, "TABLE"))
+        && words.iter().skip(2).any(|word| is(word, "ADD"));
+    if adds_column {
+        return None;
+    }
     if let Some(word) = find(source, first, STATEMENTS) {
         return Some(not_yet(&format!("the statement {word}"), first.span));
     }
@@ -115,9 +121,6 @@ pub(super) fn inside(
         TokenKind::Word if word("MATCH_RECOGNIZE") && symbol(next, "(") => "MATCH_RECOGNIZE",
         TokenKind::Word if word("COLLATE") => "COLLATE",
         TokenKind::Word if word("AT") && is(next, "TIME") => "AT TIME ZONE",
-        TokenKind::Word if word("FOR") && (is(next, "SYSTEM_TIME") || is(next, "VERSION")) => {
-            "reading a table as it was (FOR SYSTEM_TIME, FOR VERSION)"
-        }
         TokenKind::Word if word("EXCLUDE") && is(previous, "ROW") => "EXCLUDE in a window frame",
         _ => return None,
     };
@@ -127,8 +130,6 @@ pub(super) fn inside(
 /// `CREATE TABLE t [(columns)]` followed by a layout.
 pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -> Option<Error> {
     const LAYOUT: &[&str] = &[
-        "PARTITION",
-        "CLUSTER",
         "DISTRIBUTE",
         "REPLICAS",
         "OPTIONS",

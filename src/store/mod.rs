@@ -191,6 +191,11 @@ impl Store {
         found(self.0.disk.remove_directory(directory), directory).map(drop)
     }
 
+    /// Takes a directory away if nothing lies in it; otherwise it stays.
+    pub(crate) fn remove_if_empty(&self, directory: &Path) {
+        let _ = self.0.disk.remove_directory(directory);
+    }
+
     /// The names in a directory stay.
     pub(crate) fn sync_directory(&self, path: &Path) -> Result<()> {
         self.check()?;

@@ -160,6 +160,17 @@ struct Line {
     add: Option<Add>,
 }
 
+impl CommitInfo {
+    /// What was done, and with what.
+    pub(crate) fn of(operation: &str, parameters: Value) -> Self {
+        CommitInfo {
+            operation: Some(operation.to_string()),
+            operation_parameters: Some(parameters),
+            ..CommitInfo::default()
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }

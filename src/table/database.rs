@@ -8,7 +8,10 @@ use super::layout::{decode, encode};
 use super::log::TableLog;
 use super::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Store, unique};
+use crate::store::{About, Store, unique};
+
+/// What the directory of a dropped table is called until it is gone.
+const DROPPED: &str = ".dropped-";
 
 /// A directory of tables.
 #[derive(Debug)]
@@ -16,8 +19,11 @@ pub(crate) struct Database {
     store: Store,
     directory: PathBuf,
     /// Snapshots read before, from which newer ones are reached fast.
-    known: Mutex<HashMap<PathBuf, Arc<Snapshot>>>,
+    known: Mutex<HashMap<PathBuf, Known>>,
 }
+
+/// A snapshot that was read, and the file of its last commit as it was then: another file is another table.
+type Known = (Arc<Snapshot>, About);
 
 /// A table and the version it has now.
 #[derive(Debug, Clone)]
@@ -38,11 +44,22 @@ impl Database {
             let message = format!("{} is no directory", directory.display());
             return Err(Error::new(ErrorKind::Io, "TM0701", message));
         }
-        Ok(Database {
+        let database = Database {
             store,
             directory: directory.to_path_buf(),
             known: Mutex::default(),
-        })
+        };
+        database.sweep();
+        Ok(database)
+    }
+
+    /// Takes away what a DROP TABLE that was stopped has left. Nobody reads it: what cannot be taken away now may stay.
+    fn sweep(&self) {
+        for entry in self.store.list(&self.directory).unwrap_or_default() {
+            if entry.name.starts_with(DROPPED) {
+                let _ = self.store.remove_tree(&self.directory.join(&entry.name));
+            }
+        }
     }
 
     /// The log of a table, which need not be there.
@@ -74,12 +91,23 @@ impl Database {
     fn exactly(&self, name: &str) -> Result<Option<DurableTable>> {
         let log = self.log(name);
         let known = self.known().get(&log.directory).cloned();
-        let Some(snapshot) = log.latest(known.as_ref())? else {
+        let mut snapshot = None;
+        if let Some((known, about)) = known
+            && log.about(known.version)? == Some(about)
+        {
+            snapshot = Some(log.newest_after(known)?);
+        }
+        if snapshot.is_none() {
+            snapshot = log.latest()?;
+        }
+        let Some(snapshot) = snapshot else {
             self.known().remove(&log.directory);
             return Ok(None);
         };
-        self.known()
-            .insert(log.directory.clone(), Arc::clone(&snapshot));
+        if let Some(about) = log.about(snapshot.version)? {
+            let known = (Arc::clone(&snapshot), about);
+            self.known().insert(log.directory.clone(), known);
+        }
         Ok(Some(DurableTable {
             name: name.to_string(),
             log,
@@ -104,14 +132,14 @@ impl Database {
 
     /// Takes a table away: at once for everybody who looks, then its files.
     pub(crate) fn drop_table(&self, table: &DurableTable) -> Result<()> {
-        let gone = self.directory.join(format!(".dropped-{}", unique()));
+        let gone = self.directory.join(format!("{DROPPED}{}", unique()));
         self.store.rename(&table.log.directory, &gone)?;
         self.store.sync_directory(&self.directory)?;
         self.known().remove(&table.log.directory);
         self.store.remove_tree(&gone)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Arc<Snapshot>>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

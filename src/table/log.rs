@@ -9,7 +9,7 @@ use super::action::Commit;
 use super::snapshot::{Snapshot, State};
 use super::{checkpoint, conflict, damaged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Store, unique};
+use crate::store::{About, Store, unique};
 
 /// Commits from one checkpoint to the next, where the table does not say.
 const CHECKPOINT_EVERY: u64 = 10;
@@ -84,42 +84,28 @@ impl TableLog {
         Ok(listing)
     }
 
-    /// The newest version; `known` is one that was read before. `None` where there is no table.
-    pub(crate) fn latest(&self, known: Option<&Arc<Snapshot>>) -> Result<Option<Arc<Snapshot>>> {
-        if let Some(known) = known
-            && let Some(newer) = self.follow(known)?
-        {
-            return Ok(Some(newer));
-        }
+    /// The newest version. `None` where there is no table.
+    pub(crate) fn latest(&self) -> Result<Option<Arc<Snapshot>>> {
         let listing = self.list()?;
         let Some((_, newest)) = listing.range() else {
             return Ok(None);
         };
-        self.build(&listing, newest)
-            .map(|snapshot| Some(Arc::new(snapshot)))
+        let snapshot = self.build(&listing, newest)?;
+        Ok(Some(Arc::new(snapshot)))
     }
 
-    /// The newest version, reached from a known one. `None` where the table is another than it was.
-    fn follow(&self, known: &Arc<Snapshot>) -> Result<Option<Arc<Snapshot>>> {
-        let mut snapshot = Arc::clone(known);
-        let Some(last) = self.read_commit(known.version)? else {
-            return Ok(None);
-        };
-        // A table that was dropped and made again has other segments under the same versions.
-        let same = last
-            .adds
-            .iter()
-            .all(|add| known.state.segments.contains_key(&add.path));
-        let same_table = last
-            .metadata
-            .is_none_or(|metadata| metadata.id == known.metadata.id);
-        if !same || !same_table {
-            return Ok(None);
-        }
+    /// The newest version, reached from one that was read before.
+    pub(crate) fn newest_after(&self, known: Arc<Snapshot>) -> Result<Arc<Snapshot>> {
+        let mut snapshot = known;
         while let Some(commit) = self.read_commit(snapshot.version + 1)? {
             snapshot = Arc::new(self.after(&snapshot, &commit)?);
         }
-        Ok(Some(snapshot))
+        Ok(snapshot)
+    }
+
+    /// The file of a version's commit.
+    pub(crate) fn about(&self, version: u64) -> Result<Option<About>> {
+        self.store.about(&self.commit_file(version))
     }
 
     /// One version. TM0307 where it is not there.

@@ -98,8 +98,9 @@ impl Columns {
         let fields = self.seen.fields().iter().zip(self.stored.fields());
         for ((seen, stored), values) in fields.zip(batch.columns()) {
             if !stored.is_nullable() && values.null_count() > 0 {
-                let message = format!("column `{}` is NOT NULL and was given NULL", seen.name());
-                return Err(Error::new(ErrorKind::Run, "TM0746", message));
+                let message = format!("the column `{}` takes no NULL", seen.name());
+                return Err(Error::new(ErrorKind::Run, "TM0510", message)
+                    .hint("filter the rows with WHERE, or replace NULL with COALESCE"));
             }
             let values = exactly(values, seen.data_type()).map_err(|error| lossy(seen, error))?;
             let values =

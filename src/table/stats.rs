@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt64Array, new_null_array,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -394,11 +394,6 @@ pub(crate) fn row_counts(segments: &[&Statistics]) -> ArrayRef {
     Arc::new(UInt64Array::from_iter(
         segments.iter().map(|statistics| statistics.rows),
     ))
-}
-
-/// Nothing known of as many segments.
-pub(crate) fn unknown(kind: &DataType, segments: usize) -> ArrayRef {
-    new_null_array(kind, segments)
 }
 
 #[cfg(test)]

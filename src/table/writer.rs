@@ -267,11 +267,11 @@ impl TableWriter {
     }
 
     /// Takes away segments that were not committed.
-    pub(crate) fn discard(&self, adds: &[Add]) {
+    pub(crate) fn discard(log: &TableLog, adds: &[Add]) {
         for add in adds {
             let below = super::layout::decode(&add.path).unwrap_or_default();
             // What stays behind is in no version: VACUUM takes it away.
-            let _ = self.log.store.remove(&self.log.directory.join(below));
+            let _ = log.store.remove(&log.directory.join(below));
         }
     }
 }
@@ -280,7 +280,7 @@ impl Drop for TableWriter {
     /// Segments that were finished and never asked for are in no version.
     fn drop(&mut self) {
         let adds = std::mem::take(&mut *lock(&self.done));
-        self.discard(&adds);
+        TableWriter::discard(&self.log, &adds);
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+mod database;
 mod failures;
 mod files;
 mod flags;

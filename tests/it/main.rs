@@ -25,4 +25,5 @@ mod queries;
 mod random;
 mod readme;
 mod stops;
+mod tables;
 mod tpch;

@@ -46,6 +46,10 @@ pub(crate) struct Flags {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
+    /// Keep tables in this directory, which is made if it is not there
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) db: Option<PathBuf>,
+
     /// The value of @NAME; numbers, true, false, null and dates are taken as such, 'quoted' is text
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     pub(crate) param: Vec<String>,

@@ -31,6 +31,10 @@ pub(crate) fn run(flags: &Flags) -> u8 {
             complain(Some("TM0703"), &message);
             DATA
         }
+        Err(Stop::Unopened(error)) => {
+            complain(Some(error.code()), error.message());
+            error.exit_code()
+        }
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
         Err(Stop::Output(error)) => {
             complain(None, &format!("the result cannot be written: {error}"));
@@ -46,6 +50,8 @@ enum Stop {
     Usage(String),
     /// A script could not be read.
     Unreadable(String),
+    /// The database could not be opened.
+    Unopened(Error),
     /// The result could not be written.
     Output(io::Error),
 }
@@ -60,7 +66,10 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
     let texts = texts(flags)?;
     let format = output_format(flags)?;
     let params = params(flags)?;
-    let engine = engine(flags).map_err(|error| Stop::Usage(error.message().to_string()))?;
+    let engine = engine(flags).map_err(|error| match error.exit_code() {
+        WRONG_USAGE => Stop::Usage(error.message().to_string()),
+        _ => Stop::Unopened(error),
+    })?;
     let mut parsed = Vec::new();
     for text in &texts {
         match engine.statements(&text.text) {
@@ -259,7 +268,10 @@ fn engine(flags: &Flags) -> tidemill::Result<Engine> {
     if let Some(timeout) = flags.timeout {
         builder = builder.timeout(timeout);
     }
-    builder.in_memory()
+    match &flags.db {
+        Some(directory) => builder.open(directory),
+        None => builder.in_memory(),
+    }
 }
 
 /// The texts to run, in order.

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::new_null_array;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -18,10 +17,10 @@ use crate::table::writer::TableWriter;
 pub(crate) struct WriteSink {
     name: String,
     writer: Arc<TableWriter>,
-    /// The table's columns.
+    /// The table's columns, in which order the query gives them.
     columns: SchemaRef,
-    /// For each of them the query's column; without one it is NULL.
-    from: Vec<Option<usize>>,
+    /// Workers share one segment for each place.
+    one_segment: bool,
     workers: AtomicUsize,
 }
 
@@ -30,13 +29,13 @@ impl WriteSink {
         name: &str,
         writer: Arc<TableWriter>,
         columns: SchemaRef,
-        from: Vec<Option<usize>>,
+        one_segment: bool,
     ) -> Self {
         WriteSink {
             name: name.to_string(),
             writer,
             columns,
-            from,
+            one_segment,
             workers: AtomicUsize::new(0),
         }
     }
@@ -47,27 +46,17 @@ impl Sink for WriteSink {
     type Local = usize;
 
     fn start(&self, _context: &Arc<RunContext>) -> Result<usize> {
-        Ok(self.workers.fetch_add(1, Ordering::Relaxed))
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        Ok(if self.one_segment { 0 } else { number })
     }
 
     fn push(&self, worker: &mut usize, batch: RecordBatch) -> Result<Flow> {
         let given = batch.schema();
-        let mut fields = Vec::with_capacity(self.from.len());
-        let mut columns = Vec::with_capacity(self.from.len());
-        for (field, from) in self.columns.fields().iter().zip(&self.from) {
-            let field = field.as_ref().clone().with_nullable(true);
-            match from {
-                Some(from) => {
-                    fields.push(field.with_data_type(given.field(*from).data_type().clone()));
-                    columns.push(Arc::clone(batch.column(*from)));
-                }
-                None => {
-                    columns.push(new_null_array(field.data_type(), batch.num_rows()));
-                    fields.push(field);
-                }
-            }
-        }
-        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns);
+        let fields = self.columns.fields().iter().zip(given.fields());
+        let fields =
+            fields.map(|(field, given)| Field::new(field.name(), given.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let rows = RecordBatch::try_new(schema, batch.columns().to_vec());
         let rows = rows.map_err(|error| Error::bug(error.to_string()))?;
         self.writer.write(&rows, *worker)?;
         Ok(Flow::More)

@@ -101,6 +101,7 @@ impl<'t> Reader<'_, 't> {
                 Some(arguments) => self.function(node, arguments, false),
                 None => self.table_or_file(node),
             },
+            Rule::table_at => self.table_at(node),
             Rule::unnest => Ok(TableKind::Unnest(self.expr(only(node)?)?)),
             Rule::lateral => self.lateral(node),
             Rule::from_paren => self.parenthesised(node),

@@ -4,6 +4,7 @@
 //! inner nodes without the keywords, and a part that no arm expects is a fault of ours, never passed over.
 
 mod call;
+mod durable;
 mod expr;
 mod from;
 mod operators;
@@ -29,6 +30,7 @@ use crate::error::{Error, ErrorKind, Result, Span};
 #[grammar = "../grammar/expression.pest"]
 #[grammar = "../grammar/pipe.pest"]
 #[grammar = "../grammar/statement.pest"]
+#[grammar = "../grammar/table.pest"]
 struct Grammar;
 
 type Node<'t> = Pair<'t, Rule>;
@@ -133,6 +135,7 @@ fn too_wide(what: &str, span: Span) -> Error {
 /// The keywords stand first and together in the grammar.
 fn is_keyword(rule: Rule) -> bool {
     (Rule::kw_aggregate..=Rule::kw_within).contains(&rule)
+        || (Rule::kt_add..=Rule::kt_version).contains(&rule)
 }
 
 fn has(node: &Node, rule: Rule) -> bool {

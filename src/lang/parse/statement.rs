@@ -4,7 +4,7 @@ use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
     ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, Ident, InsertTarget,
-    OptionSetting, Path, Query, Statement, StatementKind, TableTarget,
+    OptionSetting, Path, Query, Statement, StatementKind, TableLayout, TableTarget,
 };
 use crate::lang::literal::{Decoded, decode};
 
@@ -34,6 +34,13 @@ impl<'t> Reader<'_, 't> {
             Rule::create_external => {
                 StatementKind::CreateExternalTable(self.create_external(node)?)
             }
+            Rule::delete
+            | Rule::truncate
+            | Rule::optimize
+            | Rule::vacuum
+            | Rule::restore
+            | Rule::verify
+            | Rule::add_column => StatementKind::Table(self.table_statement(node)?),
             _ => self.script_statement(node)?,
         };
         Ok(Statement {
@@ -47,6 +54,7 @@ impl<'t> Reader<'_, 't> {
     pub(super) fn table_target(&mut self, node: Node<'t>) -> Result<(TableTarget, Option<Query>)> {
         let (mut or_replace, mut temporary, mut if_not_exists) = (false, false, false);
         let (mut name, mut columns, mut query) = (None, Vec::new(), None);
+        let mut layout = TableLayout::default();
         for part in parts(node) {
             match part.as_rule() {
                 Rule::create_head => {
@@ -57,7 +65,7 @@ impl<'t> Reader<'_, 't> {
                 Rule::path => name = Some(self.path(part)?),
                 Rule::column_list => columns = self.column_list(part)?,
                 Rule::query => query = Some(self.query(part)?),
-                _ => return Err(mismatch()),
+                _ => self.table_layout(part, &mut layout)?,
             }
         }
         let name = name.ok_or_else(mismatch)?;
@@ -70,6 +78,7 @@ impl<'t> Reader<'_, 't> {
             if_not_exists,
             name,
             columns,
+            layout,
         };
         Ok((target, query))
     }
@@ -154,7 +163,7 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    fn column_definition(&mut self, node: Node<'t>) -> Result<ColumnDefinition> {
+    pub(super) fn column_definition(&mut self, node: Node<'t>) -> Result<ColumnDefinition> {
         let not_null = has(&node, Rule::kw_not);
         let mut inner = parts(node);
         Ok(ColumnDefinition {

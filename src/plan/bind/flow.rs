@@ -12,6 +12,7 @@ use super::stage::Env;
 use super::statement::{check_names, declared, session_name};
 use super::typed::Typed;
 use super::{Binder, Bound, Step, WriteTarget, names};
+use crate::catalog::durable::SnapshotTable;
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Entry, rows_in_memory};
 use crate::error::{Error, Result, Span};
@@ -217,6 +218,17 @@ impl Binder<'_> {
             let query = self.stored_as(relation, &schema, &sources, place)?;
             (schema, query)
         };
+        if self.catalog.database().is_some() && !target.temporary {
+            let new = self.new_durable(name, target, schema)?;
+            let target = WriteTarget::CreateDurable(new);
+            return Ok(Step::Write { target, query });
+        }
+        if !target.layout.is_empty() {
+            let message = "a table in memory has no partitions, shards or order";
+            let hint =
+                "open a database with --db DIRECTORY; TEMP tables are kept in memory there too";
+            return Err(Error::input("TM0749", message, target.name.span).hint(hint));
+        }
         Ok(Step::Write {
             target: WriteTarget::CreateTable {
                 name,
@@ -231,9 +243,16 @@ impl Binder<'_> {
     pub(super) fn insert(&self, relation: Relation, target: &InsertTarget) -> Result<Step> {
         let name = super::macros::joined(&target.name);
         let span = target.name.span;
-        let found = self.catalog.find(&name).map_err(|error| error.at(span))?;
+        let found = self.entry(&name).map_err(|error| error.at(span))?;
+        let mut durable = None;
         let schema = match found {
-            Some(Entry::Table(table)) => rows_in_memory(&table).map(|(schema, _)| schema),
+            Some(Entry::Table(table)) => match table.downcast_ref::<SnapshotTable>() {
+                Some(table) => {
+                    durable = Some(table.table.clone());
+                    Some(Arc::clone(&table.table.snapshot.columns.seen))
+                }
+                None => rows_in_memory(&table).map(|(schema, _)| schema),
+            },
             Some(Entry::View(_)) => None,
             None => return Err(self.unknown_table(&name, span, &Env::default())),
         };
@@ -249,10 +268,11 @@ impl Binder<'_> {
             by_list(columns.len(), &schema, target)?
         };
         let query = self.stored_as(relation, &schema, &sources, span)?;
-        Ok(Step::Write {
-            target: WriteTarget::Insert { name, schema },
-            query,
-        })
+        let target = match durable {
+            Some(table) => WriteTarget::InsertDurable(table),
+            None => WriteTarget::Insert { name, schema },
+        };
+        Ok(Step::Write { target, query })
     }
 
     /// The rows as a table stores them; a column without a source is NULL.

@@ -100,6 +100,7 @@ impl Binder<'_> {
     fn unsampled(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         let relation = match &factor.kind {
             TableKind::Table(path) => self.table(path, env)?,
+            TableKind::TableAt { path, as_of } => self.table_at(path, as_of)?,
             TableKind::File(path) => self.file(path)?,
             TableKind::Function { path, args, .. } => match is_series(path) {
                 true => return self.series(path, args, factor, env),
@@ -133,15 +134,12 @@ impl Binder<'_> {
             relation
         } else {
             let in_module = match self.in_module(&name, env) {
-                Some(name) => self.catalog.find(&name)?,
+                Some(name) => self.entry(&name)?,
                 None => None,
             };
             let found = match in_module {
                 Some(found) => Some(found),
-                None => self
-                    .catalog
-                    .find(&name)
-                    .map_err(|error| error.at(path.span))?,
+                None => self.entry(&name).map_err(|error| error.at(path.span))?,
             };
             match found {
                 Some(Entry::Table(provider)) => self.scan(&name, provider)?,
@@ -204,7 +202,8 @@ impl Binder<'_> {
                 constant: None,
             })
             .collect();
-        let (plan, columns) = self.renew(view.plan.clone(), &columns)?;
+        let plan = self.with_newest_versions(view.plan.clone())?;
+        let (plan, columns) = self.renew(plan, &columns)?;
         Ok(Relation::new(plan, Scope::new(columns)))
     }
 

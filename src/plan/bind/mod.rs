@@ -15,6 +15,7 @@ mod call;
 mod catalog_rows;
 mod constant;
 mod convert;
+mod durable;
 mod export;
 mod expr;
 mod extract;
@@ -38,6 +39,7 @@ mod predicate;
 mod project;
 mod query;
 mod relation;
+mod rewrite;
 mod rewrites;
 mod row;
 mod sample;
@@ -58,6 +60,7 @@ mod translate;
 mod typed;
 mod types;
 mod unnest;
+mod versions;
 mod window;
 mod with;
 
@@ -76,9 +79,14 @@ use crate::catalog::{Catalog, Macro, Session};
 use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast;
+use crate::table::database::DurableTable;
+use crate::table::layout::Layout;
+use crate::table::schema::Columns;
 use typed::Typed;
 
+pub(crate) use durable::DurableChange;
 pub(crate) use literal::{as_declared, unknown_setting};
+pub(crate) use versions::restricted;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {
@@ -105,6 +113,8 @@ pub(crate) struct Binding {
 pub(crate) enum Bound {
     Query(BoundQuery),
     /// Several results, or effects: carried out in order. Effects become visible together.
+    /// A durable table is changed.
+    Table(DurableChange),
     Steps(Vec<Step>),
     CreateView {
         name: String,
@@ -155,14 +165,29 @@ pub(crate) enum WriteTarget {
         name: String,
         schema: SchemaRef,
     },
+    CreateDurable(NewTable),
+    InsertDurable(DurableTable),
     Export(WriteRequest),
+}
+
+/// A durable table to be.
+#[derive(Debug)]
+pub(crate) struct NewTable {
+    pub(crate) name: String,
+    pub(crate) or_replace: bool,
+    pub(crate) if_not_exists: bool,
+    pub(crate) columns: Columns,
+    pub(crate) layout: Layout,
 }
 
 impl WriteTarget {
     /// The table's name, or the file's path.
     pub(crate) fn name(&self) -> &str {
         match self {
-            WriteTarget::CreateTable { name, .. } | WriteTarget::Insert { name, .. } => name,
+            WriteTarget::CreateTable { name, .. }
+            | WriteTarget::Insert { name, .. }
+            | WriteTarget::CreateDurable(NewTable { name, .. })
+            | WriteTarget::InsertDurable(DurableTable { name, .. }) => name,
             WriteTarget::Export(request) => &request.path,
         }
     }
@@ -170,8 +195,12 @@ impl WriteTarget {
     /// For EXPLAIN.
     pub(crate) fn describe(&self) -> String {
         match self {
-            WriteTarget::CreateTable { name, .. } => format!("create table {name}:"),
-            WriteTarget::Insert { name, .. } => format!("insert into {name}:"),
+            WriteTarget::CreateTable { name, .. }
+            | WriteTarget::CreateDurable(NewTable { name, .. }) => format!("create table {name}:"),
+            WriteTarget::Insert { name, .. }
+            | WriteTarget::InsertDurable(DurableTable { name, .. }) => {
+                format!("insert into {name}:")
+            }
             WriteTarget::Export(request) => format!("export to {}:", request.path),
         }
     }
@@ -248,6 +277,7 @@ struct Binder<'a> {
     expanded: Cell<usize>,
     places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
+    pinned: versions::Pinned,
 }
 
 impl<'a> Binder<'a> {
@@ -270,6 +300,7 @@ impl<'a> Binder<'a> {
             expanded: Cell::new(0),
             places: RefCell::default(),
             warnings: RefCell::default(),
+            pinned: RefCell::default(),
         }
     }
 

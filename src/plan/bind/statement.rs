@@ -35,6 +35,7 @@ impl Binder<'_> {
                 let step = self.create_table(relation, &create.target, place)?;
                 Ok(Bound::Steps(vec![step]))
             }
+            StatementKind::Table(statement) => self.table_statement(statement),
             StatementKind::Insert(insert) => {
                 let relation = self.query(&insert.query, &Env::default())?;
                 let step = self.insert(relation, &insert.target)?;

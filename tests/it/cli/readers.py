@@ -1,0 +1,50 @@
+"""Reads tables that Tidemill wrote with deltalake and with DuckDB, and writes some for Tidemill to read."""
+
+import glob
+import os
+import sys
+
+import duckdb
+import duckdb_extension_delta
+import pyarrow
+from deltalake import DeltaTable, write_deltalake
+
+database = sys.argv[1]
+
+
+def table(name, version=None):
+    return DeltaTable(os.path.join(database, name), version=version)
+
+
+def rows(name, version=None):
+    return table(name, version).to_pyarrow_table()
+
+
+plain = rows("plain")
+assert plain.num_rows == 100, plain.num_rows
+assert sum(plain["id"].to_pylist()) == 5050
+assert sum(plain["u"].to_pylist()) == 5050
+assert str(plain["dec"][0]) == "1.000", plain["dec"][0]
+assert str(plain.schema.field("ts").type) == "timestamp[us, tz=UTC]"
+assert rows("laid").num_rows == 111
+assert table("laid").version() == 14
+for version in range(13):
+    assert rows("laid", version).num_rows == 100 + version, version
+filtered = table("laid").to_pyarrow_table(filters=[("day", "=", 3)])
+assert set(filtered["day"].to_pylist()) == {3}
+assert str(rows("local").schema.field("w").type) == "timestamp[us]"
+
+connection = duckdb.connect()
+folder = duckdb_extension_delta.__path__[0]
+extension = glob.glob(os.path.join(folder, "extensions", "*", "delta.duckdb_extension"))[0]
+connection.execute(f"LOAD '{extension}'")
+for name, wanted in [("plain", 100), ("laid", 111), ("local", 1)]:
+    scan = f"delta_scan('{os.path.join(database, name)}')"
+    found = connection.sql(f"SELECT count(*) FROM {scan}").fetchall()
+    assert found == [(wanted,)], (name, found)
+
+more = {"id": pyarrow.array([5000, 5001]), "day": pyarrow.array([1, 2]), "name": ["p", "q"]}
+write_deltalake(os.path.join(database, "laid"), pyarrow.table(more), mode="append")
+table("laid").create_checkpoint()
+theirs = pyarrow.table({"x": [1, 2, 3], "s": ["a", "b", "c"], "p": ["one", "one", None]})
+write_deltalake(os.path.join(database, "theirs"), theirs, partition_by=["p"])
