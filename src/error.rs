@@ -121,7 +121,7 @@ impl Error {
         Error(Box::new(Detail {
             kind,
             code,
-            message: message.into(),
+            message: bounded(message.into()),
             span: None,
             label: None,
             labels: Vec::new(),
@@ -160,7 +160,10 @@ impl Error {
     /// Says that it arose inside of `what`, whose text is not the one that places count in: `place` is where that was asked for.
     #[must_use]
     pub(crate) fn inside(mut self, what: &str, place: Span) -> Self {
-        self.0.message = format!("in {what}: {}", self.0.message);
+        // The innermost place says enough.
+        if !self.0.message.starts_with("in the ") {
+            self.0.message = format!("in {what}: {}", self.0.message);
+        }
         self.0.span = Some(place);
         self.0.label = None;
         self.0.labels.clear();
@@ -170,7 +173,7 @@ impl Error {
     /// Says `text` at the primary place.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
-        self.0.label = Some(text.into());
+        self.0.label = Some(bounded(text.into()));
         self
     }
 
@@ -179,7 +182,7 @@ impl Error {
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         self.0.labels.push(Label {
             span,
-            text: text.into(),
+            text: bounded(text.into()),
         });
         self
     }
@@ -187,14 +190,14 @@ impl Error {
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> Self {
-        self.0.notes.push(("hint", text.into()));
+        self.0.notes.push(("hint", bounded(text.into())));
         self
     }
 
     /// Lists what there is.
     #[must_use]
     pub fn available(mut self, text: impl Into<String>) -> Self {
-        self.0.notes.push(("available", text.into()));
+        self.0.notes.push(("available", bounded(text.into())));
         self
     }
 
@@ -256,6 +259,25 @@ impl Error {
             ErrorKind::Run | ErrorKind::Poisoned | ErrorKind::Bug => 1,
         }
     }
+}
+
+/// The text with the middle of very long words left out: a name can be as long as a script.
+fn bounded(text: String) -> String {
+    const LONG: usize = 200;
+    if text.len() <= LONG {
+        return text;
+    }
+    let shorten = |word: &str| {
+        let count = word.chars().count();
+        if count <= LONG {
+            return word.to_string();
+        }
+        let head: String = word.chars().take(LONG / 2).collect();
+        let tail: String = word.chars().skip(count - LONG / 10).collect();
+        format!("{head}…{tail}")
+    };
+    let words = text.split_inclusive(char::is_whitespace);
+    words.map(shorten).collect()
 }
 
 impl fmt::Display for Error {

@@ -106,8 +106,28 @@ impl TableScanExec {
             table: Arc::clone(self.table.columns()),
             projection: self.projection.clone(),
             filters: filters.iter().map(filter).collect::<Result<_>>()?,
+            narrow: Vec::new(),
             batch_rows,
         })
+    }
+
+    /// The columns given, by position in the table.
+    pub(crate) fn projection(&self) -> &[usize] {
+        &self.projection
+    }
+
+    /// What is known of the whole table, with an entry for every column: of those that matter here, what the files say.
+    pub(crate) fn table_statistics(&self) -> Statistics {
+        let mut used = self.projection.clone();
+        let read = self.predicate().map(collect_columns).unwrap_or_default();
+        used.extend(read.iter().map(Column::index));
+        let known = self.table.statistics_of(&used);
+        let mut all = Statistics::new_unknown(self.table.columns());
+        all.num_rows = known.num_rows;
+        for (column, known) in used.into_iter().zip(known.column_statistics) {
+            all.column_statistics[column] = known;
+        }
+        all
     }
 
     fn out_schema(&self) -> SchemaRef {

@@ -323,6 +323,7 @@ impl Engine {
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
             max_recursion: self.catalog().session().settings.max_recursion,
+            notes: Arc::default(),
         }))
     }
 

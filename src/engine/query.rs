@@ -9,7 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
-use crate::exec::{self, Execution, Receiver};
+use crate::exec::{self, Execution};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
@@ -47,23 +47,22 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
         let foreign = engine.0.foreign_tables.load(Ordering::Relaxed);
         let runtime = foreign.then(|| engine.0.runtime.get()).transpose()?;
         let _guard = runtime.as_ref().map(|runtime| runtime.enter());
-        futures::executor::block_on(plan::optimize::optimize(&query.plan, &state))
+        futures::executor::block_on(plan::optimize::optimize(query, &state))
     })
 }
 
 /// Logical plan to running pipelines.
-fn start(
-    engine: &Engine,
-    query: &BoundQuery,
-    analyze: bool,
-) -> Result<(SchemaRef, Receiver, Arc<Execution>)> {
+fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
     let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
     let graph =
         on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
-    Ok((schema, receiver, exec::run(graph, &context)))
+    let execution = exec::run(graph, &context);
+    let running = result::Running::new(engine, receiver, &execution);
+    let rows = Rows::new(schema, running, &context);
+    Ok((rows, execution))
 }
 
 fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
@@ -140,9 +139,7 @@ pub(super) fn answer_with_execution(
     query: &BoundQuery,
     analyze: bool,
 ) -> Result<(Rows, Arc<Execution>)> {
-    let (schema, receiver, execution) = start(engine, query, analyze)?;
-    let running = result::Running::new(engine, receiver, &execution);
-    Ok((Rows::new(schema, running), execution))
+    start(engine, query, analyze)
 }
 
 /// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.

@@ -11,7 +11,7 @@ use super::Engine;
 use super::deadline::Deadlines;
 use super::metrics::Counters;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec::{CancelToken, Execution, Receiver};
+use crate::exec::{CancelToken, Execution, Notes, Receiver, RunContext};
 use crate::plan::OutputColumn;
 
 /// What a statement gave.
@@ -56,13 +56,10 @@ impl Outcome {
     /// Reads all rows now, so that what fails fails here.
     pub(super) fn in_memory(self) -> Result<Self> {
         match self {
-            Outcome::Rows(rows) => {
-                let (schema, warnings) = (Arc::clone(rows.schema()), rows.warnings.clone());
-                let batches = rows.collect::<Result<Vec<_>>>()?;
-                Ok(Outcome::Rows(Rows {
-                    warnings,
-                    ..Rows::ready(schema, batches)
-                }))
+            Outcome::Rows(mut rows) => {
+                let batches = rows.by_ref().collect::<Result<Vec<_>>>()?;
+                rows.ready = batches.into_iter();
+                Ok(Outcome::Rows(rows))
             }
             Outcome::Done(summary) => Ok(Outcome::Done(summary)),
             Outcome::Several(outcomes) => {
@@ -133,6 +130,7 @@ pub struct Rows {
     ready: std::vec::IntoIter<RecordBatch>,
     handle: QueryHandle,
     warnings: Vec<Error>,
+    notes: Arc<Notes>,
 }
 
 /// The query behind some rows. When this is dropped, it is over.
@@ -174,13 +172,14 @@ impl Drop for Running {
 }
 
 impl Rows {
-    pub(super) fn new(schema: SchemaRef, running: Running) -> Self {
+    pub(super) fn new(schema: SchemaRef, running: Running, context: &RunContext) -> Self {
         Rows {
             schema,
             handle: running.handle.clone(),
             running: Some(running),
             ready: Vec::new().into_iter(),
             warnings: Vec::new(),
+            notes: Arc::clone(&context.notes),
         }
     }
 
@@ -192,6 +191,7 @@ impl Rows {
             ready: batches.into_iter(),
             handle: QueryHandle::default(),
             warnings: Vec::new(),
+            notes: Arc::default(),
         }
     }
 
@@ -207,6 +207,12 @@ impl Rows {
     /// What the query's author should know; it runs all the same.
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
+    }
+
+    /// What the query noted of the rows it met so far: everything, once the last row is read. An `ASSERT … ON VIOLATION WARN`
+    /// or `DROP` says here how many rows it did not hold for.
+    pub fn notes(&self) -> Vec<Error> {
+        self.notes.warnings()
     }
 
     /// A handle that can stop this query from another thread.

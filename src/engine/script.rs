@@ -86,7 +86,12 @@ impl Script<'_> {
     }
 
     fn holds(self, condition: &ast::Expr) -> Result<bool> {
-        let value = self.value(condition, Some(DataType::Boolean))?;
+        let value = self.value(condition, None)?;
+        if !matches!(value, ScalarValue::Boolean(_) | ScalarValue::Null) {
+            let message = "a condition is a BOOL";
+            return Err(Error::input("TM0401", message, condition.span)
+                .hint("compare it with something: `x > 0`, `x IS NOT NULL`"));
+        }
         Ok(value == ScalarValue::Boolean(Some(true)))
     }
 

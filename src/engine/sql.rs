@@ -9,6 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 use super::{Engine, Rows, query};
 use crate::catalog::Entry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::places::Places;
 use crate::plan::{BoundQuery, OutputColumn};
 
 /// Bytes of a text: DataFusion's parser and planner recurse over it.
@@ -95,7 +96,11 @@ impl Engine {
                 anonymous: false,
             })
             .collect();
-        Ok(BoundQuery { plan, columns })
+        Ok(BoundQuery {
+            plan,
+            columns,
+            places: Places::default(),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Engine, Outcome, Rows, Summary};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::spill::{batch_bytes, own_rows};
+use crate::file::write::{publish, write};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{Step, WriteTarget};
 
@@ -24,12 +25,15 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     }
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
-    let (mut tables, mut written) = (Vec::new(), 0);
+    let (mut tables, mut files, mut written) = (Vec::new(), Vec::new(), 0);
     let mut kept = Vec::new();
     for step in steps {
         match step {
             Step::Share { rows, query } => {
-                rows.fill(answer(engine, &query)?.collect::<Result<_>>()?)
+                let mut shared = answer(engine, &query)?;
+                let batches = shared.by_ref().collect::<Result<_>>()?;
+                notes.extend(shared.notes());
+                rows.fill(batches);
             }
             // An answer that fails must fail before anything is stored.
             Step::Answer(query) if writes => {
@@ -37,8 +41,21 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             }
             Step::Answer(query) => outcomes.push(Outcome::Rows(answer(engine, &query)?)),
             Step::Log(query) => notes.push(logged(engine, &query)?),
+            Step::Write {
+                target: WriteTarget::Export(request),
+                query,
+            } => {
+                let mut rows = answer(engine, &query)?;
+                let schema = Arc::clone(rows.schema());
+                let counted = rows.by_ref().inspect(|batch| {
+                    written += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+                });
+                files.push(write(&request, &schema, counted)?);
+                notes.extend(rows.notes());
+            }
             Step::Write { target, query } => {
-                let (batches, memory) = collected(engine, &query)?;
+                let (batches, memory, found) = collected(engine, &query)?;
+                notes.extend(found);
                 kept.push((target.name().to_string(), memory));
                 written += batches
                     .iter()
@@ -48,7 +65,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             }
         }
     }
-    engine.catalog().change_tables(&tables)?;
+    publish(files, || engine.catalog().change_tables(&tables))?;
     for (change, (name, memory)) in tables.iter().zip(kept) {
         engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
     }
@@ -70,18 +87,21 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
     }
 }
 
-/// The rows of a query, and the memory that they are counted with.
-fn collected(engine: &Engine, query: &BoundQuery) -> Result<(Vec<RecordBatch>, MemoryReservation)> {
-    let (rows, execution) = answer_with_execution(engine, query, false)?;
+/// The rows of a query, the memory that they are counted with, and what it noted of them.
+fn collected(
+    engine: &Engine,
+    query: &BoundQuery,
+) -> Result<(Vec<RecordBatch>, MemoryReservation, Vec<Error>)> {
+    let (mut rows, execution) = answer_with_execution(engine, query, false)?;
     let memory = execution.context().reserve("a table in memory");
     drop(execution);
     let mut batches = Vec::new();
-    for batch in rows {
+    for batch in rows.by_ref() {
         let batch = own_rows(batch?)?;
         memory.try_grow(batch_bytes(&batch))?;
         batches.push(batch);
     }
-    Ok((batches, memory))
+    Ok((batches, memory, rows.notes()))
 }
 
 fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange> {
@@ -104,6 +124,7 @@ fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange>
             name,
             batches: as_stored(&schema, batches)?,
         },
+        WriteTarget::Export(_) => return Err(Error::bug("files are no table")),
     })
 }
 

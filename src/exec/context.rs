@@ -6,6 +6,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 
+use super::Notes;
 use super::cancel::CancelToken;
 use super::memory::QueryMemory;
 use super::spill::SpillSpace;
@@ -33,6 +34,8 @@ pub(crate) struct RunContext {
     pub(crate) runtime: Arc<crate::exec::operators::bridge::LazyRuntime>,
     /// Rounds after which a recursion is taken for an endless one.
     pub(crate) max_recursion: usize,
+    /// What the query's author should know of the rows it met.
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl RunContext {
@@ -79,6 +82,7 @@ impl RunContext {
             spill: Arc::clone(&self.spill),
             runtime: Arc::clone(&self.runtime),
             max_recursion: self.max_recursion,
+            notes: Arc::clone(&self.notes),
         }
     }
 
@@ -98,6 +102,7 @@ impl RunContext {
             spill: Arc::default(),
             runtime: Arc::default(),
             max_recursion: 10_000,
+            notes: Arc::default(),
         })
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
     match error {
         DataFusionError::External(inner) => match inner.downcast::<Error>() {
             Ok(ours) => *ours,
-            Err(other) => Error::run("TM0508", first_line(&other.to_string())),
+            Err(other) => from_text(&other.to_string()),
         },
         DataFusionError::ArrowError(inner, _) => from_arrow(*inner),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
@@ -92,6 +92,9 @@ fn memory_message(text: &str) -> String {
 }
 
 fn from_text(text: &str) -> Error {
+    if text.contains("regex parse error") {
+        return bad_pattern(text);
+    }
     let text = first_line(text);
     let lower = text.to_ascii_lowercase();
     if lower.contains("overflow") {
@@ -111,6 +114,19 @@ fn from_text(text: &str) -> Error {
             .hint("TRY_CAST gives NULL where the value does not fit");
     }
     Error::run("TM0508", in_our_types(&strip_origin(&text)))
+}
+
+/// A drawing of the pattern with carets, then a line with what is wrong.
+fn bad_pattern(text: &str) -> Error {
+    let reason = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("error: "));
+    let message = match reason {
+        Some(reason) => format!("a regular expression is not valid: {reason}"),
+        None => "a regular expression is not valid".to_string(),
+    };
+    Error::run("TM0501", message)
+        .hint("a character with a meaning is itself after a backslash: r'\\('")
 }
 
 /// Arrow's type names in a message, as the language spells them. Longer names come first.

@@ -22,11 +22,15 @@ use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 
 use super::narrow;
+use super::placed::unmarked;
 use crate::error::{Error, Result};
 
 /// The same expression, with every `+`, `-` and `*` checked, and guarded where a later condition could fail.
 pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     let checked = Arc::clone(expr).transform_up(|expr| {
+        if let Some(unmarked) = unmarked(&expr) {
+            return Ok(Transformed::yes(unmarked));
+        }
         let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
             return Ok(Transformed::no(expr));
         };
@@ -79,7 +83,7 @@ pub(crate) fn conjuncts(condition: &Arc<dyn PhysicalExpr>) -> Result<Vec<Conjunc
 }
 
 /// Whether evaluating could end in an error for some value: true unless it is made of parts known not to.
-fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
+pub(crate) fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
     let safe = expr.is::<Column>()
         || expr.is::<Literal>()
         || expr.is::<NotExpr>()
@@ -146,6 +150,22 @@ impl InPrecision {
         values
     }
 
+    /// Kernels show a DECIMAL's digits without its point: the type says more.
+    fn named(&self, error: DataFusionError, batch: &RecordBatch) -> DataFusionError {
+        let Ok(DataType::Decimal128(precision, scale)) = self.exact.data_type(&batch.schema())
+        else {
+            return error;
+        };
+        let error = Error::from(error);
+        if error.code() != "TM0502" {
+            return DataFusionError::External(Box::new(error));
+        }
+        let message = format!("the result is too large for DECIMAL({precision}, {scale})");
+        let error = Error::run("TM0502", message)
+            .hint("CAST(x AS FLOAT64) holds larger numbers, to about 16 digits");
+        DataFusionError::External(Box::new(error))
+    }
+
     fn check(values: &ArrayRef) -> DataFusionResult<()> {
         let DataType::Decimal128(precision, _) = values.data_type() else {
             return Ok(());
@@ -175,7 +195,8 @@ impl PhysicalExpr for InPrecision {
         if let Some(values) = self.by_narrow(batch) {
             return Ok(ColumnarValue::Array(values));
         }
-        let value = self.exact.evaluate(batch)?;
+        let value = self.exact.evaluate(batch);
+        let value = value.map_err(|error| self.named(error, batch))?;
         match &value {
             ColumnarValue::Array(values) => InPrecision::check(values)?,
             ColumnarValue::Scalar(value @ ScalarValue::Decimal128(..)) => {

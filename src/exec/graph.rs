@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{AnySink, Operator, Source};
-use crate::file::RuntimeFilter;
 
 /// A sink's place in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,21 +97,6 @@ impl Stream {
         self
     }
 
-    /// Offers a filter of what the running query learns to the sources: rows whose values in the columns `keys` do not pass are
-    /// of no use. True if any source took it. A branch that computes the columns, or cannot leave out rows, does without.
-    pub(crate) fn offer(&self, keys: &[usize], filter: &Arc<dyn RuntimeFilter>) -> bool {
-        let mut taken = false;
-        for branch in &self.branches {
-            let at_source = |key: &usize| {
-                let mut operators = branch.operators.iter().rev();
-                operators.try_fold(*key, |column, operator| operator.input_column(column))
-            };
-            let keys: Option<Vec<usize>> = keys.iter().map(at_source).collect();
-            taken |= keys.is_some_and(|keys| branch.source.offer(&keys, filter));
-        }
-        taken
-    }
-
     /// Rows of several streams, in no order.
     pub(crate) fn union(streams: Vec<Stream>) -> Self {
         let mut branches = Vec::new();
@@ -137,7 +121,13 @@ impl Stream {
         let sink = graph.add_sink(sink);
         let first = graph.pipelines.len();
         for branch in self.branches {
-            let mut after: Vec<After> = branch.after.into_iter().map(After::Sink).collect();
+            let mut after: Vec<After> = Vec::new();
+            for sink in branch.after {
+                // A filter and the join it comes from wait for the same sink.
+                if !after.contains(&After::Sink(sink)) {
+                    after.push(After::Sink(sink));
+                }
+            }
             after.extend(
                 branch
                     .after_branches

@@ -17,8 +17,10 @@ pub(crate) mod graph;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod narrow;
+mod notes;
 pub(crate) mod operators;
 pub(crate) mod output;
+pub(crate) mod placed;
 mod run;
 pub(crate) mod spill;
 mod worker;
@@ -34,6 +36,7 @@ use futures::Stream;
 
 pub(crate) use cancel::{CancelToken, WeakToken};
 pub(crate) use context::{RunContext, task_within};
+pub(crate) use notes::Notes;
 pub(crate) use output::{Receiver, output};
 pub(crate) use run::{Execution, run};
 
@@ -84,12 +87,6 @@ pub(crate) trait Source: Send + Sync + Debug {
 
 /// A step from batches to batches that holds no more than a few of them.
 pub(crate) trait Operator: Send + Sync + Debug {
-    /// The column of the input that this column of the output is, unchanged, where leaving out rows of the input by their value
-    /// in it leaves out exactly the rows of the output that have the value.
-    fn input_column(&self, _output: usize) -> Option<usize> {
-        None
-    }
-
     /// The state of one worker. Called when every slot the operator reads from is filled.
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>>;
 

@@ -16,8 +16,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Decimal128Array};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Decimal64Type, Decimal128Type, DecimalType, Field, Int32Type, Int64Type, Schema,
-    SchemaRef,
+    DataType, Decimal64Type, Decimal128Type, DecimalType, Int32Type, Int64Type, SchemaRef,
 };
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::ScalarValue;
@@ -92,21 +91,6 @@ impl<'a> NarrowBatch<'a> {
         }
         self.evaluate(expr)
     }
-}
-
-/// `schema` with the types that `columns` have.
-pub(crate) fn with_types(schema: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
-    if zip(columns, schema.fields()).all(|(column, field)| column.data_type() == field.data_type())
-    {
-        return SchemaRef::clone(schema);
-    }
-    let fields: Vec<Field> = zip(columns, schema.fields())
-        .map(|(column, field)| {
-            let field = Field::clone(field);
-            field.with_data_type(column.data_type().clone())
-        })
-        .collect();
-    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// Decimals with `scale` digits after the point, all between `low` and `high`.

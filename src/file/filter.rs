@@ -298,7 +298,7 @@ pub(crate) fn refine(
 }
 
 /// The filter's answers, counted; none is NULL.
-pub(crate) fn answers(filter: &dyn RowFilter, batch: &RecordBatch) -> Result<BooleanArray> {
+fn answers(filter: &dyn RowFilter, batch: &RecordBatch) -> Result<BooleanArray> {
     let answers = filter.keep(batch)?;
     let answers = match answers.null_count() {
         0 => answers,

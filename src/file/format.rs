@@ -49,6 +49,11 @@ impl fmt::Display for Format {
 }
 
 impl Format {
+    /// CSV, TSV and NDJSON are lines of text, which are compressed as a whole.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Format::Csv | Format::Tsv | Format::Ndjson)
+    }
+
     /// The format of this name, in any case.
     pub(crate) fn of_name(name: &str) -> Option<Format> {
         NAMES

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
@@ -33,7 +34,13 @@ pub(crate) struct Input {
     path: PathBuf,
     compression: Compression,
     length: u64,
+    /// Memory of readers that are done, for those to come: fresh memory costs as much as reading.
+    spares: Arc<Mutex<Vec<Vec<u8>>>>,
 }
+
+/// Memory that is kept for the next reader: so many pieces, none larger than this.
+const SPARES: usize = 64;
+const SPARE_BYTES: usize = 4 * 1024 * 1024;
 
 impl Input {
     /// Finds the file and what it is compressed with.
@@ -58,7 +65,22 @@ impl Input {
             path: path.to_path_buf(),
             compression: Compression::of(&head),
             length: metadata.len(),
+            spares: Arc::default(),
         })
+    }
+
+    /// Memory to read into: empty, or what an earlier reader left.
+    pub(crate) fn spare(&self) -> Vec<u8> {
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        spares.pop().unwrap_or_default()
+    }
+
+    /// Takes a reader's memory back.
+    pub(crate) fn give_back(&self, memory: Vec<u8>) {
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < SPARES && memory.len() <= SPARE_BYTES {
+            spares.push(memory);
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -16,6 +16,7 @@ pub(crate) mod table;
 mod text;
 mod type_name;
 pub(crate) mod types;
+pub(crate) mod write;
 
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub use type_name::type_name;
@@ -69,6 +70,9 @@ pub(crate) struct ReadRequest {
     pub(crate) projection: Vec<usize>,
     /// Rows wanted are those that pass all of them.
     pub(crate) filters: Vec<Arc<dyn RowFilter>>,
+    /// Columns wanted, by position in the file's schema, that may come in a narrower type than that has: decimals in 64 bits, text
+    /// as dictionaries. No filter is over them.
+    pub(crate) narrow: Vec<usize>,
     /// Rows a batch should have.
     pub(crate) batch_rows: usize,
 }

@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
 use super::filter::Stage;
+use super::types::with_types;
 use super::{
     BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Tally, Unit, batch_of, schema_of,
 };
@@ -48,6 +49,8 @@ pub(crate) struct TableRequest {
     pub(crate) projection: Vec<usize>,
     /// Those that can fail come last.
     pub(crate) filters: Vec<Arc<dyn RowFilter>>,
+    /// Columns that may come narrower than the table has them, see [`ReadRequest::narrow`].
+    pub(crate) narrow: Vec<usize>,
     pub(crate) batch_rows: usize,
 }
 
@@ -71,14 +74,7 @@ pub(crate) struct FilePart {
 impl FilePart {
     /// None if no row of the file can be wanted.
     pub(crate) fn new(file: &ScanFile, wanted: &TableRequest) -> Result<Option<Self>> {
-        let mut stored: Vec<usize> = Vec::new();
-        for column in &wanted.projection {
-            if let Some(Origin::Stored(position)) = file.origins.get(*column)
-                && !stored.contains(position)
-            {
-                stored.push(*position);
-            }
-        }
+        let stored = stored_positions(file, &wanted.projection);
         let Some(filters) = filters_of(file, wanted)? else {
             return Ok(None);
         };
@@ -89,6 +85,7 @@ impl FilePart {
             request: ReadRequest {
                 projection: stored,
                 filters,
+                narrow: stored_positions(file, &wanted.narrow),
                 batch_rows: wanted.batch_rows,
             },
         }))
@@ -107,9 +104,23 @@ impl FilePart {
             table: schema_of(&self.table, &self.projection),
             wanted: self.projection.clone(),
             stored: self.request.projection.clone(),
+            narrow: self.request.narrow.clone(),
         };
         Ok(Box::new(batches.map(move |batch| adapt.batch(&batch?))))
     }
+}
+
+/// The columns of the file that are behind `columns` of the table, each once.
+fn stored_positions(file: &ScanFile, columns: &[usize]) -> Vec<usize> {
+    let mut stored = Vec::new();
+    for column in columns {
+        if let Some(Origin::Stored(position)) = file.origins.get(*column)
+            && !stored.contains(position)
+        {
+            stored.push(*position);
+        }
+    }
+    stored
 }
 
 /// The filters as the file is to be asked them; None if no row of it can pass. What is the same for all of its rows is asked here.
@@ -148,6 +159,8 @@ struct Adapt {
     wanted: Vec<usize>,
     /// The file's columns in the batches given, by position in the file's schema.
     stored: Vec<usize>,
+    /// Those of them that may stay narrower than the table has them.
+    narrow: Vec<usize>,
 }
 
 impl Adapt {
@@ -161,13 +174,19 @@ impl Adapt {
                 Some(Origin::Stored(position)) => {
                     let given = self.stored.iter().position(|stored| stored == position);
                     let given = given.ok_or_else(|| Error::bug("a stored column was not read"))?;
-                    self.cast(batch.column(given), field.data_type(), field.name())
+                    let values = batch.column(given);
+                    if self.narrow.contains(position)
+                        && is_narrower(values.data_type(), field.data_type())
+                    {
+                        return Ok(Arc::clone(values));
+                    }
+                    self.cast(values, field.data_type(), field.name())
                 }
                 Some(Origin::Constant(value)) => repeat(value, rows),
                 Some(Origin::Missing) | None => Ok(new_null_array(field.data_type(), rows)),
             })
             .collect::<Result<Vec<ArrayRef>>>()?;
-        batch_of(&self.table, columns, rows)
+        batch_of(&with_types(&self.table, &columns), columns, rows)
     }
 
     fn cast(&self, values: &ArrayRef, kind: &DataType, column: &str) -> Result<ArrayRef> {
@@ -180,6 +199,17 @@ impl Adapt {
                 })
                 .hint("the column's type differs between the files, or from the type it was declared with")
         })
+    }
+}
+
+/// Whether values of type `given` are those of type `planned` in fewer bytes.
+fn is_narrower(given: &DataType, planned: &DataType) -> bool {
+    match (given, planned) {
+        (DataType::Decimal64(digits, scale), DataType::Decimal128(most, planned)) => {
+            digits <= most && scale == planned
+        }
+        (DataType::Dictionary(_, value), DataType::Utf8View) => **value == DataType::Utf8,
+        _ => false,
     }
 }
 
@@ -249,6 +279,7 @@ impl FileFilter {
                 table: schema_of(table, inner.columns()),
                 wanted: inner.columns().to_vec(),
                 stored: columns.clone(),
+                narrow: Vec::new(),
             },
             inner,
             origins: Arc::clone(&file.origins),

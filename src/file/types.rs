@@ -1,8 +1,10 @@
-//! Types: what stands in for a dictionary, and what two files' types have in common.
+//! Types: what stands in for a dictionary, what two files' types have in common, and schemas with other types.
 
+use std::iter::zip;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 /// The type with every dictionary in it replaced by what it holds.
 pub(super) fn without_dictionaries(kind: &DataType) -> DataType {
@@ -75,6 +77,21 @@ fn decimal(one: (u8, i8), other: (u8, i8)) -> Option<DataType> {
     let whole = (i16::from(one.0) - i16::from(one.1)).max(i16::from(other.0) - i16::from(other.1));
     let precision = u8::try_from(whole + i16::from(scale)).ok()?;
     (precision <= 38).then_some(DataType::Decimal128(precision, scale))
+}
+
+/// `schema` with the types that `columns` have.
+pub(crate) fn with_types(schema: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
+    if zip(columns, schema.fields()).all(|(column, field)| column.data_type() == field.data_type())
+    {
+        return SchemaRef::clone(schema);
+    }
+    let fields: Vec<Field> = zip(columns, schema.fields())
+        .map(|(column, field)| {
+            let field = Field::clone(field);
+            field.with_data_type(column.data_type().clone())
+        })
+        .collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 #[cfg(test)]

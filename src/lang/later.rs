@@ -139,8 +139,13 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         "DEFAULT",
         "WATERMARK",
     ];
-    find(source, here, LAYOUT)?;
     let words = tokens(source, statement, 200);
+    let key = words
+        .iter()
+        .any(|token| token.is_word(source.text, "PRIMARY"));
+    if !key {
+        find(source, here, LAYOUT)?;
+    }
     let table = words
         .iter()
         .position(|token| token.is_word(source.text, "TABLE"))?;

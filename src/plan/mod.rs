@@ -1,15 +1,19 @@
 //! bind (syntax tree to logical plan), decorrelate and optimize (to DataFusion's physical plan), lower (to pipelines).
 
+pub(crate) mod assert;
 pub(crate) mod bind;
 mod decorrelate;
 pub(crate) mod lower;
 pub(crate) mod optimize;
+pub(crate) mod places;
 
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
+
+use places::Places;
 
 /// The values of `@name` and `?`.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +30,8 @@ pub(crate) struct Parameters {
 pub(crate) struct BoundQuery {
     pub(crate) plan: LogicalPlan,
     pub(crate) columns: Vec<OutputColumn>,
+    /// Where in the text its expressions stand.
+    pub(crate) places: Places,
 }
 
 /// The columns of a query's rows under the names that the user sees. Whether NULL can occur is the plan's guess: a reader must

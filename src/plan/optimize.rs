@@ -1,6 +1,12 @@
 //! Logical plan to physical plan: DataFusion's analyzer, optimizer and physical planner, set up for our pipelines.
 //!
-//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning.
+//! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning. What comes out
+//! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]).
+
+mod estimate;
+mod join_graph;
+mod join_order;
+mod selectivity;
 
 use std::sync::Arc;
 
@@ -11,7 +17,9 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::decorrelate::{cannot_be_joined, correlated_names, decorrelate};
+use crate::plan::BoundQuery;
+use crate::plan::assert::query_planner;
+use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +55,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
 
     Ok(SessionStateBuilder::new()
         .with_config(config)
+        .with_query_planner(query_planner())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())
@@ -56,14 +65,30 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
 
 /// The physical plan of a bound query.
 pub(crate) async fn optimize(
-    plan: &LogicalPlan,
+    query: &BoundQuery,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let plan = decorrelate(plan)?;
-    state
-        .create_physical_plan(&plan)
-        .await
-        .map_err(|error| explain_failure(&plan, error))
+    let mut plan = decorrelate(&query.plan, Which::Stubborn)?;
+    let mut optimized = state.optimize(&plan);
+    if !is_decorrelated(&optimized) && !correlated_names(&plan)?.is_empty() {
+        // DataFusion's own rules did not get through after all.
+        plan = decorrelate(&query.plan, Which::All)?;
+        optimized = state.optimize(&plan);
+    }
+    let explain = |error| {
+        let error = explain_failure(&plan, error);
+        query.places.locate(error, state)
+    };
+    let optimized = optimized.map_err(explain)?;
+    let marked = query.places.mark(&plan, optimized, state)?;
+    let planner = state.query_planner();
+    let physical = planner.create_physical_plan(&marked, state).await;
+    join_order::order_joins(physical.map_err(explain)?)
+}
+
+fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {
+    let names = optimized.as_ref().map(correlated_names);
+    matches!(names, Ok(Ok(names)) if names.is_empty())
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.

@@ -15,6 +15,7 @@
 mod answer;
 mod cli;
 mod corpus;
+mod effects;
 mod examples;
 mod floors;
 mod hostile;

@@ -159,15 +159,16 @@ impl Session<'_> {
                     self.outcome(outcome, text)?;
                 }
             }
-            Outcome::Rows(rows) => {
+            Outcome::Rows(mut rows) => {
                 warn(rows.warnings(), text, self.flags.error_format);
                 let mut target = self.target()?;
-                write_rows(rows, &mut target, self.format, &self.style).map_err(
-                    |error| match error {
+                write_rows(&mut rows, &mut target, self.format, &self.style).map_err(|error| {
+                    match error {
                         WriteError::Query(error) => self.failed(&error, text),
                         WriteError::Output(error) => Stop::Output(error),
-                    },
-                )?;
+                    }
+                })?;
+                warn(&rows.notes(), text, self.flags.error_format);
                 self.results += 1;
                 match target {
                     Target::Stdout(_) | Target::Stream(_) => target.commit()?,
@@ -223,7 +224,7 @@ enum WriteError {
 }
 
 fn write_rows(
-    mut rows: Rows,
+    rows: &mut Rows,
     target: &mut Target,
     format: Format,
     style: &Style,

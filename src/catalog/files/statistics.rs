@@ -55,8 +55,9 @@ pub(super) fn bytes(table: &FileTable, columns: &[usize]) -> Precision<usize> {
     Precision::Inexact(rows.saturating_mul(row.max(1)))
 }
 
-/// Bounds and NULLs of one column over all files. Bounds are never exact: a writer may have cut long text.
+/// Bounds and NULLs of one column over all files.
 pub(super) fn column(table: &FileTable, column: usize) -> ColumnStatistics {
+    let kind = table.columns().field(column).data_type();
     let mut all = Known::default();
     for file in table.files() {
         let rows = file.data.row_count().map(|rows| rows as usize);
@@ -65,6 +66,8 @@ pub(super) fn column(table: &FileTable, column: usize) -> ColumnStatistics {
                 let mut part = Known::nothing();
                 file.data
                     .with_bounds(&mut |bounds| part = Known::of(bounds, *position));
+                let stored = file.data.schema().field(*position).data_type();
+                part.exact = has_exact_bounds(stored) && stored == kind;
                 all.add(part);
             }
             Some(Origin::Constant(value)) => all.add(Known {
@@ -72,6 +75,7 @@ pub(super) fn column(table: &FileTable, column: usize) -> ColumnStatistics {
                 max: Some(Arc::clone(value)).into_iter().collect(),
                 nulls: rows.filter(|_| value.null_count() > 0).or(Some(0)),
                 bounded: value.null_count() == 0,
+                exact: true,
             }),
             Some(Origin::Missing) | None => all.add(Known {
                 nulls: rows,
@@ -80,7 +84,6 @@ pub(super) fn column(table: &FileTable, column: usize) -> ColumnStatistics {
             }),
         }
     }
-    let kind = table.columns().field(column).data_type();
     ColumnStatistics {
         null_count: all.nulls.map_or(Precision::Absent, Precision::Exact),
         min_value: all.extreme(&all.min, kind, std::cmp::Ordering::Less),
@@ -96,6 +99,15 @@ struct Known {
     nulls: Option<usize>,
     /// Every file has said its bounds.
     bounded: bool,
+    /// Each bound is a value of the column: a query for the smallest need not read the file.
+    exact: bool,
+}
+
+/// Types whose bounds writers give as they are: long text they cut, and of floats NaN is in no bounds.
+fn has_exact_bounds(kind: &DataType) -> bool {
+    kind.is_integer()
+        || kind.is_decimal()
+        || matches!(kind, DataType::Date32 | DataType::Timestamp(..))
 }
 
 impl Default for Known {
@@ -106,6 +118,7 @@ impl Default for Known {
             max: Vec::new(),
             nulls: Some(0),
             bounded: true,
+            exact: true,
         }
     }
 }
@@ -132,6 +145,7 @@ impl Known {
             max: max.into_iter().collect(),
             nulls,
             bounded,
+            exact: false,
         }
     }
 
@@ -143,6 +157,7 @@ impl Known {
             .zip(other.nulls)
             .map(|(one, two)| one.saturating_add(two));
         self.bounded &= other.bounded;
+        self.exact &= other.exact;
     }
 
     /// The first of the values in this order, in the table's type.
@@ -171,6 +186,10 @@ impl Known {
                 }
             }
         }
-        best.map_or(Precision::Absent, Precision::Inexact)
+        match best {
+            Some(best) if self.exact => Precision::Exact(best),
+            Some(best) => Precision::Inexact(best),
+            None => Precision::Absent,
+        }
     }
 }

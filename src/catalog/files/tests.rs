@@ -316,3 +316,47 @@ fn an_integer_that_a_float_cannot_hold_is_said() {
     assert_eq!(error.code(), "TM0733");
     assert!(error.message().contains("9007199254740993"), "{error}");
 }
+
+#[test]
+fn the_smallest_and_largest_come_from_footers_where_these_are_exact() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = |letter: char| std::iter::repeat_n(letter, 300).collect::<String>();
+    for (name, numbers) in [
+        ("1", [Some(7), None, Some(-3)]),
+        ("2", [None, Some(90), Some(8)]),
+    ] {
+        put(
+            folder.path().join(format!("{name}.parquet")),
+            &[
+                ("k", ids(0..3)),
+                ("number", Arc::new(Int64Array::from(numbers.to_vec()))),
+                (
+                    "day",
+                    Arc::new(Date32Array::from(vec![Some(-9), Some(400), None])),
+                ),
+                (
+                    "unsigned",
+                    Arc::new(UInt64Array::from(vec![1, u64::MAX, 5])),
+                ),
+                (
+                    "real",
+                    Arc::new(Float64Array::from(vec![1.0, f64::NAN, -0.0])),
+                ),
+                (
+                    "text",
+                    Arc::new(StringArray::from(vec![long('b'), long('a'), long('c')])),
+                ),
+            ],
+        );
+    }
+    let table = open_plain(folder.path()).unwrap();
+    for column in ["number", "day", "unsigned", "real", "text"] {
+        let query =
+            format!("SELECT MIN({column}), MAX({column}), COUNT({column}), COUNT(*) FROM t");
+        let read = format!("{query} WHERE k + 0 >= 0");
+        assert_eq!(shown(&table, &query), shown(&table, &read), "{column}");
+        let plan = shown(&table, &format!("EXPLAIN {query}")).join("\n");
+        let is_read = matches!(column, "real" | "text");
+        assert_eq!(plan.contains("TableScanExec"), is_read, "{column}: {plan}");
+    }
+}

@@ -4,6 +4,11 @@ mod avg;
 mod bounded;
 mod divide;
 mod in_set;
+mod interval;
+mod like_pattern;
+mod position;
+mod sample;
+mod shift;
 mod single_value;
 mod sum;
 
@@ -16,6 +21,11 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 use crate::error::Result;
 pub(crate) use divide::int_divide;
 pub(crate) use in_set::in_set;
+pub(crate) use interval::{Unit, has_only_days, interval_of};
+pub(crate) use like_pattern::{like_pattern, with_backslashes};
+pub(crate) use position::checked_position;
+pub(crate) use sample::{sample_batch, sample_row};
+pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
 
 /// Whether `function` takes decimals in 64 bits where it was planned over 128.

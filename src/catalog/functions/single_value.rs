@@ -12,17 +12,20 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use crate::error::Error;
+use crate::error::{Error, Span};
 
 /// The aggregate that the binder puts over a scalar subquery. It has no name to call it by.
-pub(crate) fn single_value() -> Arc<AggregateUDF> {
+pub(crate) fn single_value(place: Option<Span>) -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::from(SingleValue {
+        place,
         signature: Signature::any(1, Volatility::Immutable),
     }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct SingleValue {
+    /// The subquery's, for the error.
+    place: Option<Span>,
     signature: Signature,
 }
 
@@ -43,6 +46,7 @@ impl AggregateUDFImpl for SingleValue {
         Ok(Box::new(OnlyRow {
             value: ScalarValue::try_from(args.return_field.data_type())?,
             seen: false,
+            place: self.place,
         }))
     }
 
@@ -66,18 +70,21 @@ impl AggregateUDFImpl for SingleValue {
 struct OnlyRow {
     value: ScalarValue,
     seen: bool,
+    place: Option<Span>,
 }
 
 impl OnlyRow {
     fn see(&mut self, values: &ArrayRef, row: usize) -> Result<()> {
         if self.seen {
-            return Err(DataFusionError::External(Box::new(
-                Error::run(
-                    "TM0503",
-                    "a subquery used as a value gave more than one row",
-                )
-                .hint("add `|> LIMIT 1`, aggregate, or use ARRAY(…) or IN (…)"),
-            )));
+            let error = Error::run(
+                "TM0503",
+                "a subquery used as a value gave more than one row",
+            )
+            .hint("add `|> LIMIT 1`, aggregate, or use ARRAY(…) or IN (…)");
+            return Err(DataFusionError::External(Box::new(match self.place {
+                Some(place) => error.at(place),
+                None => error,
+            })));
         }
         self.value = ScalarValue::try_from_array(values, row)?;
         self.seen = true;

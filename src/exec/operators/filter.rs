@@ -40,13 +40,6 @@ impl FilterOperator {
 }
 
 impl Operator for FilterOperator {
-    fn input_column(&self, output: usize) -> Option<usize> {
-        match &self.projection {
-            None => Some(output),
-            Some(projection) => projection.get(output).copied(),
-        }
-    }
-
     fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>> {
         Ok(Box::new(FilterState {
             predicate: Arc::clone(&self.predicate),

@@ -1,6 +1,7 @@
 //! Sources, operators and sinks: one relational idea per file, with all its roles.
 
 pub(crate) mod aggregate;
+pub(crate) mod assert;
 pub(crate) mod bridge;
 pub(crate) mod collect;
 pub(crate) mod files;

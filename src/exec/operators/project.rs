@@ -6,11 +6,11 @@ use arrow::array::{ArrayRef, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
 
 use crate::error::Result;
-use crate::exec::narrow::{NarrowBatch, with_types};
+use crate::exec::narrow::NarrowBatch;
 use crate::exec::{Operator, OperatorState, RunContext};
+use crate::file::types::with_types;
 
 /// One output column for each expression.
 #[derive(Debug)]
@@ -39,11 +39,6 @@ impl ProjectOperator {
 }
 
 impl Operator for ProjectOperator {
-    fn input_column(&self, output: usize) -> Option<usize> {
-        let column = self.exprs.get(output)?.downcast_ref::<Column>()?;
-        Some(column.index())
-    }
-
     fn start(&self, _context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>> {
         Ok(Box::new(ProjectState {
             exprs: self.exprs.clone(),

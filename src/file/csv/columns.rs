@@ -11,6 +11,7 @@ use super::read::RecordReader;
 use super::{Column, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::input::Input;
+use crate::file::text::TextBuffer;
 use crate::file::text::column::{Cells, Target};
 use crate::file::text::guess::Guess;
 
@@ -219,7 +220,8 @@ impl Table {
     fn guess(&self, rows: Option<usize>) -> Result<Vec<Guess>> {
         let draft = Arc::new(self.clone());
         let wanted = vec![true; self.fields];
-        let mut reader = RecordReader::open(&draft, self.first, u64::MAX, wanted)?;
+        let text = TextBuffer::open(&self.input, self.first, u64::MAX)?;
+        let mut reader = RecordReader::open(&draft, text, u64::MAX, wanted);
         let mut guesses = vec![Guess::new(); self.fields];
         let mut left = rows.unwrap_or(usize::MAX);
         let mut scratch = String::new();

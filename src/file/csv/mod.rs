@@ -1,5 +1,8 @@
 //! CSV: records split by our own code, so that quotes, line numbers and every contradiction are known.
 //!
+//! A query that needs no column asks only how many records there are ([`count`]): then quotes and line ends are looked at, and
+//! nothing else of a record.
+//!
 //! [`CsvFile::open`] looks at the beginning ([`detect`]) and finds types on a sample ([`columns`]). Reading cuts the file into units at any
 //! byte ([`units`] finds the first record of each), splits records ([`split`]) and decodes the columns asked for ([`read`]).
 //!
@@ -8,6 +11,7 @@
 //! dropped. Compressed files are one unit.
 
 mod columns;
+mod count;
 mod detect;
 mod options;
 mod read;
@@ -23,20 +27,16 @@ use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
 use crate::file::input::Input;
+use crate::file::text::TextBuffer;
 use crate::file::text::column::Target;
 use crate::file::{BatchIterator, DataFile, ReadRequest, Unit};
 pub(crate) use options::{CsvOptions, OptionValue};
 
+use count::Counts;
 use split::Dialect;
 
-/// Bytes of a block: the finest place where units start.
+/// Bytes of a unit.
 const BLOCK: u64 = 1024 * 1024;
-
-/// Most blocks of a unit.
-const UNIT_BLOCKS: u64 = 8;
-
-/// Units that each worker should get where the file is large enough.
-const UNITS_PER_THREAD: u64 = 4;
 
 /// One CSV file, plain or compressed.
 #[derive(Debug)]
@@ -112,44 +112,44 @@ impl DataFile for CsvFile {
         &self.table.schema
     }
 
-    fn units(&self, _request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+    fn units(&self, _request: &ReadRequest, _threads: usize) -> Result<Vec<Unit>> {
         let (first, length) = (self.table.first, self.table.input.length());
-        let whole = Unit {
-            start: first,
-            end: u64::MAX,
-            rows: None,
-        };
         if self.blocks.is_none() {
-            return Ok(vec![whole]);
+            return Ok(vec![Unit {
+                start: first,
+                end: u64::MAX,
+                rows: None,
+            }]);
         }
-        let blocks = length.saturating_sub(first).div_ceil(self.block_size);
-        let wanted = (threads as u64 * UNITS_PER_THREAD).max(1);
-        let unit = self.block_size * (blocks / wanted).clamp(1, UNIT_BLOCKS);
-        let starts = (0..).map(|number| first + number * unit);
+        let starts = (0..).map(|number| first + number * self.block_size);
         Ok(starts
             .take_while(|&start| start < length)
             .map(|start| Unit {
                 start,
-                end: (start + unit).min(length),
+                end: (start + self.block_size).min(length),
                 rows: None,
             })
             .collect())
     }
 
     fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
-        let start = match &self.blocks {
-            None => Some(unit.start),
-            Some(blocks) => blocks.first_record(&self.table.input, unit.start, unit.end)?,
+        let input = &self.table.input;
+        let text = match &self.blocks {
+            None => Some(TextBuffer::open(input, unit.start, unit.end)?),
+            Some(blocks) => blocks.open(input, unit.start, unit.end)?,
         };
-        match start {
-            None => Ok(Box::new(std::iter::empty())),
-            Some(start) => Ok(Box::new(read::Batches::open(
-                &self.table,
-                start,
-                unit.end,
-                request,
-            )?)),
+        let Some(text) = text else {
+            return Ok(Box::new(std::iter::empty()));
+        };
+        if request.projection.is_empty() && request.filters.is_empty() {
+            return Ok(Box::new(Counts::new(&self.table, text, unit.end, request)));
         }
+        Ok(Box::new(read::Batches::open(
+            &self.table,
+            text,
+            unit.end,
+            request,
+        )))
     }
 
     fn row_count(&self) -> Option<u64> {

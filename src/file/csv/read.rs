@@ -26,17 +26,17 @@ pub(super) struct RecordReader {
 impl RecordReader {
     pub(super) fn open(
         table: &Arc<Table>,
-        start: u64,
+        text: TextBuffer,
         end: u64,
         wanted: Vec<bool>,
-    ) -> Result<RecordReader> {
-        Ok(RecordReader {
+    ) -> RecordReader {
+        RecordReader {
             table: table.clone(),
-            buffer: TextBuffer::open(&table.input, start, end)?,
+            buffer: text,
             records: Records::default(),
             wanted,
             end,
-        })
+        }
     }
 
     /// The next records, with the text they lie in and where that starts in the file; `None` at the end.
@@ -171,10 +171,10 @@ pub(super) struct Batches {
 impl Batches {
     pub(super) fn open(
         table: &Arc<Table>,
-        start: u64,
+        text: TextBuffer,
         end: u64,
         request: &ReadRequest,
-    ) -> Result<Batches> {
+    ) -> Batches {
         let mut wanted = vec![false; table.fields];
         let filtered = request.filters.iter().flat_map(|filter| filter.columns());
         for &column in request.projection.iter().chain(filtered) {
@@ -189,13 +189,13 @@ impl Batches {
             .iter()
             .map(|column| slot_of(column.field))
             .collect();
-        Ok(Batches {
+        Batches {
             table: table.clone(),
-            reader: RecordReader::open(table, start, end, wanted)?,
+            reader: RecordReader::open(table, text, end, wanted),
             request: request.clone(),
             slots,
             failed: false,
-        })
+        }
     }
 
     /// The next batch that is not empty.
@@ -308,7 +308,7 @@ impl Table {
         )
     }
 
-    fn too_long(&self, start: u64) -> Error {
+    pub(super) fn too_long(&self, start: u64) -> Error {
         self.input
             .error_at(
                 "TM0717",

@@ -104,10 +104,10 @@ pub(super) struct Dialect {
 }
 
 /// One field and what follows it.
-struct Found {
+pub(super) struct Found {
     field: Field,
-    next: usize,
-    ends_record: bool,
+    pub(super) next: usize,
+    pub(super) ends_record: bool,
 }
 
 impl Dialect {
@@ -138,22 +138,11 @@ impl Dialect {
                 }
             }
             let kept = records.fields.len();
-            let mut count = 0;
-            let mut pos = start;
-            loop {
-                let Some(found) = self.field(window, pos)? else {
-                    records.fields.truncate(kept);
-                    return Ok(Stop::More);
-                };
-                if wanted.get(count) == Some(&true) {
-                    records.fields.push(found.field);
-                }
-                count += 1;
-                pos = found.next;
-                if found.ends_record {
-                    break;
-                }
-            }
+            let split = self.split_record(window, start, wanted, &mut records.fields)?;
+            let Some((count, next)) = split else {
+                records.fields.truncate(kept);
+                return Ok(Stop::More);
+            };
             if count != wanted.len() {
                 return Err(Fault::FieldCount {
                     at: start,
@@ -161,9 +150,99 @@ impl Dialect {
                 });
             }
             records.rows += 1;
-            records.end = pos;
+            records.end = next;
         }
         Ok(Stop::Full)
+    }
+
+    /// Splits the record at `start` and gives its number of fields and where the next one starts; `None` if it goes on behind the
+    /// text. A word of eight bytes is looked at at once; near the end of the text, field by field.
+    #[inline]
+    fn split_record(
+        &self,
+        window: Window<'_>,
+        start: usize,
+        wanted: &[bool],
+        fields: &mut Vec<Field>,
+    ) -> Result<Option<(usize, usize)>, Fault> {
+        let text = window.text;
+        // Without a quote the delimiter stands in for it.
+        let quote = self.quote.unwrap_or(self.delimiter);
+        let keep = |count: usize| wanted.get(count) == Some(&true);
+        // Where the field starts, the flags of one in quotes, and the first byte that was not looked at.
+        let (mut count, mut field, mut flags, mut seen) = (0, start, 0, start);
+        let mut word_at = start;
+        while let Some(word) = text.get(word_at..).and_then(|rest| rest.first_chunk()) {
+            let mut found = Matches::of(u64::from_le_bytes(*word), [self.delimiter, b'\n', quote]);
+            while let Some(offset) = found.next() {
+                let at = word_at + offset;
+                let byte = text[at];
+                if at < seen || flags != 0 && byte != quote {
+                    continue;
+                }
+                if byte == self.delimiter {
+                    if keep(count) {
+                        fields.push(Field::new(field, at, 0));
+                    }
+                    count += 1;
+                    field = at + 1;
+                } else if byte == b'\n' {
+                    let carriage_return = at > field && text[at - 1] == b'\r';
+                    if keep(count) {
+                        fields.push(Field::new(field, at - usize::from(carriage_return), 0));
+                    }
+                    return Ok(Some((count + 1, at + 1)));
+                } else if flags == 0 && at == field && self.escape.is_none() {
+                    flags = QUOTED;
+                } else if flags == 0 && at != field {
+                    // A quote within a field is text.
+                } else if flags != 0 && text.get(at + 1) == Some(&quote) {
+                    flags |= ESCAPED;
+                    seen = at + 2;
+                } else if flags != 0 && text.get(at + 1) == Some(&self.delimiter) {
+                    if keep(count) {
+                        fields.push(Field::new(field + 1, at, flags));
+                    }
+                    count += 1;
+                    field = at + 2;
+                    seen = field;
+                    flags = 0;
+                } else if flags != 0 && text.get(at + 1) == Some(&b'\n') {
+                    if keep(count) {
+                        fields.push(Field::new(field + 1, at, flags));
+                    }
+                    return Ok(Some((count + 1, at + 2)));
+                } else {
+                    let Some(quoted) = self.quoted_field(window, field, quote)? else {
+                        return Ok(None);
+                    };
+                    if keep(count) {
+                        fields.push(quoted.field);
+                    }
+                    count += 1;
+                    field = quoted.next;
+                    seen = field;
+                    flags = 0;
+                    if quoted.ends_record {
+                        return Ok(Some((count, field)));
+                    }
+                }
+            }
+            word_at = (word_at + 8).max(seen);
+        }
+        loop {
+            let Some(found) = self.field(window, field)? else {
+                return Ok(None);
+            };
+            if wanted.get(count) == Some(&true) {
+                fields.push(found.field);
+            }
+            count += 1;
+            field = found.next;
+            if found.ends_record {
+                return Ok(Some((count, field)));
+            }
+        }
     }
 
     /// The fields of the first record at or behind `start`, however many, with where it starts and where the next one does. `None`: there
@@ -202,12 +281,12 @@ impl Dialect {
     }
 
     #[inline]
-    fn may_skip(&self, first: u8, columns: usize) -> bool {
+    pub(super) fn may_skip(&self, first: u8, columns: usize) -> bool {
         Some(first) == self.comment || columns != 1 && matches!(first, b'\n' | b'\r')
     }
 
     /// A comment, or an empty line in a file of several columns (of a single column it is a NULL).
-    fn skipped_line(&self, window: Window<'_>, start: usize, columns: usize) -> Skip {
+    pub(super) fn skipped_line(&self, window: Window<'_>, start: usize, columns: usize) -> Skip {
         let text = &window.text[start..];
         if text.first() == self.comment.as_ref() {
             return match memchr(b'\n', text) {
@@ -254,7 +333,7 @@ impl Dialect {
         }))
     }
 
-    fn quoted_field(
+    pub(super) fn quoted_field(
         &self,
         window: Window<'_>,
         start: usize,
@@ -317,7 +396,7 @@ impl Dialect {
     }
 }
 
-enum Skip {
+pub(super) enum Skip {
     To(usize),
     Incomplete,
     Nothing,
@@ -360,6 +439,33 @@ fn find_either(text: &[u8], start: usize, a: u8, b: u8) -> usize {
     memchr2(a, b, rest).map_or(text.len(), |offset| pos + offset)
 }
 
+/// The bytes of a word that are one of a few, the first in the text first.
+pub(super) struct Matches(u64);
+
+impl Matches {
+    #[inline]
+    pub(super) fn of<const BYTES: usize>(word: u64, bytes: [u8; BYTES]) -> Matches {
+        const ONES: u64 = u64::from_le_bytes([1; 8]);
+        const LOWS: u64 = ONES * 0x7f;
+        // The highest bit of each byte that differs from all of them.
+        let different = bytes.into_iter().fold(u64::MAX, |different, byte| {
+            let word = word ^ ONES.wrapping_mul(u64::from(byte));
+            different & (((word & LOWS) + LOWS) | word)
+        });
+        Matches(!different & !LOWS)
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let offset = self.0.trailing_zeros() as usize / 8;
+        self.0 &= self.0 - 1;
+        Some(offset)
+    }
+}
+
 /// The highest bit of each byte of `word` that equals `byte`. Bytes above the first match may be marked wrongly.
 #[inline]
 fn matches_in(word: u64, byte: u8) -> u64 {
@@ -372,6 +478,19 @@ fn matches_in(word: u64, byte: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn matches_are_those_of_a_loop() {
+        for seed in 0..2000_u64 {
+            let word = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            let bytes = [word[(seed % 8) as usize], 0x80, b'\n'];
+            let mut found = Matches::of(u64::from_le_bytes(word), bytes);
+            for offset in (0..8).filter(|offset| bytes.contains(&word[*offset])) {
+                assert_eq!(found.next(), Some(offset));
+            }
+            assert_eq!(found.next(), None);
+        }
+    }
 
     #[test]
     fn find_either_agrees_with_a_loop() {

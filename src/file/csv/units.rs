@@ -1,17 +1,18 @@
 //! Where the records of a unit start, without reading what is before it twice.
 //!
-//! A unit starts at any byte. Whether that byte is inside quotes depends on every byte before it, so the file is looked at in
-//! *blocks*: each block is summarised as a function from the state before it to the state behind it, once, by the worker that
-//! needs it first. The state before a unit is those functions one after the other. A query that stops early never looks further.
+//! A unit is a *block*: it starts at any byte. Whether that byte is inside quotes mostly shows in its first quotes. Where it does not
+//! (there are none, or both ways make sense) it depends on every byte before, so a block is summarised as a function from the state
+//! before it to the state behind it: by the worker that reads it, or by one that reads a later block and needs it first. The state
+//! before a block is that before an earlier one and these functions, one after the other. A query that stops early never looks
+//! further.
 
-use std::io::Read;
-use std::ops::Range;
 use std::sync::OnceLock;
 
-use memchr::{memchr_iter, memchr2_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use crate::error::Result;
 use crate::file::input::Input;
+use crate::file::text::TextBuffer;
 
 /// Whether a place of the file is inside quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub(super) struct Blocks {
     quote: Option<u8>,
     /// For each block: the state behind it for each of [`STATES`] before it.
     summaries: Vec<OnceLock<[State; 3]>>,
+    /// For each block: the state before it.
+    states: Vec<OnceLock<State>>,
 }
 
 impl Blocks {
@@ -66,42 +69,120 @@ impl Blocks {
             delimiter,
             quote,
             summaries: (0..count).map(|_| OnceLock::new()).collect(),
+            states: (0..count).map(|_| OnceLock::new()).collect(),
         }
     }
 
-    /// The start of the first record at or behind `start`, a border of blocks, and before `end`. `None`: no record starts there.
-    pub(super) fn first_record(&self, input: &Input, start: u64, end: u64) -> Result<Option<u64>> {
-        if start == self.first {
-            return Ok(Some(start));
+    /// The text of a block from the first record on that starts in it. `None`: no record does.
+    pub(super) fn open(&self, input: &Input, start: u64, end: u64) -> Result<Option<TextBuffer>> {
+        if start == self.first && self.quote.is_none() {
+            return TextBuffer::open(input, start, end).map(Some);
         }
+        let text = self.load(input, start, end)?;
         let Some(quote) = self.quote else {
-            return input.first_line(start, end);
+            return Ok(behind_line_end(text));
         };
-        let blocks = usize::try_from((start - self.first) / self.size).unwrap_or(usize::MAX);
-        let mut state = State::Outside;
-        for block in 0..blocks.min(self.summaries.len()) {
-            let summary = self.summary(input, block, quote)?;
+        if start == self.first {
+            return Ok(Some(text.text));
+        }
+        let block = usize::try_from((start - self.first) / self.size).unwrap_or(usize::MAX);
+        let state = match self.evident_state(&text, quote) {
+            Some(state) => state,
+            None => {
+                // The text is at hand: whoever reads the blocks behind need not read it for this.
+                if let Some(summary) = self.summaries.get(block) {
+                    summary.get_or_init(|| self.summarise(&text, quote));
+                }
+                self.state(input, block, quote)?
+            }
+        };
+        if let Some(known) = self.states.get(block) {
+            known.get_or_init(|| state);
+        }
+        Ok(self.from_first_record(text, state, quote))
+    }
+
+    /// The state before a block, from the last block before it of which it is known.
+    fn state(&self, input: &Input, block: usize, quote: u8) -> Result<State> {
+        let known = self.states[..block].iter().enumerate().rev();
+        let known = known.filter_map(|(block, state)| Some((block, *state.get()?)));
+        let (first, mut state) = { known }.next().unwrap_or((0, State::Outside));
+        for block in first..block {
+            let summary = match self.summaries[block].get() {
+                Some(summary) => *summary,
+                None => {
+                    let start = self.first + block as u64 * self.size;
+                    let end = (start + self.size).min(self.length);
+                    let text = self.load(input, start, end)?;
+                    *self.summaries[block].get_or_init(|| self.summarise(&text, quote))
+                }
+            };
             state = summary[state as usize];
+            self.states[block + 1].get_or_init(|| state);
         }
-        self.find_start(input, start..end, state, quote)
+        Ok(state)
     }
 
-    fn summary(&self, input: &Input, block: usize, quote: u8) -> Result<[State; 3]> {
-        if let Some(summary) = self.summaries[block].get() {
-            return Ok(*summary);
+    /// The state before a text, where its first quotes tell: one of the states makes text follow a closing quote, which ends the
+    /// query with an error when the record is read, in the unit where it starts. So the state is the other.
+    fn evident_state(&self, loaded: &Loaded, quote: u8) -> Option<State> {
+        if loaded.before == quote {
+            return None;
         }
-        let start = self.first + block as u64 * self.size;
-        let end = (start + self.size).min(self.length);
-        let summary = self.summarise(input, start, end, quote)?;
-        Ok(*self.summaries[block].get_or_init(|| summary))
+        let outside = self.is_contradicted(loaded, quote, State::Outside);
+        let inside = self.is_contradicted(loaded, quote, State::Inside);
+        match (outside, inside) {
+            (false, true) => Some(State::Outside),
+            (true, false) => Some(State::Inside),
+            _ => None,
+        }
     }
 
-    fn summarise(&self, input: &Input, start: u64, end: u64, quote: u8) -> Result<[State; 3]> {
-        let (before, bytes) = self.bytes(input, start, end)?;
+    /// Whether text follows one of the first quotes that close, if the text starts in this state.
+    fn is_contradicted(&self, loaded: &Loaded, quote: u8, state: State) -> bool {
+        const QUOTES: usize = 64;
+        let bytes = loaded.text.bytes();
+        let mut inside = state == State::Inside;
+        let mut doubled = usize::MAX;
+        for at in memchr_iter(quote, bytes).take(QUOTES) {
+            if at == doubled {
+                continue;
+            }
+            if !inside {
+                let before = at.checked_sub(1).map_or(loaded.before, |at| bytes[at]);
+                inside = self.starts_field(before);
+                continue;
+            }
+            match &bytes[at + 1..] {
+                [next, ..] if *next == quote => doubled = at + 1,
+                [] | [b'\n', ..] | [b'\r'] | [b'\r', b'\n', ..] => inside = false,
+                [next, ..] if *next == self.delimiter => inside = false,
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    /// The bytes of a block.
+    fn load(&self, input: &Input, start: u64, end: u64) -> Result<Loaded> {
+        let is_first = start == self.first;
+        let mut text = TextBuffer::open(input, start - u64::from(!is_first), end)?;
+        text.load(end)?;
+        let mut before = b'\n';
+        if !is_first && let Some(&byte) = text.bytes().first() {
+            before = byte;
+            text.consume(1);
+        }
+        Ok(Loaded { text, before })
+    }
+
+    fn summarise(&self, loaded: &Loaded, quote: u8) -> [State; 3] {
+        let bytes = loaded.text.bytes();
         let mut states = STATES;
         let mut next_to_last = 0;
-        for at in memchr_iter(quote, &bytes) {
-            let starts_field = self.starts_field(at.checked_sub(1).map_or(before, |at| bytes[at]));
+        for at in memchr_iter(quote, bytes) {
+            let starts_field =
+                self.starts_field(at.checked_sub(1).map_or(loaded.before, |at| bytes[at]));
             let adjacent = at == next_to_last;
             for state in &mut states {
                 *state = state.after_quote(starts_field, adjacent);
@@ -115,64 +196,51 @@ impl Blocks {
                 }
             }
         }
-        Ok(states)
+        states
     }
 
     fn starts_field(&self, before: u8) -> bool {
         before == self.delimiter || before == b'\n'
     }
 
-    /// The byte before `start`, and the bytes up to `end`.
-    fn bytes(&self, input: &Input, start: u64, end: u64) -> Result<(u8, Vec<u8>)> {
-        let mut before = [b'\n'];
-        let mut bytes = Vec::with_capacity(usize::try_from(end - start).unwrap_or(0));
-        let is_first = start == self.first;
-        let mut reader = input.reader(if is_first { start } else { start - 1 })?;
-        if !is_first {
-            reader
-                .read_exact(&mut before)
-                .map_err(|error| input.io_error(&error))?;
+    /// Behind the first line end that is not quoted.
+    fn from_first_record(&self, loaded: Loaded, state: State, quote: u8) -> Option<TextBuffer> {
+        let Loaded { mut text, before } = loaded;
+        if before == b'\n' && state != State::Inside {
+            return Some(text);
         }
-        reader
-            .take(end - start)
-            .read_to_end(&mut bytes)
-            .map_err(|error| input.io_error(&error))?;
-        Ok((before[0], bytes))
-    }
-
-    /// Behind the first line end that is not quoted, block by block.
-    fn find_start(
-        &self,
-        input: &Input,
-        unit: Range<u64>,
-        state: State,
-        quote: u8,
-    ) -> Result<Option<u64>> {
-        let Range { start, end } = unit;
+        let bytes = text.bytes();
         let mut state = state;
-        let mut block_start = start;
-        while block_start < end {
-            let block_end = (block_start + self.size).min(end);
-            let (before, bytes) = self.bytes(input, block_start, block_end)?;
-            if block_start == start && before == b'\n' && state != State::Inside {
-                return Ok(Some(start));
-            }
-            let mut next_to_last = 0;
-            for at in memchr2_iter(quote, b'\n', &bytes) {
-                if bytes[at] == quote {
-                    let byte = at.checked_sub(1).map_or(before, |at| bytes[at]);
-                    state = state.after_quote(self.starts_field(byte), at == next_to_last);
-                    next_to_last = at + 1;
-                } else if state != State::Inside {
-                    let found = block_start + at as u64 + 1;
-                    return Ok(Some(found).filter(|&found| found < end));
+        let mut next_to_last = 0;
+        for at in memchr2_iter(quote, b'\n', bytes) {
+            if bytes[at] == quote {
+                let byte = at.checked_sub(1).map_or(before, |at| bytes[at]);
+                state = state.after_quote(self.starts_field(byte), at == next_to_last);
+                next_to_last = at + 1;
+            } else if state != State::Inside {
+                if at + 1 == bytes.len() {
+                    return None;
                 }
+                text.consume(at + 1);
+                return Some(text);
             }
-            if next_to_last != bytes.len() && state == State::Closed {
-                state = State::Outside;
-            }
-            block_start = block_end;
         }
-        Ok(None)
+        None
     }
+}
+
+/// A block's text, and the byte before it.
+struct Loaded {
+    text: TextBuffer,
+    before: u8,
+}
+
+/// The text behind the first line end, or all of it where it starts behind one.
+fn behind_line_end(loaded: Loaded) -> Option<TextBuffer> {
+    let Loaded { mut text, before } = loaded;
+    if before != b'\n' {
+        let end = memchr(b'\n', text.bytes())?;
+        text.consume(end + 1);
+    }
+    (!text.bytes().is_empty()).then_some(text)
 }

@@ -49,6 +49,7 @@ fn read(path: &Path) -> Result<Vec<RecordBatch>> {
     let request = ReadRequest {
         projection: (0..file.schema().fields().len()).rev().collect(),
         filters: Vec::new(),
+        narrow: Vec::new(),
         batch_rows: 30,
     };
     let mut batches = Vec::new();

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::Schema;
 
 use super::column::{ColumnFault, ObjectColumns, ObjectFault, decode};
 use super::shape::key_text;
 use super::walk::{Fault, Kind, Value, Walk};
 use super::{Layout, Table};
 use crate::error::{Error, Result};
-use crate::file::ReadRequest;
 use crate::file::input::Input;
 use crate::file::text::filtered::{self, Undecoded};
 use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
 use crate::file::type_name;
+use crate::file::{ReadRequest, batch_of};
 
 /// Objects of a part of the file.
 pub(super) struct ObjectReader {
@@ -211,6 +212,8 @@ pub(super) struct Batches {
     reader: ObjectReader,
     request: ReadRequest,
     objects: ObjectColumns,
+    /// No column is wanted and every line is an object: lines are counted.
+    counts: bool,
     failed: bool,
 }
 
@@ -230,6 +233,7 @@ impl Batches {
             table: table.clone(),
             reader: ObjectReader::open(&table.input, table.layout, start, end)?,
             request: request.clone(),
+            counts: table.layout == Layout::Lines && !wanted.contains(&true),
             objects: ObjectColumns::new(table.schema.fields(), wanted, table.strict),
             failed: false,
         })
@@ -238,8 +242,14 @@ impl Batches {
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             self.objects.clear();
-            let objects = &mut self.objects;
             let max_rows = self.request.batch_rows.max(1);
+            if self.counts {
+                return match self.reader.advance(max_rows, whole_line)? {
+                    0 => Ok(None),
+                    rows => batch_of(&Arc::new(Schema::empty()), Vec::new(), rows).map(Some),
+                };
+            }
+            let objects = &mut self.objects;
             if self.reader.advance(max_rows, |walk| objects.push(walk))? == 0 {
                 return Ok(None);
             }
@@ -268,6 +278,17 @@ impl Iterator for Batches {
         let next = self.advance().transpose();
         self.failed = matches!(next, Some(Err(_)));
         next
+    }
+}
+
+/// Takes a line for the object that it begins.
+fn whole_line(walk: &mut Walk<'_>) -> Result<(), ObjectFault> {
+    match walk.peek()? {
+        b'{' => {
+            walk.at = walk.text.len();
+            Ok(())
+        }
+        _ => Err(Fault::Unexpected { at: walk.at }.into()),
     }
 }
 

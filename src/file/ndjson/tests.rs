@@ -23,6 +23,7 @@ fn request(projection: Vec<usize>, batch_rows: usize) -> ReadRequest {
     ReadRequest {
         projection,
         filters: Vec::new(),
+        narrow: Vec::new(),
         batch_rows,
     }
 }

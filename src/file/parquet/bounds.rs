@@ -46,15 +46,16 @@ impl GroupBounds<'_> {
         self.groups.iter().filter_map(|group| groups.get(*group))
     }
 
-    /// Old writers compared text and other bytes as signed numbers: their bounds are not in our order.
-    fn distrusted(&self, leaf: usize) -> BooleanArray {
+    /// Old writers compared text, other bytes and numbers without a sign as signed numbers: their bounds are not in our order.
+    fn distrusted(&self, leaf: usize, kind: &DataType) -> BooleanArray {
         self.rows()
             .map(|group| {
                 let chunk = group.column(leaf);
-                let numeric = matches!(
-                    chunk.column_type(),
-                    PhysicalType::INT32 | PhysicalType::INT64 | PhysicalType::BOOLEAN
-                );
+                let numeric = !kind.is_unsigned_integer()
+                    && matches!(
+                        chunk.column_type(),
+                        PhysicalType::INT32 | PhysicalType::INT64 | PhysicalType::BOOLEAN
+                    );
                 Some(
                     !numeric
                         && chunk
@@ -76,7 +77,8 @@ impl GroupBounds<'_> {
             converter.row_group_maxes(self.rows())
         };
         let leaf = converter.parquet_column_index()?;
-        nullif(&values.ok()?, &self.distrusted(leaf)).ok()
+        let kind = converter.arrow_field().data_type();
+        nullif(&values.ok()?, &self.distrusted(leaf, kind)).ok()
     }
 }
 

@@ -1,11 +1,13 @@
 //! Parquet: units are row groups, or stretches of rows where there are few row groups.
 //!
-//! [`footer`] reads what the file says about itself and checks it; [`bounds`] is what a filter skips row groups and pages by;
+//! [`footer`] reads what the file says about itself and checks it; [`narrow`] is how columns come in types
+//! no wider than they are stored; [`bounds`] is what a filter skips row groups and pages by;
 //! [`read`] decodes the filter's columns first where that saves work; [`pages`] checks page headers before a decoder believes
 //! them, and [`thrift`] is the walk that both checks rest on.
 
 mod bounds;
 mod footer;
+mod narrow;
 mod pages;
 mod read;
 mod thrift;

@@ -4,6 +4,7 @@
 //! everything, and the filters on each batch. The first wins where few rows pass and there are other columns.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +19,10 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::bounds::pages_left;
+use super::narrow::narrowed;
 use super::{ParquetFile, footer};
 use crate::error::{Error, Result};
-use crate::file::filter::{answers, in_order, refine};
+use crate::file::filter::{in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
 use crate::file::{BatchIterator, ReadRequest, RowFilter, Tally, Unit, projected};
 
@@ -31,7 +33,11 @@ pub(super) fn read(
 ) -> Result<BatchIterator> {
     let group = unit.start as usize;
     let suspect = file.suspect.part(format!("row group {group}"));
-    let metadata = file.footer.best();
+    let mut metadata = Cow::Borrowed(file.footer.best());
+    if !request.narrow.is_empty() {
+        let narrow = guard(&suspect, || narrowed(&metadata, group, &request.narrow))?;
+        metadata = Cow::Owned(narrow);
+    }
     let rows = metadata.metadata().row_group(group).num_rows() as u64;
     let mut selection = unit.rows.map(|(first, length)| {
         RowSelection::from(vec![
@@ -44,7 +50,7 @@ pub(super) fn read(
             return Ok(Box::new(std::iter::empty()));
         }
         let left = guard(&suspect, || {
-            Ok::<_, String>(pages_left(metadata, group, &request.filters))
+            Ok::<_, String>(pages_left(&metadata, group, &request.filters))
         })?;
         selection = match (selection, left) {
             (Some(piece), Some(left)) => Some(whole(piece, rows).intersection(&left)),
@@ -71,7 +77,7 @@ pub(super) fn read(
     let reader = guard(&suspect, || {
         let parquet = metadata.parquet_schema();
         let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.as_ref().clone())
                 .with_row_groups(vec![group])
                 .with_batch_size(request.batch_rows)
                 .with_projection(ProjectionMask::roots(parquet, plan.columns.iter().copied()));
@@ -79,9 +85,9 @@ pub(super) fn read(
             builder = builder.with_row_selection(selection);
         }
         if !plan.first.is_empty() {
-            let predicates = plan.first.iter().map(|filter| {
-                let mask = ProjectionMask::roots(parquet, filter.columns().iter().copied());
-                let keep = predicate(Arc::clone(filter), trouble.clone());
+            let predicates = plan.first.iter().map(|stage| {
+                let mask = ProjectionMask::roots(parquet, stage.columns.iter().copied());
+                let keep = predicate(stage.clone(), trouble.clone());
                 Box::new(ArrowPredicateFn::new(mask, keep)) as Box<dyn ArrowPredicate>
             });
             builder = builder.with_row_filter(First::new(predicates.collect()));
@@ -112,10 +118,24 @@ struct Plan {
     /// Columns that come out of the decoder, by position in the schema, ascending.
     columns: Vec<usize>,
     /// Run in the decoder, one after the other, before `columns` are decoded.
-    first: Vec<Arc<dyn RowFilter>>,
+    first: Vec<Stage>,
     /// Run on each batch.
     later: Vec<Arc<dyn RowFilter>>,
 }
+
+/// Filters whose columns are decoded together, of the rows that the stages before let through.
+#[derive(Clone)]
+struct Stage {
+    /// Ascending.
+    columns: Vec<usize>,
+    filters: Vec<Arc<dyn RowFilter>>,
+}
+
+/// Where fewer pass than this share, columns are decoded of these alone, even though picking rows costs much for each.
+const FEW: f64 = 1.0 / 3.0;
+
+/// The same for the columns of further filters, of which values are mostly narrow.
+const VERY_FEW: f64 = 1.0 / 20.0;
 
 impl Plan {
     fn new(request: &ReadRequest, cost: impl Fn(usize) -> f64) -> Self {
@@ -124,17 +144,15 @@ impl Plan {
         let others = columns
             .iter()
             .any(|column| !filters.iter().any(|f| f.columns().contains(column)));
-        let pass: f64 = filters
+        let shares: Vec<Option<f64>> = filters
             .iter()
-            .filter_map(|filter| filter.tally()?.share())
-            .product();
-        let unknown = filters
-            .iter()
-            .any(|f| f.tally().and_then(Tally::share).is_none());
-        if others && (unknown || pass < 1.0 / 3.0) {
+            .map(|filter| filter.tally().and_then(Tally::share))
+            .collect();
+        let passing: Option<f64> = shares.iter().copied().product();
+        if others && passing.is_none_or(|passing| passing < FEW) {
             return Plan {
                 columns: columns.into_iter().collect(),
-                first: filters,
+                first: stages(filters, &shares),
                 later: Vec::new(),
             };
         }
@@ -149,9 +167,47 @@ impl Plan {
     /// Every column that is decoded, ascending.
     fn touched(&self) -> Vec<usize> {
         let mut touched: BTreeSet<usize> = self.columns.iter().copied().collect();
-        touched.extend(self.first.iter().flat_map(|filter| filter.columns()));
+        touched.extend(self.first.iter().flat_map(|stage| &stage.columns));
         touched.into_iter().collect()
     }
+}
+
+/// Filters in their order, a new stage where very few rows are left for the next.
+fn stages(filters: Vec<Arc<dyn RowFilter>>, shares: &[Option<f64>]) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut left = 1.0;
+    for (filter, share) in filters.into_iter().zip(shares) {
+        match stages.last_mut() {
+            Some(stage) if left >= VERY_FEW => {
+                stage.columns.extend(filter.columns());
+                stage.columns.sort_unstable();
+                stage.columns.dedup();
+                stage.filters.push(filter);
+            }
+            _ => stages.push(Stage {
+                columns: filter.columns().to_vec(),
+                filters: vec![filter],
+            }),
+        }
+        left *= share.unwrap_or(1.0);
+    }
+    stages
+}
+
+/// Of the rows of a batch with these columns (ascending) those that pass; all where there is no filter.
+fn passing(
+    filters: &[Arc<dyn RowFilter>],
+    batch: &RecordBatch,
+    columns: &[usize],
+) -> Result<Option<BooleanArray>> {
+    let mut left = None;
+    for filter in filters {
+        let passed = refine(filter.as_ref(), left.take(), batch.num_rows(), |wanted| {
+            projected(batch, columns, wanted)
+        })?;
+        left = Some(passed);
+    }
+    Ok(left)
 }
 
 /// What went wrong in our filter while it ran inside the decoder, which keeps of an error only its text.
@@ -174,12 +230,17 @@ impl Trouble {
 }
 
 fn predicate(
-    filter: Arc<dyn RowFilter>,
+    stage: Stage,
     trouble: Trouble,
 ) -> impl FnMut(RecordBatch) -> Result<BooleanArray, ArrowError> + Send + 'static {
-    move |batch| match catch_unwind(AssertUnwindSafe(|| answers(filter.as_ref(), &batch))) {
-        Ok(answer) => answer.map_err(|error| trouble.put(error)),
-        Err(panic) => Err(trouble.put(filter_panicked(panic.as_ref()))),
+    move |batch| {
+        let passed = || passing(&stage.filters, &batch, &stage.columns);
+        match catch_unwind(AssertUnwindSafe(passed)) {
+            Ok(Ok(Some(passed))) => Ok(passed),
+            Ok(Ok(None)) => Ok(BooleanArray::from(vec![true; batch.num_rows()])),
+            Ok(Err(error)) => Err(trouble.put(error)),
+            Err(panic) => Err(trouble.put(filter_panicked(panic.as_ref()))),
+        }
     }
 }
 
@@ -214,13 +275,7 @@ impl UnitReader {
             *missing = missing.saturating_sub(batch.num_rows() as u64);
         }
         let wanted = projected(&batch, &self.plan.columns, &self.projection)?;
-        let mut left = None;
-        for filter in &self.plan.later {
-            let passed = refine(filter.as_ref(), left.take(), batch.num_rows(), |columns| {
-                projected(&batch, &self.plan.columns, columns)
-            })?;
-            left = Some(passed);
-        }
+        let left = passing(&self.plan.later, &batch, &self.plan.columns)?;
         match left {
             Some(left) if left.true_count() < batch.num_rows() => {
                 filter_record_batch(&wanted, &left)

@@ -147,6 +147,7 @@ fn request(projection: &[usize], filter: Option<Arc<dyn RowFilter>>) -> ReadRequ
     ReadRequest {
         projection: projection.to_vec(),
         filters: filter.into_iter().collect(),
+        narrow: Vec::new(),
         batch_rows: 100,
     }
 }

@@ -21,8 +21,11 @@ const TAIL_PIECE: usize = 4 * 1024;
 pub(in crate::file) struct TextBuffer {
     input: Input,
     reader: Box<dyn Read + Send>,
-    bytes: Vec<u8>,
-    /// Where `bytes` starts in the decompressed file.
+    /// Of these, `start..filled` are the file's; the rest is room. Memory that was touched once is used again.
+    memory: Vec<u8>,
+    start: usize,
+    filled: usize,
+    /// Where [`TextBuffer::bytes`] starts in the decompressed file.
     base: u64,
     /// Behind this place of the file only small pieces are read.
     unit_end: u64,
@@ -34,7 +37,9 @@ impl TextBuffer {
         Ok(TextBuffer {
             input: input.clone(),
             reader: input.reader(start)?,
-            bytes: Vec::new(),
+            memory: input.spare(),
+            start: 0,
+            filled: 0,
             base: start,
             unit_end,
             at_end: false,
@@ -42,7 +47,7 @@ impl TextBuffer {
     }
 
     pub(in crate::file) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.memory[self.start..self.filled]
     }
 
     /// Where [`TextBuffer::bytes`] starts in the decompressed file.
@@ -61,38 +66,52 @@ impl TextBuffer {
 
     /// Forgets the first `count` bytes.
     pub(in crate::file) fn consume(&mut self, count: usize) {
-        if count == 0 {
-            return;
-        }
-        let rest = self.bytes.len() - count;
-        self.bytes.copy_within(count.., 0);
-        self.bytes.truncate(rest);
+        self.start += count;
         self.base += count as u64;
+    }
+
+    /// Reads up to `end` of the file.
+    pub(in crate::file) fn load(&mut self, end: u64) -> Result<()> {
+        let held = self.base + self.bytes().len() as u64;
+        self.read(usize::try_from(end.saturating_sub(held)).unwrap_or(usize::MAX))
     }
 
     /// Reads another piece. The pieces grow with what is held, so that a long record costs no more than its length.
     pub(in crate::file) fn more(&mut self) -> Result<()> {
-        let filled = self.base + self.bytes.len() as u64;
-        let piece = match self.unit_end.saturating_sub(filled) {
-            0 => TAIL_PIECE.max(self.bytes.len() / 2),
+        let held = self.bytes().len();
+        let piece = match self.unit_end.saturating_sub(self.base + held as u64) {
+            0 => TAIL_PIECE.max(held / 2),
             rest => usize::try_from(rest)
                 .unwrap_or(PIECE)
-                .min(PIECE.max(self.bytes.len() / 2)),
+                .min(PIECE.max(held / 2)),
         };
-        self.bytes.reserve(piece);
-        let mut left = piece;
-        while left > 0 {
-            let mut limited = self.reader.by_ref().take(left as u64);
-            match limited.read_to_end(&mut self.bytes) {
-                Ok(0) => {
-                    self.at_end = true;
-                    break;
-                }
-                Ok(count) => left -= count,
+        self.read(piece)
+    }
+
+    fn read(&mut self, count: usize) -> Result<()> {
+        if self.filled + count > self.memory.len() {
+            self.memory.copy_within(self.start..self.filled, 0);
+            self.filled -= self.start;
+            self.start = 0;
+            if self.filled + count > self.memory.len() {
+                self.memory.resize(self.filled + count, 0);
+            }
+        }
+        let end = self.filled + count;
+        while self.filled < end && !self.at_end {
+            match self.reader.read(&mut self.memory[self.filled..end]) {
+                Ok(0) => self.at_end = true,
+                Ok(count) => self.filled += count,
                 Err(error) if error.kind() == IoErrorKind::Interrupted => {}
                 Err(error) => return Err(self.input.io_error(&error)),
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for TextBuffer {
+    fn drop(&mut self) {
+        self.input.give_back(std::mem::take(&mut self.memory));
     }
 }

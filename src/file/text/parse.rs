@@ -86,7 +86,43 @@ pub(in crate::file) fn float(text: &str, strict: bool) -> Option<f64> {
             return None;
         }
     }
-    Float64Type::parse(text).filter(|value| value.is_finite())
+    short_float(bytes).or_else(|| Float64Type::parse(text).filter(|value| value.is_finite()))
+}
+
+/// A number of up to 15 digits, at most 8 of them behind the point, and nothing else: digits and power are exact floats, so that one
+/// division gives the nearest float to their quotient.
+#[inline]
+fn short_float(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 9] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+    let (negative, unsigned) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        all => (false, all),
+    };
+    if unsigned.len() > 16 || unsigned.is_empty() {
+        return None;
+    }
+    let mut digits = 0_u64;
+    let mut point = None;
+    for (at, &byte) in unsigned.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            digits = digits * 10 + u64::from(digit);
+        } else if byte == b'.' && point.is_none() {
+            point = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let places = match point {
+        Some(at) => unsigned.len() - at - 1,
+        None => 0,
+    };
+    let has_digit = unsigned.len() > usize::from(point.is_some());
+    if !has_digit || digits > 1 << 53 {
+        return None;
+    }
+    let value = digits as f64 / POWERS.get(places)?;
+    Some(if negative { -value } else { value })
 }
 
 fn not_finite(signed: &[u8], unsigned: &[u8]) -> Option<f64> {
@@ -365,6 +401,41 @@ mod tests {
         assert_eq!(float("-inf", true), Some(f64::NEG_INFINITY));
         assert_eq!(float("info", true), None);
         assert_eq!(float("1.2.3", true), None);
+    }
+
+    #[test]
+    fn short_floats_are_the_nearest() {
+        let mut seed = 1_u64;
+        for round in 0..20_000_u64 {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(round);
+            let digits = (seed >> 20) % 10_u64.pow((round % 15) as u32 + 1);
+            let places = (round % 10) as usize;
+            let text = format!("{:0>width$}", digits, width = places + 1);
+            let (whole, rest) = text.split_at(text.len() - places);
+            for text in [
+                format!("{whole}.{rest}"),
+                format!("-{whole}.{rest}"),
+                whole.to_string(),
+            ] {
+                if let Some(value) = short_float(text.as_bytes()) {
+                    assert_eq!(
+                        value.to_bits(),
+                        text.parse::<f64>().unwrap().to_bits(),
+                        "{text}"
+                    );
+                }
+            }
+        }
+        for none in ["", ".", "-", "-.", "1e5", "1..2", "12345678901234567"] {
+            assert_eq!(short_float(none.as_bytes()), None, "{none}");
+        }
+        assert_eq!(short_float(b"5."), Some(5.0));
+        assert_eq!(
+            short_float(b"-0.0").map(f64::to_bits),
+            Some((-0.0_f64).to_bits())
+        );
     }
 
     #[test]

@@ -208,6 +208,9 @@ impl Place {
             let message = "a query in parentheses begins with FROM or SELECT";
             return Some((message, "write FROM before the table"));
         }
+        if is("IF") && self.last_is(source, "ELSE") && operator("IF") {
+            return Some(("ELSE IF is spelled ELSEIF in a pipe IF", "write ELSEIF"));
+        }
         is("FETCH").then_some(("FETCH is spelled LIMIT", "write LIMIT n"))
     }
 

@@ -4,7 +4,7 @@ use crate::lang::lex::Token;
 use crate::lang::parse::Source;
 
 /// Pipe operators that are there.
-pub(super) const OPERATORS: &str = "WHERE, SELECT, EXTEND, SET, DROP, RENAME, AS, AGGREGATE, DISTINCT, JOIN, ORDER BY, LIMIT, UNION, INTERSECT, EXCEPT, WITH";
+pub(super) const OPERATORS: &str = "WHERE, SELECT, EXTEND, SET, DROP, RENAME, AS, AGGREGATE, DISTINCT, JOIN, ORDER BY, LIMIT, UNION, INTERSECT, EXCEPT, RECURSIVE UNION, WITH, CALL, PIVOT, UNPIVOT, TABLESAMPLE, ASSERT, IF, LOG, DESCRIBE, STATIC_DESCRIBE, TEE, FORK, CREATE TABLE, INSERT, EXPORT DATA";
 
 /// Words of other languages after a `|>`: the word, what is said, what to write.
 pub(super) const MISSPELT: &[(&str, &str, &str)] = &[

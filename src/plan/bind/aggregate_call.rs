@@ -6,11 +6,12 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, Sort as SortKey};
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
-use datafusion::logical_expr::{AggregateUDF, Expr};
+use datafusion::logical_expr::{AggregateUDF, Case, Expr};
 
 use super::Binder;
 use super::call::{function_name, refused};
 use super::group::GroupKey;
+use super::predicate::conjunction;
 use super::signature::usage;
 use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
@@ -95,6 +96,9 @@ impl Binder<'_> {
         } else {
             self.arguments(call, function.signature(), stage)?
         };
+        if call.distinct && args.len() > 1 && function.name() == "count" {
+            args = vec![self.row_without_nulls(args, call.function.span)?];
+        }
         let filter = match &call.filter {
             None => None,
             Some(filter) => Some(Box::new(self.expr(filter, stage)?.condition("FILTER")?)),
@@ -129,6 +133,24 @@ impl Binder<'_> {
         })
     }
 
+    /// `COUNT(DISTINCT a, b)` counts rows, but none with a NULL in it.
+    fn row_without_nulls(&self, args: Vec<Typed>, span: Span) -> Result<Typed> {
+        let present = args.iter();
+        let present = present.map(|arg| Expr::IsNotNull(Box::new(arg.expr.clone())));
+        let present = conjunction(present.collect());
+        let present = present.ok_or_else(|| Error::bug("a row without fields"))?;
+        let fields = args.into_iter().enumerate();
+        let fields = fields.map(|(index, arg)| (format!("c{index}"), arg));
+        let row = self.named_struct(fields.collect(), span)?;
+        let data_type = row.data_type.clone();
+        let case = Case {
+            expr: None,
+            when_then_expr: vec![(Box::new(present), Box::new(row.expr))],
+            else_expr: None,
+        };
+        Ok(Typed::new(Expr::Case(case), data_type, span))
+    }
+
     fn aggregate_value(
         &self,
         function: Arc<AggregateUDF>,
@@ -137,10 +159,6 @@ impl Binder<'_> {
         name: &str,
         span: Span,
     ) -> Result<Typed> {
-        if distinct && arguments.args.len() > 1 && function.name() == "count" {
-            return Err(Error::not_implemented("COUNT(DISTINCT a, b)", span)
-                .hint("count distinct rows: `|> SELECT DISTINCT a, b |> AGGREGATE COUNT(*)`"));
-        }
         let returned = aggregate_type(&function, &arguments.args, name, span)?;
         let expr = AggregateFunction::new_udf(
             function,

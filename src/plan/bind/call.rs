@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 use super::Binder;
 use super::constant;
 use super::names;
+use super::operators::unify;
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
 use super::typed::{Typed, agree_on_exactness};
@@ -144,6 +145,10 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         if chooses_a_value(function.name()) {
             agree_on_exactness(&mut arguments);
+            // NVL2 only looks at whether its first is NULL.
+            let from = usize::from(function.name() == "nvl2").min(arguments.len());
+            let what = format!("the arguments of {shown}");
+            unify(&mut arguments[from..].to_vec(), &what, span)?;
         }
         let fields: Vec<FieldRef> = arguments.iter().map(Typed::field).collect();
         let literals: Vec<Option<&ScalarValue>> = arguments
@@ -174,14 +179,14 @@ impl Binder<'_> {
                 .map(|argument| argument.expr)
                 .collect(),
         );
-        Ok(Typed {
+        Ok(self.noted(Typed {
             nullable: returned.is_nullable(),
             ..Typed::new(
                 Expr::ScalarFunction(expr),
                 returned.data_type().clone(),
                 span,
             )
-        })
+        }))
     }
 
     /// `array_transform(xs, x -> x + 1)`.

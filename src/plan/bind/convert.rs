@@ -23,7 +23,7 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let target_type = data_type(target)?;
         let operand = self.expr(operand, stage)?;
-        cast_to(operand, &target_type, lenient, span)
+        Ok(self.noted(cast_to(operand, &target_type, lenient, span)?))
     }
 }
 
@@ -58,10 +58,18 @@ pub(super) fn cast_to(
     if is_exact_number(target)
         && let Some(value) = operand.value()
         && is_exact_number(&value.data_type())
-        && let Ok(cast) = value.cast_to(target)
-        && fits(&cast)
+        && !value.is_null()
     {
-        return Ok(Typed::literal(cast, span));
+        match value.cast_to(target) {
+            Ok(cast) if fits(&cast) => return Ok(Typed::literal(cast, span)),
+            _ if lenient => {}
+            _ => {
+                let message = format!("{value} does not fit into {}", type_name(target));
+                return Err(Error::run("TM0501", message)
+                    .at(span)
+                    .hint("TRY_CAST gives NULL where the value does not fit"));
+            }
+        }
     }
     let nullable = operand.nullable || lenient;
     let expr = Box::new(operand.expr);

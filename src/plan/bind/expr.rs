@@ -258,7 +258,13 @@ impl Binder<'_> {
             ..Env::default()
         };
         let mut stage = Stage::plain(&scope, &env, clause);
-        let typed = self.expr(expr, &mut stage)?;
+        let typed = self.expr(expr, &mut stage).map_err(|error| {
+            if error.code() != "TM0201" {
+                return error;
+            }
+            let message = format!("{clause} needs a literal or a parameter, not a column");
+            Error::input("TM0407", message, expr.span).hint("it is the same for all rows")
+        })?;
         typed
             .value()
             .cloned()

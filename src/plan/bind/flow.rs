@@ -117,6 +117,10 @@ impl Binder<'_> {
                 steps.push(self.insert(relation, target)?);
                 Ok(None)
             }
+            PipeOp::Export(options) => {
+                steps.push(self.export(relation, options, pipe.keyword)?);
+                Ok(None)
+            }
             _ => Err(Error::bug("a pipe operator that gives a table")),
         }
     }
@@ -167,6 +171,7 @@ impl Binder<'_> {
         let query = BoundQuery {
             plan,
             columns: output.collect(),
+            places: self.places.borrow().clone(),
         };
         steps.push(Step::Share {
             rows: Arc::clone(&rows),
@@ -278,6 +283,7 @@ impl Binder<'_> {
         Ok(BoundQuery {
             plan: project(relation.plan, exprs)?,
             columns,
+            places: self.places.borrow().clone(),
         })
     }
 }
@@ -289,7 +295,7 @@ struct Shared {
 }
 
 /// Operators that [`Binder::flow`] knows and no other query may have.
-pub(super) fn is_flow(op: &PipeOp) -> bool {
+fn is_flow(op: &PipeOp) -> bool {
     let inside = |pipes: &[Pipe]| pipes.iter().any(|pipe| is_flow(&pipe.op));
     match op {
         PipeOp::If {
@@ -303,7 +309,8 @@ pub(super) fn is_flow(op: &PipeOp) -> bool {
         | PipeOp::Fork(_)
         | PipeOp::Log(_)
         | PipeOp::CreateTable(_)
-        | PipeOp::Insert(_) => true,
+        | PipeOp::Insert(_)
+        | PipeOp::Export(_) => true,
         _ => false,
     }
 }
@@ -325,7 +332,7 @@ fn nothing_follows(pipe: &Pipe, next: &Pipe) -> Error {
         .hint("to go on with the same rows write `|> TEE ( … )` before")
 }
 
-fn every_column(scope: &Scope) -> impl Iterator<Item = &ScopeColumn> {
+pub(super) fn every_column(scope: &Scope) -> impl Iterator<Item = &ScopeColumn> {
     let ranges = scope.ranges.iter();
     let ranged = ranges.flat_map(|range| range.columns.iter().chain(&range.pseudo));
     scope.columns.iter().chain(&scope.pseudo).chain(ranged)

@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 
 use super::bounds::relations;
-use super::macros::joined;
+use super::list::name_values;
 use super::relation::{Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
+use super::table_function::is_series;
 use super::{Binder, names};
-use crate::catalog::{Entry, Macro, View};
+use crate::catalog::{Entry, View};
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{
-    self, Argument, ArgumentValue, ExprKind, FromItem, StringLiteral, TableAlias, TableFactor,
-    TableKind,
-};
+use crate::lang::ast::{self, FromItem, StringLiteral, TableAlias, TableFactor, TableKind};
 
 /// A field with this metadata can be read by name and is not in `*`.
 const PSEUDO: &str = "tidemill.pseudo";
@@ -88,17 +86,25 @@ impl Binder<'_> {
     /// One table with its alias.
     pub(super) fn factor(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         self.hints(&factor.hints)?;
-        if let Some(span) = (factor.sample.as_ref().map(|sample| sample.span))
-            .or(factor.pivot.as_ref().map(|pivot| pivot.span))
-        {
-            return Err(Error::not_implemented("this", span));
+        let relation = self.unsampled(factor, env)?;
+        let relation = match &factor.sample {
+            None => relation,
+            Some(sample) => self.sample(relation, sample, env)?,
+        };
+        match &factor.pivot {
+            None => Ok(relation),
+            Some(pivot) => self.pivot(relation, pivot, env),
         }
+    }
+
+    fn unsampled(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         let relation = match &factor.kind {
             TableKind::Table(path) => self.table(path, env)?,
             TableKind::File(path) => self.file(path)?,
-            TableKind::Function { path, args, .. } => {
-                self.table_function(path, args, factor.span, env)?
-            }
+            TableKind::Function { path, args, .. } => match is_series(path) {
+                true => return self.series(path, args, factor, env),
+                false => self.table_function(path, args, factor.span, env)?,
+            },
             TableKind::Unnest(array) => {
                 return self.unnest(super::query::one_row(), array, factor, false, env);
             }
@@ -111,7 +117,7 @@ impl Binder<'_> {
         };
         match &factor.alias {
             None => Ok(relation),
-            Some(alias) => with_alias(relation, alias),
+            Some(alias) => with_alias(self, relation, alias),
         }
     }
 
@@ -250,182 +256,14 @@ impl Binder<'_> {
         }
         Ok(Relation::new(plan, scope))
     }
-
-    /// `read_csv('path', header => TRUE)` and its kin.
-    fn table_function(
-        &self,
-        path: &ast::Path,
-        args: &[Argument],
-        span: Span,
-        env: &Env,
-    ) -> Result<Relation> {
-        if let Some(function) = self.session_table_function(path, env) {
-            let mut relation = self.table_macro(&function, args, None, span, env)?;
-            let alias = path.parts.last().map_or("", |part| part.text.as_str());
-            relation.scope = relation.scope.under(alias);
-            return Ok(relation);
-        }
-        let name = path.parts.last().map_or("", |part| part.text.as_str());
-        let format = match name.to_ascii_lowercase().as_str() {
-            "read_csv" => "csv",
-            "read_parquet" => "parquet",
-            "read_json" => "json",
-            "read_arrow" => "arrow",
-            "generate_series" | "range" => {
-                return Err(Error::not_implemented(format!("FROM {name}(…)"), path.span)
-                    .hint(format!("write FROM UNNEST({name}(…)) AS x")));
-            }
-            _ => {
-                let known = ["read_csv", "read_parquet", "read_json", "read_arrow"];
-                let message = format!("no table function named `{name}`");
-                let error = Error::input("TM0204", message, path.span);
-                return Err(match names::nearest(name, known) {
-                    Some(near) => error.label(format!("did you mean `{near}`?")),
-                    None => error.available(known.join(", ")),
-                });
-            }
-        };
-        let mut arguments = args.iter();
-        let file = match arguments.next() {
-            Some(Argument {
-                name: None,
-                value: ArgumentValue::Expr(expr),
-            }) => self.path_text(expr)?,
-            _ => {
-                return Err(Error::input(
-                    "TM0402",
-                    format!("{name} needs the path first"),
-                    path.span,
-                )
-                .hint(format!("write {name}('data.{format}')")));
-            }
-        };
-        let mut options = Vec::new();
-        let mut columns = None;
-        for argument in arguments {
-            match argument {
-                Argument {
-                    name: Some(option),
-                    value: ArgumentValue::Expr(expr),
-                } if option.text.eq_ignore_ascii_case("columns") => {
-                    columns = Some(declared_columns(expr)?);
-                }
-                Argument {
-                    name: Some(option),
-                    value: ArgumentValue::Expr(expr),
-                } if option.text.eq_ignore_ascii_case("types") => {
-                    options.push(("types".to_string(), declared_types(expr)?));
-                }
-                Argument {
-                    name: Some(option),
-                    value: ArgumentValue::Expr(expr),
-                } => {
-                    let value = self.constant_value(expr, "an option")?;
-                    options.push((option.text.to_ascii_lowercase(), value));
-                }
-                _ => {
-                    return Err(Error::input(
-                        "TM0402",
-                        format!("the options of {name} have names"),
-                        path.span,
-                    )
-                    .hint("write header => TRUE"));
-                }
-            }
-        }
-        let provider = self.files.open(&file, Some(format), &options, columns);
-        let provider = provider.map_err(|error| error.at(path.span))?;
-        let name = file_stem(&file);
-        let mut relation = self.scan(&name, provider)?;
-        relation.scope = relation.scope.under(&name);
-        Ok(relation)
-    }
-
-    fn session_table_function(
-        &self,
-        path: &ast::Path,
-        env: &Env,
-    ) -> Option<Arc<Macro<ast::Query>>> {
-        let name = joined(path);
-        let in_module = self.in_module(&name, env);
-        let found = in_module.and_then(|name| self.session.table_function(&name));
-        found
-            .or_else(|| self.session.table_function(&name))
-            .cloned()
-    }
-
-    /// `|> CALL f(…)`
-    pub(super) fn call_table(
-        &self,
-        mut relation: Relation,
-        function: &ast::Path,
-        args: &[Argument],
-        env: &Env,
-    ) -> Result<Relation> {
-        let Some(found) = self.session_table_function(function, env) else {
-            let name = joined(function);
-            let known = self.session.table_functions();
-            let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
-            let message = format!("no table function named `{name}` takes a table");
-            let error = Error::input("TM0204", message, function.span);
-            return Err(match names::nearest(&name, known.iter().copied()) {
-                Some(near) => error.label(format!("did you mean `{near}`?")),
-                None => error.hint("create one with CREATE TEMP TABLE FUNCTION"),
-            });
-        };
-        relation.forget_order();
-        let before = relation.scope.clone();
-        let mut called = self.table_macro(&found, args, Some(relation), function.span, env)?;
-        called.scope = called.scope.after(&before, function.span);
-        Ok(called)
-    }
-
-    fn path_text(&self, expr: &ast::Expr) -> Result<String> {
-        let value = self.constant_value(expr, "a path")?;
-        let text = value.try_as_str().flatten().map(str::to_string);
-        text.ok_or_else(|| Error::input("TM0402", "a path is a STRING", expr.span))
-    }
-}
-
-/// `columns => STRUCT<a INT64, b STRING>`, written as a typed struct without values.
-fn declared_columns(expr: &ast::Expr) -> Result<SchemaRef> {
-    let written = match expr.kind.as_ref() {
-        ExprKind::Struct { types, .. } => types.as_slice(),
-        _ => &[],
-    };
-    let mut fields = Vec::with_capacity(written.len());
-    for (name, written) in written {
-        let Some(name) = name else {
-            return Err(Error::input(
-                "TM0402",
-                "a declared column needs a name",
-                expr.span,
-            ));
-        };
-        fields.push(Field::new(
-            &name.text,
-            super::types::data_type(written)?,
-            true,
-        ));
-    }
-    if fields.is_empty() {
-        return Err(
-            Error::input("TM0402", "this option declares names and types", expr.span)
-                .hint("write STRUCT<id INT64, name STRING>"),
-        );
-    }
-    Ok(Arc::new(Schema::new(fields)))
-}
-
-/// `types => STRUCT<price STRING>`: a value of that type, which says no more than the type.
-fn declared_types(expr: &ast::Expr) -> Result<ScalarValue> {
-    let fields = declared_columns(expr)?.fields().clone();
-    ScalarValue::try_from(&DataType::Struct(fields))
-        .map_err(|_| Error::input("TM0402", "`types` declares names and types", expr.span))
 }
 
 /// The relation under its alias; what it was called before is hidden.
-pub(super) fn with_alias(mut relation: Relation, alias: &TableAlias) -> Result<Relation> {
+pub(super) fn with_alias(
+    binder: &Binder,
+    mut relation: Relation,
+    alias: &TableAlias,
+) -> Result<Relation> {
     if alias.columns.len() > relation.scope.columns.len() {
         return Err(Error::input(
             "TM0302",
@@ -438,8 +276,15 @@ pub(super) fn with_alias(mut relation: Relation, alias: &TableAlias) -> Result<R
             alias.name.span,
         ));
     }
+    if let LogicalPlan::Values(values) = &relation.plan {
+        let own = relation.scope.columns.iter().skip(alias.columns.len());
+        let own: Vec<String> = own.map(|column| column.display().to_string()).collect();
+        let given = alias.columns.iter().map(|name| name.text.clone());
+        relation = name_values(binder, values.clone(), given.chain(own))?;
+    }
     for (column, name) in relation.scope.columns.iter_mut().zip(&alias.columns) {
         column.name = Some(name.text.as_str().into());
+        column.text = name.text.as_str().into();
     }
     relation.scope = relation.scope.under(&alias.name.text);
     Ok(relation)
@@ -475,7 +320,7 @@ fn looks_like_path(name: &str) -> bool {
 }
 
 /// `data/orders.csv.gz` is called `orders`.
-fn file_stem(path: &str) -> String {
+pub(super) fn file_stem(path: &str) -> String {
     let last = path
         .trim_end_matches('/')
         .rsplit('/')

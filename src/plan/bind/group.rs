@@ -260,6 +260,23 @@ impl Binder<'_> {
 }
 
 impl Grouping {
+    /// Rows grouped by columns.
+    pub(super) fn of_columns(columns: Vec<ScopeColumn>) -> Self {
+        let keys: Vec<GroupKey> = columns
+            .into_iter()
+            .map(|column| GroupKey {
+                expr: column.expr(),
+                column,
+            })
+            .collect();
+        Grouping {
+            outputs: (0..keys.len()).map(|key| (key, None)).collect(),
+            sets: vec![(0..keys.len()).collect()],
+            has_sets: false,
+            keys,
+        }
+    }
+
     /// Every set so far with every one of the alternatives.
     fn multiply(&mut self, alternatives: &[Vec<usize>], span: Span) -> Result<()> {
         if self.sets.len().saturating_mul(alternatives.len()) > MAX_SETS {

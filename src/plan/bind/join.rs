@@ -20,6 +20,7 @@ use crate::plan::decorrelate::outer_references;
 
 impl Binder<'_> {
     pub(super) fn join(&self, left: Relation, join: &ast::Join, env: &Env) -> Result<Relation> {
+        self.hints(&join.hints)?;
         let kind = match join.kind {
             JoinKind::Cross | JoinKind::Inner => JoinType::Inner,
             JoinKind::Left => JoinType::Left,
@@ -43,15 +44,29 @@ impl Binder<'_> {
                 self.join_plans(left, right, kind, on, lateral, join.span)
             }
             ast::JoinConstraint::On(condition) => {
-                let scope = both(&left.scope, &right.scope, join.span)?;
-                let mut stage = Stage::plain(&scope, env, "ON");
-                let on = self.condition(condition, &mut stage)?;
-                self.join_plans(left, right, kind, Some(on), lateral, join.span)
+                self.join_on(left, right, kind, condition, lateral, join.span, env)
             }
             ast::JoinConstraint::Using(names) => {
                 self.join_using(left, right, kind, names, lateral, join.span)
             }
         }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a join")]
+    fn join_on(
+        &self,
+        left: Relation,
+        right: Relation,
+        kind: JoinType,
+        condition: &ast::Expr,
+        lateral: bool,
+        span: Span,
+        env: &Env,
+    ) -> Result<Relation> {
+        let scope = both(&left.scope, &right.scope, span)?;
+        let mut stage = Stage::plain(&scope, env, "ON");
+        let on = self.condition(condition, &mut stage)?;
+        self.join_plans(left, right, kind, Some(on), lateral, span)
     }
 
     fn join_unnest(
@@ -74,11 +89,9 @@ impl Binder<'_> {
             let literal = ast::ExprKind::Literal(ast::Literal::Bool(true));
             *condition.kind == literal
         });
-        if outer && !always {
-            return Err(Error::not_implemented(
-                "LEFT JOIN UNNEST with a condition",
-                join.span,
-            ));
+        if let (true, Some(condition)) = (outer && !always, condition) {
+            let right = self.right_side(&left, &join.right, true, env)?;
+            return self.join_on(left, right, kind, condition, true, join.span, env);
         }
         let unnested = self.unnest(left, array, &join.right, outer, env)?;
         match condition {

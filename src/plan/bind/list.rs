@@ -1,19 +1,20 @@
 //! Lists that are written out: the rows of VALUES, the items of IN.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::ScalarValue;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Values};
 
 use super::Binder;
 use super::operators::unify;
-use super::relation::{Relation, project, with_plan_type};
+use super::relation::{Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Stage};
 use super::typed::Typed;
@@ -65,41 +66,44 @@ pub(super) fn values_plan(
                 .collect()
         })
         .collect();
-    let plan = match in_memory(&columns)? {
-        Some(plan) => plan,
-        None => as_expressions(columns, rows.len())?,
-    };
-    let mut exprs = Vec::with_capacity(width);
-    let mut named = Vec::with_capacity(width);
-    for (index, (column, data_type)) in plan
-        .schema()
-        .columns()
-        .into_iter()
-        .zip(data_types)
-        .enumerate()
-    {
-        let name: Arc<str> = format!("column{}", index + 1).into();
+    let names = (1..=width).map(|column| format!("column{column}"));
+    match in_memory(&columns)? {
+        Some(plan) => name_columns(binder, plan, names),
+        None => name_values(binder, as_expressions(columns, rows.len())?, names),
+    }
+}
+
+/// The rows of VALUES with their columns called so, in the plan too: EXPLAIN and errors show these names.
+pub(super) fn name_values(
+    binder: &Binder,
+    values: Values,
+    names: impl Iterator<Item = String>,
+) -> Result<Relation> {
+    let mut fields = Vec::with_capacity(values.schema.fields().len());
+    let mut columns = Vec::with_capacity(values.schema.fields().len());
+    for (field, name) in values.schema.fields().iter().zip(names) {
+        let name: Arc<str> = name.into();
         let id = binder.fresh(&name);
-        exprs.push(Expr::Column(column).alias(id.as_ref()));
-        named.push(ScopeColumn {
+        fields.push(field.as_ref().clone().with_name(id.as_ref()));
+        columns.push(ScopeColumn {
             name: Some(Arc::clone(&name)),
             id,
-            data_type,
-            nullable: true,
+            data_type: field.data_type().clone(),
+            nullable: field.is_nullable(),
             text: name,
             constant: None,
         });
     }
-    let plan = project(plan, exprs)?;
-    let named = named
-        .into_iter()
-        .map(|column| with_plan_type(column, &plan))
-        .collect();
-    Ok(Relation::new(plan, Scope::new(named)))
+    let schema = DFSchema::from_unqualified_fields(fields.into(), HashMap::new())?;
+    let plan = LogicalPlan::Values(Values {
+        schema: Arc::new(schema),
+        ..values
+    });
+    Ok(Relation::new(plan, Scope::new(columns)))
 }
 
 /// A node with an expression for each value.
-fn as_expressions(columns: Vec<Vec<Typed>>, rows: usize) -> Result<LogicalPlan> {
+fn as_expressions(columns: Vec<Vec<Typed>>, rows: usize) -> Result<Values> {
     let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
     let rows: Vec<Vec<Expr>> = (0..rows)
         .map(|_| {
@@ -107,7 +111,10 @@ fn as_expressions(columns: Vec<Vec<Typed>>, rows: usize) -> Result<LogicalPlan> 
             row.map(|value| value.expr).collect()
         })
         .collect();
-    Ok(LogicalPlanBuilder::values(rows)?.build()?)
+    match LogicalPlanBuilder::values(rows)?.build()? {
+        LogicalPlan::Values(values) => Ok(values),
+        _ => Err(Error::bug("VALUES made another node")),
+    }
 }
 
 /// Many rows of constants as a table, which costs the planner the same whatever its length.
@@ -137,6 +144,36 @@ fn in_memory(columns: &[Vec<Typed>]) -> Result<Option<LogicalPlan>> {
     Ok(Some(
         LogicalPlanBuilder::scan("values", source, None)?.build()?,
     ))
+}
+
+/// The columns of a table under these names.
+fn name_columns(
+    binder: &Binder,
+    plan: LogicalPlan,
+    names: impl Iterator<Item = String>,
+) -> Result<Relation> {
+    let mut exprs = Vec::new();
+    let mut columns = Vec::new();
+    for ((column, field), name) in plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(plan.schema().fields())
+        .zip(names)
+    {
+        let name: Arc<str> = name.into();
+        let id = binder.fresh(&name);
+        exprs.push(Expr::Column(column).alias(id.as_ref()));
+        columns.push(ScopeColumn {
+            name: Some(Arc::clone(&name)),
+            id,
+            data_type: field.data_type().clone(),
+            nullable: field.is_nullable(),
+            text: name,
+            constant: None,
+        });
+    }
+    Ok(Relation::new(project(plan, exprs)?, Scope::new(columns)))
 }
 
 /// The values of a long list of constants of one type, beside NULLs; `None` for a short or any other list.

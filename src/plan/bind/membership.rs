@@ -4,13 +4,14 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::logical_expr::expr::InSubquery;
+use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Case, Expr, LogicalPlan, Operator};
 
 use super::Binder;
 use super::operators::operator;
-use super::predicate::{check_comparable, maybe_not};
-use super::relation::Relation;
+use super::predicate::maybe_not;
+use super::relation::{Finished, Relation};
+use super::row::{check_comparable, is_row};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::Stage;
 use super::subquery::all_columns;
@@ -29,6 +30,19 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Typed> {
         let operand = self.expr(operand, stage)?;
+        if is_row(&operand) {
+            let (plan, equal) = self.row_matches(&operand, query, span, stage)?;
+            if negated {
+                return self.row_membership(plan, equal, true, span, stage);
+            }
+            let mut matching = Relation::new(plan, Scope::default());
+            matching.filter(equal)?;
+            let subquery = self.subquery(matching.plan, span, stage)?;
+            return Ok(Typed::bool(
+                Expr::Exists(Exists::new(subquery, false)),
+                span,
+            ));
+        }
         let (finished, column) = self.inner_column(query, false, "a query after IN", stage)?;
         check_comparable("IN", &operand, &Typed::column(&column, query.span), span)?;
         let subquery = self.subquery(finished.plan, span, stage)?;
@@ -50,6 +64,10 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Typed> {
         let operand = self.expr(operand, stage)?;
+        if is_row(&operand) {
+            let (plan, equal) = self.row_matches(&operand, query, span, stage)?;
+            return self.row_membership(plan, equal, negated, span, stage);
+        }
         let (finished, column) = self.inner_column(query, false, "a query after IN", stage)?;
         check_comparable("IN", &operand, &Typed::column(&column, query.span), span)?;
         self.in_by_counting(operand, &finished.plan, &column, negated, span, stage)
@@ -99,6 +117,72 @@ impl Binder<'_> {
         Ok(maybe_not(Typed::bool(Expr::Case(case), span), negated))
     }
 
+    /// The rows of `query`, and whether one of them equals `operand`: as many columns as it has fields, or one that is a row.
+    fn row_matches(
+        &self,
+        operand: &Typed,
+        query: &ast::Query,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<(LogicalPlan, Expr)> {
+        let Finished { plan, columns } = self.inner_columns(query, stage)?;
+        let inner = match columns.as_slice() {
+            [only] => Typed::column(only, query.span),
+            several => {
+                let fields = several.iter().map(|column| {
+                    let value = Typed::column(column, query.span);
+                    (column.display().to_string(), value)
+                });
+                self.named_struct(fields.collect(), query.span)?
+            }
+        };
+        check_comparable("IN", operand, &inner, span)?;
+        // As columns, which a join can compare.
+        let mut relation = Relation::new(plan, Scope::default());
+        let mut fields = Vec::new();
+        for field in self.fields_of(&inner)? {
+            let column = self.add_hidden(&mut relation, "field", field)?;
+            fields.push((
+                format!("c{}", fields.len()),
+                Typed::column(&column, query.span),
+            ));
+        }
+        let inner = self.named_struct(fields, query.span)?;
+        let outer = Typed {
+            expr: as_outer(operand.expr.clone(), stage)?,
+            ..operand.clone()
+        };
+        let equal = self.operate(inner, Operator::Eq, outer, span)?;
+        Ok((relation.plan, equal.expr))
+    }
+
+    /// TRUE with a row that matches; else NULL with one of which that is unknown; else FALSE.
+    fn row_membership(
+        &self,
+        plan: LogicalPlan,
+        equal: Expr,
+        negated: bool,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let mut matching = Relation::new(plan.clone(), Scope::default());
+        matching.filter(equal.clone())?;
+        let mut unknown = Relation::new(plan, Scope::default());
+        unknown.filter(Expr::IsNull(Box::new(equal)))?;
+        let matched = self.has_rows(matching.plan, span, stage)?;
+        let unknown = self.has_rows(unknown.plan, span, stage)?;
+        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
+        let case = Case {
+            expr: None,
+            when_then_expr: vec![
+                (Box::new(matched.expr), Box::new(boolean(Some(true)))),
+                (Box::new(unknown.expr), Box::new(boolean(None))),
+            ],
+            else_expr: Some(Box::new(boolean(Some(false)))),
+        };
+        Ok(maybe_not(Typed::bool(Expr::Case(case), span), negated))
+    }
+
     /// `x > ANY (query)`: the smallest and the largest value decide.
     pub(super) fn quantified(
         &self,
@@ -123,6 +207,12 @@ impl Binder<'_> {
         let (finished, column) =
             self.inner_column(query, false, "a query after ANY or ALL", stage)?;
         check_comparable(word, &operand, &Typed::column(&column, query.span), span)?;
+        if is_row(&operand) {
+            return Err(Error::not_implemented(
+                format!("a row compared with {word} of a query"),
+                span,
+            ));
+        }
         let plan = &finished.plan;
         let low = self.summary("min", plan, &column, span, stage)?;
         let high = self.summary("max", plan, &column, span, stage)?;

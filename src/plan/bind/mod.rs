@@ -9,17 +9,20 @@
 
 mod aggregate;
 mod aggregate_call;
+mod assert;
 mod bounds;
 mod call;
 mod catalog_rows;
 mod constant;
 mod convert;
+mod export;
 mod expr;
 mod extract;
 mod flow;
 mod from;
 mod group;
 mod hints;
+mod interval;
 mod join;
 mod list;
 mod literal;
@@ -30,19 +33,24 @@ mod nested;
 mod operators;
 mod order;
 mod pipe;
+mod pivot;
 mod predicate;
 mod project;
 mod query;
 mod relation;
 mod rewrites;
+mod row;
+mod sample;
 mod scope;
 mod script;
 mod select;
 mod set;
 mod signature;
+mod special;
 mod stage;
 mod statement;
 mod subquery;
+mod table_function;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -60,11 +68,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
+use crate::file::write::WriteRequest;
 use crate::lang::ast;
+use typed::Typed;
 
 pub(crate) use literal::{as_declared, unknown_setting};
 
@@ -143,13 +154,15 @@ pub(crate) enum WriteTarget {
         name: String,
         schema: SchemaRef,
     },
+    Export(WriteRequest),
 }
 
 impl WriteTarget {
-    /// The table's name.
+    /// The table's name, or the file's path.
     pub(crate) fn name(&self) -> &str {
         match self {
             WriteTarget::CreateTable { name, .. } | WriteTarget::Insert { name, .. } => name,
+            WriteTarget::Export(request) => &request.path,
         }
     }
 
@@ -158,6 +171,7 @@ impl WriteTarget {
         match self {
             WriteTarget::CreateTable { name, .. } => format!("create table {name}:"),
             WriteTarget::Insert { name, .. } => format!("insert into {name}:"),
+            WriteTarget::Export(request) => format!("export to {}:", request.path),
         }
     }
 }
@@ -231,6 +245,7 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
 }
 
@@ -252,6 +267,7 @@ impl<'a> Binder<'a> {
             next_id: Cell::new(0),
             realm: RefCell::default(),
             expanded: Cell::new(0),
+            places: RefCell::default(),
             warnings: RefCell::default(),
         }
     }
@@ -283,6 +299,20 @@ impl<'a> Binder<'a> {
         let text = macro_text.as_deref().unwrap_or(self.text);
         let text = text.get(span.start..span.end).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Notes where an expression that can fail stands.
+    fn noted(&self, value: Typed) -> Typed {
+        if let Some(span) = self.in_text(value.span) {
+            self.places.borrow_mut().note(&value.expr, span);
+        }
+        value
+    }
+
+    /// The place, if it is one of the text that will run: that of a view or function is another.
+    fn in_text(&self, span: Span) -> Option<Span> {
+        let own = self.realm.borrow().is_empty() && self.macro_text.borrow().is_none();
+        own.then_some(span)
     }
 
     fn warn(&self, warning: Error) {

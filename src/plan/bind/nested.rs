@@ -1,4 +1,4 @@
-//! Structs, arrays and maps: making them and taking them apart. INTERVAL too, which is put together from parts.
+//! Structs, arrays and maps: making them and taking them apart.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::names;
 use super::operators::{is_list, unify};
 use super::stage::Stage;
 use super::typed::Typed;
-use super::types::{data_type, interval, type_name};
+use super::types::{data_type, type_name};
+use crate::catalog::functions::checked_position;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ArgumentValue, ExprKind};
 
@@ -87,9 +88,18 @@ impl Binder<'_> {
             ));
         }
         match offset_call(index) {
-            Some((from_zero, index)) => {
+            Some(Place {
+                from_zero,
+                safe,
+                index,
+            }) => {
                 let index = self.integer_index(index, stage)?;
-                self.guarded_element(base, index, from_zero, span)
+                if safe {
+                    return self.guarded_element(base, index, from_zero, span);
+                }
+                let function = checked_position(from_zero);
+                let position = self.apply(function, vec![base.clone(), index], "[]", span)?;
+                self.apply_named("array_element", vec![base, position], span)
             }
             None => {
                 let index = self.integer_index(index, stage)?;
@@ -241,75 +251,6 @@ impl Binder<'_> {
             ..made
         })
     }
-
-    /// `INTERVAL 5 DAY`, `INTERVAL '1 day 2 hours'`, `INTERVAL n DAY` over a column.
-    pub(super) fn interval(
-        &self,
-        value: &ast::Expr,
-        part: Option<&ast::Ident>,
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        let value = self.expr(value, stage)?;
-        let Some(part) = part else {
-            let Some(text) = value.text() else {
-                return Err(Error::input("TM0404", "INTERVAL needs a unit", span)
-                    .hint("write INTERVAL 5 DAY or INTERVAL '5 days'"));
-            };
-            return parse_interval(text, span);
-        };
-        let unit = part.text.to_ascii_uppercase();
-        if !matches!(
-            unit.trim_end_matches('S'),
-            "YEAR"
-                | "QUARTER"
-                | "MONTH"
-                | "WEEK"
-                | "DAY"
-                | "HOUR"
-                | "MINUTE"
-                | "SECOND"
-                | "MILLISECOND"
-                | "MICROSECOND"
-                | "NANOSECOND"
-        ) {
-            return Err(Error::input("TM0404", format!("{unit} is no unit of time"), part.span)
-                .available(
-                    "YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND",
-                ));
-        }
-        let (unit, factor) = match unit.trim_end_matches('S') {
-            "QUARTER" => ("MONTH", 3),
-            other => (other, 1),
-        };
-        match &value.expr {
-            Expr::Literal(ScalarValue::Int64(Some(count)), _) => {
-                let count = count
-                    .checked_mul(factor)
-                    .ok_or_else(|| Error::input("TM0404", "this interval is too long", span))?;
-                parse_interval(&format!("{count} {unit}"), span)
-            }
-            Expr::Literal(ScalarValue::Utf8(Some(count)), _) if factor == 1 => {
-                parse_interval(&format!("{count} {unit}"), span)
-            }
-            _ => Err(Error::not_implemented(
-                "an INTERVAL whose length is not a literal",
-                span,
-            )),
-        }
-    }
-}
-
-fn parse_interval(text: &str, span: Span) -> Result<Typed> {
-    ScalarValue::from(text)
-        .cast_to(&interval())
-        .ok()
-        .filter(|value| !value.is_null())
-        .map(|value| Typed::literal(value, span))
-        .ok_or_else(|| {
-            Error::input("TM0404", format!("'{text}' is not a valid INTERVAL"), span)
-                .hint("write it as INTERVAL '1 day 2 hours'")
-        })
 }
 
 /// An ARRAY without elements.
@@ -343,17 +284,26 @@ pub(super) fn element_type(array: &Typed) -> Result<Arc<Field>> {
     }
 }
 
-/// `arr[OFFSET(i)]` and its kin: whether it counts from zero, and the index.
-fn offset_call(index: &ast::Expr) -> Option<(bool, &ast::Expr)> {
+/// `arr[OFFSET(i)]` and its kin.
+struct Place<'e> {
+    from_zero: bool,
+    /// NULL where there is no such element, instead of an error.
+    safe: bool,
+    index: &'e ast::Expr,
+}
+
+fn offset_call(index: &ast::Expr) -> Option<Place<'_>> {
     let ExprKind::Call(call) = index.kind.as_ref() else {
         return None;
     };
     let [name] = call.function.parts.as_slice() else {
         return None;
     };
-    let from_zero = match name.text.to_ascii_uppercase().as_str() {
-        "OFFSET" | "SAFE_OFFSET" => true,
-        "ORDINAL" | "SAFE_ORDINAL" => false,
+    let (from_zero, safe) = match name.text.to_ascii_uppercase().as_str() {
+        "OFFSET" => (true, false),
+        "SAFE_OFFSET" => (true, true),
+        "ORDINAL" => (false, false),
+        "SAFE_ORDINAL" => (false, true),
         _ => return None,
     };
     match call.args.as_slice() {
@@ -362,7 +312,11 @@ fn offset_call(index: &ast::Expr) -> Option<(bool, &ast::Expr)> {
                 name: None,
                 value: ArgumentValue::Expr(index),
             },
-        ] => Some((from_zero, index)),
+        ] => Some(Place {
+            from_zero,
+            safe,
+            index,
+        }),
         _ => None,
     }
 }

@@ -10,6 +10,8 @@ use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 
 use super::Binder;
 use super::constant;
+use super::row::is_row;
+use super::special::prepared;
 use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness, is_decimal};
@@ -33,7 +35,7 @@ impl Binder<'_> {
                     return literal;
                 }
                 let operand = self.expr(operand, stage)?;
-                negative(operand, span)
+                Ok(self.noted(negative(operand, span)?))
             }
             UnaryOp::Plus => {
                 let operand = self.expr(operand, stage)?;
@@ -89,9 +91,14 @@ impl Binder<'_> {
         let mut operands = [left, right];
         agree_on_exactness(&mut operands);
         let [left, right] = operands;
+        if is_row(&left) && is_row(&right) && is_comparison(operator) {
+            return self.compare_rows(&left, operator, &right, span);
+        }
         if let Some(folded) = constant::fold(&left, operator, &right, span)? {
             return Ok(folded);
         }
+        let (left, right) = prepared(left, operator, right, span)?;
+        let right = self.noted(right);
         let truncates = self.session.settings.int_division_truncates;
         if operator == Operator::Divide && !truncates && is_int_division(&left, &right) {
             return self.apply(int_divide(), vec![left, right], "/", span);
@@ -113,10 +120,10 @@ impl Binder<'_> {
             operator,
             Box::new(right.expr),
         ));
-        Ok(Typed {
+        Ok(self.noted(Typed {
             nullable,
             ..Typed::new(expr, data_type, span)
-        })
+        }))
     }
 
     fn concat(&self, left: Typed, right: Typed, span: Span) -> Result<Typed> {
@@ -436,7 +443,7 @@ pub(super) fn operator(op: BinaryOp) -> Operator {
 }
 
 /// The operator as the language writes it.
-fn symbol(operator: Operator) -> String {
+pub(super) fn symbol(operator: Operator) -> String {
     match operator {
         Operator::BitwiseXor => "^".into(),
         other => other.to_string(),

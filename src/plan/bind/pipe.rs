@@ -1,10 +1,11 @@
 //! Pipe operators: one arm for each, a table in and a table out.
 
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
 
 use super::Binder;
 use super::catalog_rows::description;
-use super::flow::{is_flow, not_outermost};
+use super::flow::not_outermost;
 use super::project::{no_columns, only_column};
 use super::query::one_row;
 use super::relation::{NewColumn, Relation};
@@ -91,12 +92,25 @@ impl Binder<'_> {
                     },
                 })
             }
+            PipeOp::Sample(sample) => self.sample(relation, sample, env),
+            PipeOp::Pivot(pivot) => self.pivot(relation, pivot, env),
+            PipeOp::Assert {
+                condition,
+                payload,
+                on_violation,
+            } => self.assert_rows(relation, condition, payload, *on_violation, env),
+            PipeOp::RecursiveUnion {
+                operator,
+                body,
+                alias,
+            } => self.recursive_union(relation, operator, body, alias.as_ref(), pipe, env),
             PipeOp::Window(items) => self.window_items(relation, items, pipe.keyword, env),
-            op if is_flow(op) => Err(not_outermost(pipe, &self.source(pipe.keyword))),
-            _ => Err(Error::not_implemented(
-                self.source(pipe.keyword),
-                pipe.keyword,
-            )),
+            PipeOp::Tee(_)
+            | PipeOp::Fork(_)
+            | PipeOp::Log(_)
+            | PipeOp::CreateTable(_)
+            | PipeOp::Insert(_)
+            | PipeOp::Export(_) => Err(not_outermost(pipe, &self.source(pipe.keyword))),
         }
     }
 
@@ -108,20 +122,36 @@ impl Binder<'_> {
         env: &Env,
     ) -> Result<Option<&'p [Pipe]>> {
         for (condition, pipes) in branches {
-            let value = self.constant_in(condition, "IF", env).map_err(|error| {
-                error.hint("only script variables, constants and parameters are known before rows are read")
-            })?;
-            match value {
-                ScalarValue::Boolean(Some(true)) => return Ok(Some(pipes)),
-                ScalarValue::Boolean(_) | ScalarValue::Null => {}
-                other => {
-                    let found = type_name(&other.data_type());
-                    let message = format!("IF needs a BOOL, this is {found}");
-                    return Err(Error::input("TM0401", message, condition.span));
-                }
+            if self.truth(condition, env)? == Some(true) {
+                return Ok(Some(pipes));
             }
         }
         Ok(otherwise)
+    }
+
+    /// What a condition is that must be known before rows are read; `None` for NULL.
+    fn truth(&self, condition: &ast::Expr, env: &Env) -> Result<Option<bool>> {
+        if let ast::ExprKind::Unary {
+            op: ast::UnaryOp::Not,
+            operand,
+        } = condition.kind.as_ref()
+        {
+            return Ok(self.truth(operand, env)?.map(|truth| !truth));
+        }
+        let value = self.constant_in(condition, "IF", env).map_err(|error| {
+            error.hint(
+                "only script variables, constants and parameters are known before rows are read",
+            )
+        })?;
+        match value {
+            ScalarValue::Boolean(truth) => Ok(truth),
+            ScalarValue::Null => Ok(None),
+            other => {
+                let found = type_name(&other.data_type());
+                let message = format!("IF needs a BOOL, this is {found}");
+                Err(Error::input("TM0401", message, condition.span))
+            }
+        }
     }
 
     /// One row that says what the table is: nothing of it is read.
@@ -171,8 +201,18 @@ impl Binder<'_> {
         let predicate = self.with_windows(&mut relation, env, clause, &[], |stage| {
             self.filter_condition(condition, stage)
         })?;
-        relation.filter(predicate)?;
+        self.keep_rows(&mut relation, predicate)?;
         Ok(relation)
+    }
+
+    /// A condition that chance decides is computed for every row of this place: by itself it would move below joins and UNNEST.
+    pub(super) fn keep_rows(&self, relation: &mut Relation, predicate: Expr) -> Result<()> {
+        if !predicate.is_volatile() {
+            return relation.filter(predicate);
+        }
+        let value = Typed::bool(predicate, Span::default());
+        let chosen = self.add_hidden(relation, "chosen", value)?;
+        relation.filter(chosen.expr())
     }
 
     fn extend(

@@ -2,17 +2,18 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
 
 use super::Binder;
 use super::list::{constants, in_constants};
 use super::nested::element_type;
-use super::operators::{balanced, is_list, mixes_time_and_number};
+use super::operators::{balanced, is_list};
+use super::row::{check_comparable, is_row};
 use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness};
 use super::types::type_name;
+use crate::catalog::functions::{like_pattern, with_backslashes};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind, IsTest};
 
@@ -95,7 +96,7 @@ impl Binder<'_> {
         }
         let pattern = match escape {
             None => pattern,
-            Some(escape) => with_backslashes(pattern, escape)?,
+            Some(escape) => self.escaped(pattern, escape)?,
         };
         let text = arrow::datatypes::DataType::Utf8;
         let [operand, pattern] = [operand, pattern].map(|typed| {
@@ -113,6 +114,19 @@ impl Binder<'_> {
             *ignore_case,
         );
         Ok(Typed::bool(Expr::Like(like), expr.span))
+    }
+
+    /// The pattern as the kernels escape it.
+    fn escaped(&self, pattern: Typed, escape: &ast::StringLiteral) -> Result<Typed> {
+        let character = single_character(escape)?;
+        let span = pattern.span;
+        let Some(text) = pattern.text() else {
+            return self.apply(like_pattern(character), vec![pattern], "ESCAPE", span);
+        };
+        let rewritten = with_backslashes(text, character).ok_or_else(|| {
+            Error::input("TM0404", "the pattern ends in its escape character", span)
+        })?;
+        Ok(Typed::literal(rewritten.as_str().into(), span))
     }
 
     pub(super) fn in_list(
@@ -133,12 +147,33 @@ impl Binder<'_> {
         for item in &values {
             check_comparable("IN", &operand, item, item.span)?;
         }
+        if is_row(&operand) {
+            return self.in_rows_list(&operand, values, negated, span);
+        }
         if let Some(values) = constants(&values)? {
             return in_constants(operand, values, negated, span);
         }
         let items: Vec<Expr> = values.into_iter().map(|item| item.expr).collect();
         let in_list = InList::new(Box::new(operand.expr), items, negated);
         Ok(Typed::bool(Expr::InList(in_list), span))
+    }
+
+    /// `(a, b) IN ((1, 2), (3, 4))`
+    fn in_rows_list(
+        &self,
+        operand: &Typed,
+        rows: Vec<Typed>,
+        negated: bool,
+        span: Span,
+    ) -> Result<Typed> {
+        let mut equal = Vec::with_capacity(rows.len());
+        for row in rows {
+            let row = row.cast_null(&operand.data_type);
+            equal.push(self.compare_rows(operand, Operator::Eq, &row, span)?.expr);
+        }
+        let any = balanced(Operator::Or, equal);
+        let any = any.ok_or_else(|| Error::bug("IN without a list"))?;
+        Ok(maybe_not(Typed::bool(any, span), negated))
     }
 
     /// `x IN UNNEST(array)`: NULL where a match is unknown, as IN over a list. NULL counts as an empty array, which contains nothing.
@@ -220,54 +255,9 @@ pub(super) fn maybe_not(condition: Typed, negated: bool) -> Typed {
     }
 }
 
-pub(super) fn check_comparable(word: &str, left: &Typed, right: &Typed, span: Span) -> Result<()> {
-    if left.is_null() || right.is_null() {
-        return Ok(());
-    }
-    let mixed = mixes_time_and_number(&left.data_type, &right.data_type);
-    match comparison_coercion(&left.data_type, &right.data_type) {
-        Some(_) if !mixed => Ok(()),
-        _ => Err(operator_types(word, &[left, right], span)),
-    }
-}
-
 /// All conditions together.
 pub(super) fn conjunction(conditions: Vec<Expr>) -> Option<Expr> {
     balanced(Operator::And, conditions)
-}
-
-/// The pattern with `\\` in the place of the written escape character, the only one that DataFusion knows.
-fn with_backslashes(pattern: Typed, escape: &ast::StringLiteral) -> Result<Typed> {
-    let escape_character = single_character(escape)?;
-    let Some(text) = pattern.text() else {
-        return Err(Error::not_implemented(
-            "ESCAPE with a pattern that is not a literal",
-            escape.span,
-        ));
-    };
-    let mut rewritten = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        let (character, escaped) = if character == escape_character {
-            match characters.next() {
-                Some(next) => (next, true),
-                None => {
-                    return Err(Error::input(
-                        "TM0404",
-                        "the pattern ends in its escape character",
-                        pattern.span,
-                    ));
-                }
-            }
-        } else {
-            (character, false)
-        };
-        if character == '\\' || (escaped && matches!(character, '%' | '_')) {
-            rewritten.push('\\');
-        }
-        rewritten.push(character);
-    }
-    Ok(Typed::literal(rewritten.as_str().into(), pattern.span))
 }
 
 fn single_character(escape: &ast::StringLiteral) -> Result<char> {

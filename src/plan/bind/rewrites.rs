@@ -71,7 +71,7 @@ impl Binder<'_> {
                 let [dividend, divisor] = self.plain_arguments(call, span)?;
                 let dividend = self.expr(dividend, stage)?;
                 let divisor = self.expr(divisor, stage)?;
-                int_quotient(dividend, divisor, span)?
+                self.noted(int_quotient(dividend, divisor, span)?)
             }
             "ifnull" => {
                 let [value, otherwise] = self.plain_arguments(call, span)?;

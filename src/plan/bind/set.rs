@@ -142,7 +142,11 @@ impl Binder<'_> {
     }
 
     /// The plan with a column that counts equal rows from 1.
-    fn numbered(&self, plan: LogicalPlan, columns: &[ScopeColumn]) -> Result<(LogicalPlan, Expr)> {
+    pub(super) fn numbered(
+        &self,
+        plan: LogicalPlan,
+        columns: &[ScopeColumn],
+    ) -> Result<(LogicalPlan, Expr)> {
         let row_number = self.catalog.functions().window("row_number");
         let row_number = row_number.ok_or_else(|| Error::bug("row_number is missing"))?;
         let definition = WindowFunctionDefinition::WindowUDF(row_number);

@@ -83,7 +83,11 @@ impl Binder<'_> {
                 anonymous: column.name.is_none(),
             })
             .collect();
-        Ok(BoundQuery { plan, columns })
+        Ok(BoundQuery {
+            plan,
+            columns,
+            places: self.places.borrow().clone(),
+        })
     }
 
     /// A query whose rows are kept under the names of its columns.

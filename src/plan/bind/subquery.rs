@@ -45,6 +45,12 @@ impl Binder<'_> {
         Ok((finished, only))
     }
 
+    /// A query of any number of columns.
+    pub(super) fn inner_columns(&self, query: &ast::Query, stage: &Stage) -> Result<Finished> {
+        let relation = self.inner_relation(query, stage)?;
+        self.finish(relation, false)
+    }
+
     /// A subquery's rows before its columns are cut down to those it gives: what it is ordered by may be among the others.
     fn inner_relation(&self, query: &ast::Query, stage: &Stage) -> Result<Relation> {
         let mut relation = self.inner_query(query, stage)?;
@@ -115,7 +121,8 @@ impl Binder<'_> {
         } else if gives_one_row(&finished.plan) {
             finished.plan
         } else {
-            self.aggregated(finished.plan, "value", single_value(), &column, Vec::new())?
+            let only = single_value(self.in_text(span));
+            self.aggregated(finished.plan, "value", only, &column, Vec::new())?
         };
         self.scalar(plan, column.data_type, span, stage)
     }

@@ -121,6 +121,14 @@ impl Typed {
         }
     }
 
+    /// A NULL without a type becomes one of this type.
+    pub(super) fn cast_null(self, data_type: &DataType) -> Typed {
+        if self.is_null() {
+            return self.cast(data_type);
+        }
+        self
+    }
+
     /// The expression if it is BOOL (or NULL), else TM0401.
     pub(super) fn condition(self, clause: &str) -> Result<Expr> {
         match self.data_type {

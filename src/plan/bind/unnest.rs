@@ -106,7 +106,7 @@ impl Binder<'_> {
     }
 
     /// The array as a column of its own, which unnesting takes the place of.
-    fn list_column(
+    pub(super) fn list_column(
         &self,
         relation: &mut Relation,
         name: &str,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{
     Sort as SortKey, WindowFunction, WindowFunctionDefinition, WindowFunctionParams,
 };
@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 
 use super::aggregate_call::{Arguments, aggregate_type};
 use super::call::{function_name, refused};
-use super::relation::hoist_subqueries;
+use super::relation::{compute, hoist_subqueries};
 use super::signature::usage;
 use super::stage::{Calls, Extracted, Stage};
 use super::typed::Typed;
@@ -28,6 +28,33 @@ struct Specification {
     partition_by: Vec<Expr>,
     order_by: Vec<SortKey>,
     frame: WindowFrame,
+}
+
+impl Specification {
+    /// The aggregate takes its rows in an order of its own: that of the window, or of all rows of a partition at once.
+    fn order_arguments(&mut self, own: Vec<SortKey>, shown: &str, span: Span) -> Result<()> {
+        if self.order_by == own {
+            return Ok(());
+        }
+        let unbounded = ScalarValue::UInt64(None);
+        let whole = WindowFrame::new_bounds(
+            WindowFrameUnits::Rows,
+            WindowFrameBound::Preceding(unbounded.clone()),
+            WindowFrameBound::Following(unbounded),
+        );
+        if !self.order_by.is_empty()
+            || (self.frame != WindowFrame::new(None) && self.frame != whole)
+        {
+            return Err(Error::not_implemented(
+                format!("{shown} in another order than that of its OVER"),
+                span,
+            )
+            .hint("write the ORDER BY in OVER (…) alone"));
+        }
+        self.order_by = own;
+        self.frame = whole;
+        Ok(())
+    }
 }
 
 impl Binder<'_> {
@@ -72,9 +99,9 @@ impl Binder<'_> {
             let definition = WindowFunctionDefinition::WindowUDF(function);
             (definition, arguments, returned)
         } else if let Some(function) = functions.aggregate(name) {
-            if !call.within_group.is_empty() || !call.order_by.is_empty() || call.limit.is_some() {
+            if !call.within_group.is_empty() || call.limit.is_some() {
                 return Err(Error::not_implemented(
-                    format!("{shown} with an order or LIMIT of its own and OVER"),
+                    format!("{shown} with WITHIN GROUP or LIMIT and OVER"),
                     span,
                 ));
             }
@@ -95,7 +122,10 @@ impl Binder<'_> {
                 |ident| self.unknown_function(ident),
             ));
         };
-        let specification = self.specification(over, stage)?;
+        let mut specification = self.specification(over, stage)?;
+        if !arguments.order_by.is_empty() {
+            specification.order_arguments(arguments.order_by, &shown, span)?;
+        }
         let nullable = returned.is_nullable();
         let params = WindowFunctionParams {
             args: arguments.args.into_iter().map(|arg| arg.expr).collect(),
@@ -138,6 +168,7 @@ impl Binder<'_> {
             ));
         }
         let args = self.arguments(call, function.signature(), stage)?;
+        check_literals(function.name(), &args)?;
         let null_treatment = call.ignore_nulls.map(|ignore| {
             use datafusion::logical_expr::expr::NullTreatment;
             if ignore {
@@ -172,6 +203,12 @@ impl Binder<'_> {
             .frame
             .as_ref()
             .map_or(written.span, |frame| frame.span);
+        if let [key] = written.order_by.as_slice()
+            && frame.units == WindowFrameUnits::Range
+            && (is_distance(&frame.start_bound) || is_distance(&frame.end_bound))
+        {
+            check_distance(&self.expr(&key.expr, stage)?, place)?;
+        }
         frame.regularize_order_bys(&mut order_by).map_err(|_| {
             let message = match frame.units {
                 WindowFrameUnits::Groups => "a GROUPS frame needs ORDER BY",
@@ -324,7 +361,40 @@ impl Binder<'_> {
     ) -> Result<LogicalPlan> {
         let exprs = windows.iter_mut().map(|window| &mut window.expr);
         let plan = hoist_subqueries(plan, exprs, || self.fresh("subquery"))?;
+        let plan = self.compute_arguments(plan, &mut windows)?;
         window_nodes(plan, windows)
+    }
+}
+
+impl Binder<'_> {
+    /// What the window of an aggregate function takes, as columns: its node evaluates without our checks.
+    fn compute_arguments(
+        &self,
+        plan: LogicalPlan,
+        windows: &mut [Extracted],
+    ) -> Result<LogicalPlan> {
+        let mut computed = Vec::new();
+        for window in windows {
+            let Expr::WindowFunction(function) = &mut window.expr else {
+                continue;
+            };
+            if !matches!(function.fun, WindowFunctionDefinition::AggregateUDF(_)) {
+                continue;
+            }
+            let filter = function.params.filter.as_deref_mut();
+            for expr in function.params.args.iter_mut().chain(filter) {
+                if matches!(expr, Expr::Column(_) | Expr::Literal(..)) {
+                    continue;
+                }
+                let id = self.fresh("argument");
+                let column = Expr::Column(Column::new_unqualified(id.as_ref()));
+                computed.push((std::mem::replace(expr, column), id));
+            }
+        }
+        match computed.is_empty() {
+            true => Ok(plan),
+            false => compute(plan, computed),
+        }
     }
 }
 
@@ -349,6 +419,50 @@ fn window_nodes(mut plan: LogicalPlan, windows: Vec<Extracted>) -> Result<Logica
         plan = LogicalPlan::Window(Window::try_new(exprs, shared(plan))?);
     }
     Ok(plan)
+}
+
+/// Numbers that a window function must know before it runs.
+fn check_literals(function: &str, args: &[Typed]) -> Result<()> {
+    let first = match function {
+        "ntile" => 0,
+        "nth_value" | "lag" | "lead" => 1,
+        _ => return Ok(()),
+    };
+    let shown = function.to_uppercase();
+    for argument in args.iter().skip(first).take(1) {
+        let Some(value) = argument.value() else {
+            let message = format!("{shown} needs a literal here");
+            return Err(Error::input("TM0407", message, argument.span));
+        };
+        let count = value.cast_to(&arrow::datatypes::DataType::Int64);
+        let positive = matches!(count, Ok(ScalarValue::Int64(Some(1..))));
+        if function == "ntile" && !positive {
+            let message = "NTILE needs a number of buckets: 1, 2, 3 …";
+            return Err(Error::input("TM0404", message, argument.span));
+        }
+    }
+    Ok(())
+}
+
+fn is_distance(bound: &WindowFrameBound) -> bool {
+    match bound {
+        WindowFrameBound::CurrentRow => false,
+        WindowFrameBound::Preceding(value) | WindowFrameBound::Following(value) => !value.is_null(),
+    }
+}
+
+/// A RANGE frame adds to what it is sorted by.
+fn check_distance(key: &Typed, place: Span) -> Result<()> {
+    let adds = key.data_type.is_numeric() || key.data_type.is_temporal() || key.is_null();
+    if adds {
+        return Ok(());
+    }
+    let message = format!(
+        "a RANGE frame with a distance needs numbers or times, this is {}",
+        key.type_name()
+    );
+    Err(Error::input("TM0320", message, place)
+        .hint("count rows with ROWS, or equal values with GROUPS"))
 }
 
 fn window_type(

@@ -16,7 +16,10 @@ use super::set::cast;
 use super::stage::Env;
 use super::{Binder, shared};
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{self, ColumnMatch, CommonTable, Ident, QueryBody, SetExpr, SetKind, With};
+use crate::lang::ast::{
+    self, ColumnMatch, CommonTable, Ident, NameMatch, Pipe, QueryBody, RecursiveBody, SetExpr,
+    SetKind, SetOperator, With,
+};
 
 /// A common table expression in scope.
 #[derive(Debug)]
@@ -192,6 +195,94 @@ impl Binder<'_> {
         Ok(Finished { plan, columns })
     }
 
+    /// `|> RECURSIVE UNION ALL ( … ) AS alias`: the input, then the body over the rows that were added last.
+    pub(super) fn recursive_union(
+        &self,
+        relation: Relation,
+        operator: &SetOperator,
+        body: &RecursiveBody,
+        alias: Option<&Ident>,
+        pipe: &Pipe,
+        env: &Env,
+    ) -> Result<Relation> {
+        let (before, span) = (relation.scope.clone(), pipe.keyword);
+        let start = self.finish(relation, false)?;
+        let (start_plan, mut columns) = self.renew(start.plan, &start.columns)?;
+        for column in &mut columns {
+            column.constant = None;
+            column.nullable = true;
+        }
+        let written = alias.map_or("recursion", |alias| alias.text.as_str());
+        let name = self.fresh(written);
+        let step = match body {
+            RecursiveBody::Pipes(pipes) => {
+                let mut rows = self.last_rows(&name, &columns)?;
+                if let Some(alias) = alias {
+                    rows.scope = rows.scope.under(&alias.text);
+                }
+                self.pipes(rows, pipes, &mut env.clone())?
+            }
+            RecursiveBody::Query(query) => {
+                self.recursive_body(query, &name, &columns, alias, span, env)?
+            }
+        };
+        let step = by_names(self.finish(step, false)?, &columns, operator)?;
+        let step = like_start(step, &columns, span)?;
+        let plan = LogicalPlan::RecursiveQuery(RecursiveQuery::try_new(
+            name.to_string(),
+            shared(start_plan),
+            shared(step),
+            !operator.all,
+        )?);
+        let mut scope = Scope::new(columns).after(&before, span);
+        if let Some(alias) = alias {
+            scope = scope.under(&alias.text);
+        }
+        Ok(Relation::new(plan, scope))
+    }
+
+    /// A query that names the rows added last.
+    fn recursive_body(
+        &self,
+        query: &ast::Query,
+        table: &Arc<str>,
+        columns: &[ScopeColumn],
+        alias: Option<&Ident>,
+        span: Span,
+        env: &Env,
+    ) -> Result<Relation> {
+        let Some(alias) = alias else {
+            return Err(Error::input(
+                "TM0324",
+                "the query has no name for the rows that were added last",
+                span,
+            )
+            .hint("write RECURSIVE UNION ALL ( … ) AS name and read that name in the query"));
+        };
+        let recursion = Rc::new(Cte {
+            name: alias.text.clone(),
+            source: Source::Recursion {
+                table: Arc::clone(table),
+                columns: columns.to_vec(),
+                uses: Cell::new(0),
+            },
+            before: env.ctes.clone(),
+        });
+        let inner = Env {
+            ctes: Some(Rc::clone(&recursion)),
+            ..env.clone()
+        };
+        let relation = self.query(query, &inner)?;
+        match &recursion.source {
+            Source::Recursion { uses, .. } if uses.get() == 1 => Ok(relation),
+            _ => Err(Error::input(
+                "TM0324",
+                format!("the query must read `{}` exactly once", alias.text),
+                alias.span,
+            )),
+        }
+    }
+
     fn last_rows(&self, table: &Arc<str>, columns: &[ScopeColumn]) -> Result<Relation> {
         let fields: Vec<arrow::datatypes::FieldRef> =
             columns.iter().map(ScopeColumn::field).collect();
@@ -258,6 +349,42 @@ fn like_start(step: Finished, columns: &[ScopeColumn], span: Span) -> Result<Log
     project(step.plan, exprs)
 }
 
+/// BY NAME: the step's columns in the order of the start's.
+fn by_names(step: Finished, columns: &[ScopeColumn], operator: &SetOperator) -> Result<Finished> {
+    let ColumnMatch::Name { mode, on } = &operator.columns else {
+        return Ok(step);
+    };
+    if *mode != NameMatch::Strict || on.is_some() {
+        let what = "a recursion that matches some of the columns by name";
+        return Err(Error::not_implemented(what, operator.span));
+    }
+    let mut ordered = Vec::with_capacity(columns.len());
+    for column in columns {
+        let mut named = step
+            .columns
+            .iter()
+            .filter(|own| own.is_called(column.display()));
+        match (named.next(), named.next()) {
+            (Some(only), None) => ordered.push(only.clone()),
+            _ => {
+                let message = format!(
+                    "the recursion has not one column named `{}`",
+                    column.display()
+                );
+                return Err(Error::input("TM0303", message, operator.span));
+            }
+        }
+    }
+    if ordered.len() != step.columns.len() {
+        let message = "the recursion has columns that its start has not";
+        return Err(Error::input("TM0303", message, operator.span));
+    }
+    Ok(Finished {
+        columns: ordered,
+        ..step
+    })
+}
+
 fn renamed(mut finished: Finished, table: &CommonTable) -> Result<Finished> {
     if table.columns.is_empty() {
         return Ok(finished);
@@ -276,6 +403,7 @@ fn renamed(mut finished: Finished, table: &CommonTable) -> Result<Finished> {
     }
     for (column, name) in finished.columns.iter_mut().zip(&table.columns) {
         column.name = Some(name.text.as_str().into());
+        column.text = name.text.as_str().into();
     }
     Ok(finished)
 }

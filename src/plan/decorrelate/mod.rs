@@ -30,17 +30,31 @@ use crate::error::{Error, ErrorKind};
 use domain::{column, columns_of, outer_names};
 pub(super) use domain::{correlated_names, outer_references};
 
+/// What becomes a join here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Which {
+    /// What DataFusion is known to refuse.
+    #[default]
+    Stubborn,
+    All,
+}
+
 /// The plan without the correlation that DataFusion cannot take out of it.
-pub(super) fn decorrelate(plan: &LogicalPlan) -> crate::error::Result<LogicalPlan> {
+pub(super) fn decorrelate(plan: &LogicalPlan, which: Which) -> crate::error::Result<LogicalPlan> {
     let plan = plan.clone();
     if correlated_names(&plan)?.is_empty() {
         return Ok(plan);
     }
-    Ok(Decorrelator::default().node(plan)?)
+    let decorrelator = Decorrelator {
+        which,
+        ..Decorrelator::default()
+    };
+    Ok(decorrelator.node(plan)?)
 }
 
 #[derive(Debug, Default)]
 struct Decorrelator {
+    which: Which,
     next_id: Cell<usize>,
 }
 
@@ -100,7 +114,7 @@ impl Decorrelator {
         match conjunct {
             Expr::Exists(exists) => {
                 let plan = self.inner(&exists.subquery)?;
-                if simple::exists(&plan, input)? {
+                if self.leaves(simple::exists(&plan, input)?, &plan)? {
                     return Ok(Some(Expr::Exists(Exists {
                         subquery: subquery_of(plan),
                         ..exists
@@ -113,7 +127,7 @@ impl Decorrelator {
                 let operand = self.expression(*membership.expr, input)?;
                 let plan = self.inner(&membership.subquery)?;
                 let refused = membership.negated && !outer_names(&plan)?.is_empty();
-                if simple::exists(&plan, input)? && !refused {
+                if self.leaves(simple::exists(&plan, input)?, &plan)? && !refused {
                     return Ok(Some(Expr::InSubquery(InSubquery {
                         expr: Box::new(operand),
                         subquery: subquery_of(plan),
@@ -149,7 +163,7 @@ impl Decorrelator {
         let rewritten = expr.transform_up(|part| match part {
             Expr::ScalarSubquery(subquery) => {
                 let plan = self.inner(&subquery)?;
-                if simple::scalar(&plan, input)? {
+                if self.leaves(simple::scalar(&plan, input)?, &plan)? {
                     return Ok(Transformed::yes(Expr::ScalarSubquery(subquery_of(plan))));
                 }
                 let value = self.join_value(input, &plan)?;
@@ -157,7 +171,7 @@ impl Decorrelator {
             }
             Expr::Exists(exists) => {
                 let plan = self.inner(&exists.subquery)?;
-                if simple::exists(&plan, input)? {
+                if self.leaves(simple::exists(&plan, input)?, &plan)? {
                     let subquery = subquery_of(plan);
                     return Ok(Transformed::yes(Expr::Exists(Exists {
                         subquery,
@@ -172,7 +186,7 @@ impl Decorrelator {
             }
             Expr::InSubquery(membership) => {
                 let plan = self.inner(&membership.subquery)?;
-                if !simple::exists(&plan, input)? {
+                if !self.leaves(simple::exists(&plan, input)?, &plan)? {
                     return Err(impossible(&plan));
                 }
                 Ok(Transformed::yes(Expr::InSubquery(InSubquery {
@@ -220,6 +234,11 @@ impl Decorrelator {
         // Its own subqueries are gone already: it is a child of the join.
         let inner = subquery.subquery.as_ref().clone();
         self.join_lateral(join, &inner)
+    }
+
+    /// Whether a subquery stays as it is: DataFusion can take it, or it depends on nothing.
+    fn leaves(&self, simple: bool, plan: &LogicalPlan) -> Result<bool> {
+        Ok(simple && (self.which == Which::Stubborn || outer_names(plan)?.is_empty()))
     }
 
     fn inner(&self, subquery: &Subquery) -> Result<LogicalPlan> {

@@ -3,6 +3,8 @@
 use std::iter::zip;
 use std::sync::Arc;
 
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
@@ -17,6 +19,35 @@ use crate::exec::operators::aggregate::{self, Aggregation, Function};
 /// aggregate it is the input of the partial one.
 pub(crate) fn aggregate_input(aggregate: &AggregateExec) -> Result<&Arc<dyn ExecutionPlan>> {
     Ok(definition(aggregate)?.input())
+}
+
+/// Columns of [`aggregate_input`] that are keys and nothing else.
+pub(crate) fn plain_keys(aggregate: &AggregateExec) -> Result<Vec<usize>> {
+    let definition = definition(aggregate)?;
+    let in_functions: Vec<usize> = definition
+        .aggr_expr()
+        .iter()
+        .flat_map(|function| {
+            let order = function.order_bys().iter().map(|key| Arc::clone(&key.expr));
+            function.expressions().into_iter().chain(order)
+        })
+        .chain(definition.filter_expr().iter().flatten().cloned())
+        .flat_map(|expr| collect_columns(&expr))
+        .map(|column| column.index())
+        .collect();
+    let keys = definition.group_expr().expr().iter();
+    let (columns, computed): (Vec<_>, Vec<_>) = keys.partition(|(expr, _)| expr.is::<Column>());
+    let in_keys: Vec<usize> = computed
+        .iter()
+        .flat_map(|(expr, _)| collect_columns(expr))
+        .map(|column| column.index())
+        .collect();
+    Ok(columns
+        .iter()
+        .filter_map(|(expr, _)| expr.downcast_ref::<Column>())
+        .map(Column::index)
+        .filter(|column| !in_functions.contains(column) && !in_keys.contains(column))
+        .collect())
 }
 
 /// Ends `input`, the stream of [`aggregate_input`], in the aggregate.

@@ -1,5 +1,6 @@
 //! Joins to pipelines: the left input ends in a build sink, the right input goes on through a probe operator.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -13,19 +14,24 @@ use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, JoinOn, JoinOnRef, NestedLoopJoinExec,
 };
 
+use super::offers::{Offer, Offers, column_of};
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{Branch, PipelineGraph, Stream};
 use crate::exec::operators::join::{
-    BuildSink, Column, Fetch, JoinSpec, OutputColumns, PairFilter, Probe, SpillJoin, SpilledSource,
-    SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
+    BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe, SpillJoin,
+    SpilledSource, SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
 };
+
+/// Lowers one of the inputs, to which something is offered.
+pub(crate) type LowerInput<'a> =
+    &'a mut dyn FnMut(JoinSide, Offers, &mut PipelineGraph) -> Result<Stream>;
 
 /// An equi-join of any type.
 pub(crate) fn lower_hash_join(
     join: &HashJoinExec,
-    left: Stream,
-    right: Stream,
+    offers: &Offers,
+    input: LowerInput<'_>,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let sides = Sides::of(join.left(), join.right());
@@ -44,7 +50,8 @@ pub(crate) fn lower_hash_join(
         request.on = Vec::new();
         request.null_aware = false;
     }
-    let stream = lower(request, &sides, left, right, graph)?;
+    let offers = offers.unless(join.fetch().is_some());
+    let stream = lower(request, &sides, &offers, input, graph)?;
     Ok(match join.fetch() {
         Some(limit) => stream.then(Arc::new(Fetch::new(limit)), &[]),
         None => stream,
@@ -54,8 +61,8 @@ pub(crate) fn lower_hash_join(
 /// A join on any condition.
 pub(crate) fn lower_nested_loop_join(
     join: &NestedLoopJoinExec,
-    left: Stream,
-    right: Stream,
+    offers: &Offers,
+    input: LowerInput<'_>,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let request = Request {
@@ -68,14 +75,14 @@ pub(crate) fn lower_nested_loop_join(
         schema: join.schema(),
     };
     let sides = Sides::of(join.left(), join.right());
-    lower(request, &sides, left, right, graph)
+    lower(request, &sides, offers, input, graph)
 }
 
 /// Every row of the one with every row of the other.
 pub(crate) fn lower_cross_join(
     join: &CrossJoinExec,
-    left: Stream,
-    right: Stream,
+    offers: &Offers,
+    input: LowerInput<'_>,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let request = Request {
@@ -88,7 +95,7 @@ pub(crate) fn lower_cross_join(
         schema: join.schema(),
     };
     let sides = Sides::of(join.left(), join.right());
-    lower(request, &sides, left, right, graph)
+    lower(request, &sides, offers, input, graph)
 }
 
 /// The inputs' schemas.
@@ -139,22 +146,44 @@ impl FilterColumns {
 fn lower(
     request: Request,
     sides: &Sides,
-    left: Stream,
-    right: Stream,
+    offers: &Offers,
+    input: LowerInput<'_>,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
-    let spec = Arc::new(spec(request, sides)?);
+    let columns = request.columns(sides)?;
+    let through = |side| match request.null_aware {
+        // Whether the list has rows, and a NULL among them, counts by itself.
+        true if side == JoinSide::Right => Offers::default(),
+        _ => offers.through_join(side, request.kind, &columns, &request.on),
+    };
+    let (to_left, to_right) = (through(JoinSide::Left), through(JoinSide::Right));
+    let probe_columns = request.on.iter().map(|(_, probe)| column_of(probe));
+    let probe_columns: Option<Vec<usize>> = probe_columns.collect();
+    let spec = Arc::new(spec(request, &columns)?);
     let slot = TableSlot::new(OnceLock::new());
+    let filter_taken = Arc::new(AtomicBool::new(false));
     let build = BuildSink::new(
         Arc::clone(&spec),
         Arc::clone(&sides.left),
         Arc::clone(&slot),
+        Arc::clone(&filter_taken),
     );
-    // Rows that are written out come back in another order.
-    if graph.limited && !right.ordered {
-        return Ok(spilling(&spec, sides, &slot, build, (left, right), graph));
-    }
-    let built = left.into_sink(graph, Arc::new(build));
+    let left = input(JoinSide::Left, to_left, graph)?;
+    let (built, right) = if graph.limited {
+        let right = input(JoinSide::Right, to_right, graph)?;
+        // Rows that are written out come back in another order.
+        if !right.ordered {
+            return Ok(spilling(&spec, sides, &slot, build, (left, right), graph));
+        }
+        (left.into_sink(graph, Arc::new(build)), right)
+    } else {
+        let built = left.into_sink(graph, Arc::new(build));
+        let filter = KeyFilter::new(&spec, &sides.right, Arc::clone(&slot))?;
+        let offer = probe_columns.zip(filter).map(|(columns, filter)| {
+            Offer::new(columns, Arc::new(filter), Some(built), filter_taken)
+        });
+        (built, input(JoinSide::Right, to_right.and(offer), graph)?)
+    };
     let probe = Probe::new(
         Arc::clone(&spec),
         Arc::clone(&sides.right),
@@ -196,19 +225,24 @@ fn spilling(
     stream
 }
 
-fn spec(request: Request, sides: &Sides) -> Result<JoinSpec> {
-    let (_, all) = build_join_schema(&sides.left, &sides.right, &request.kind);
-    let wanted = match request.projection {
-        Some(projection) => projection
-            .into_iter()
-            .map(|column| all.get(column).cloned())
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Error::bug("a join gives a column that it does not have"))?,
-        None => all,
-    };
+impl Request {
+    /// Where each column of the output comes from.
+    fn columns(&self, sides: &Sides) -> Result<Vec<ColumnIndex>> {
+        let (_, all) = build_join_schema(&sides.left, &sides.right, &self.kind);
+        let Some(projection) = &self.projection else {
+            return Ok(all);
+        };
+        let wanted = projection.iter().map(|column| all.get(*column).cloned());
+        wanted
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::bug("a join gives a column that it does not have"))
+    }
+}
+
+fn spec(request: Request, columns: &[ColumnIndex]) -> Result<JoinSpec> {
     let mut kept = KeptColumns::default();
     let output = OutputColumns {
-        columns: wanted.iter().map(|column| kept.place(column)).collect(),
+        columns: columns.iter().map(|column| kept.place(column)).collect(),
         schema: request.schema,
     };
     let filter = request

@@ -1,9 +1,11 @@
 //! Physical plan to pipelines: one match over the plan's nodes, one file for each relational idea.
 
 mod aggregate;
+mod assert;
 mod filter;
 mod join;
 mod limit;
+mod offers;
 mod project;
 mod recursive;
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod window;
 
 use std::sync::Arc;
 
+use datafusion::common::JoinSide;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -37,6 +40,8 @@ use crate::error::{Error, Result};
 use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
+use crate::plan::assert::AssertExec;
+use offers::Offers;
 
 /// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
 pub(crate) fn lower(
@@ -48,111 +53,156 @@ pub(crate) fn lower(
         limited,
         ..PipelineGraph::default()
     };
-    let stream = lower_node(plan, &mut graph)?;
+    let stream = lower_alone(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
     Ok(graph)
 }
 
-/// The stream of rows that `plan` stands for; the pipelines it needs before are added to `graph`.
-pub(crate) fn lower_node(
+/// The stream of a plan above which nothing is learned.
+fn lower_alone(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
+    lower_node(plan, &Offers::default(), graph)
+}
+
+/// The stream of rows that `plan` stands for; the pipelines it needs before are added to `graph`. Rows that do not pass what is
+/// offered may be left out.
+fn lower_node(
     plan: &Arc<dyn ExecutionPlan>,
+    offers: &Offers,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
-        return scan::lower_scan(scan);
+        return Ok(offers.clone().hand_over(scan::lower_scan(scan)?));
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let input = lower_node(filter.input(), graph)?;
+        let offers = offers.unless(filter.fetch().is_some()).through(|column| {
+            let projection = filter.projection().as_ref();
+            projection.map_or(Some(column), |columns| columns.get(column).copied())
+        });
+        let input = lower_node(filter.input(), &offers, graph)?;
         return filter::lower_filter(filter, input);
     }
+    if let Some(assert) = plan.downcast_ref::<AssertExec>() {
+        // Every row is to be looked at.
+        let input = lower_alone(assert.input(), graph)?;
+        return assert::lower_assert(assert, input);
+    }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let input = lower_node(projection.input(), graph)?;
+        let offers = offers.through_projection(projection);
+        let input = lower_node(projection.input(), &offers, graph)?;
         return project::lower_projection(projection, input);
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-        let input = lower_narrow(aggregate::aggregate_input(aggregate)?, graph)?;
+        let keys = aggregate::plain_keys(aggregate)?;
+        let offers = offers.through_aggregate(aggregate);
+        let input = aggregate::aggregate_input(aggregate)?;
+        let input = lower_narrow(input, &keys, &offers, graph)?;
         return aggregate::lower_aggregate(aggregate, input, graph);
     }
+    let mut input = |side: JoinSide, offers: Offers, graph: &mut PipelineGraph| {
+        let children = plan.children();
+        let child = children.get(usize::from(side == JoinSide::Right));
+        let child = child.ok_or_else(|| Error::bug("a join without two inputs"))?;
+        lower_node(child, &offers, graph)
+    };
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        let left = lower_node(join.left(), graph)?;
-        let right = lower_node(join.right(), graph)?;
-        return join::lower_hash_join(join, left, right, graph);
+        return join::lower_hash_join(join, offers, &mut input, graph);
     }
     if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
-        let left = lower_node(join.left(), graph)?;
-        let right = lower_node(join.right(), graph)?;
-        return join::lower_nested_loop_join(join, left, right, graph);
+        return join::lower_nested_loop_join(join, offers, &mut input, graph);
     }
     if let Some(join) = plan.downcast_ref::<CrossJoinExec>() {
-        let left = lower_node(join.left(), graph)?;
-        let right = lower_node(join.right(), graph)?;
-        return join::lower_cross_join(join, left, right, graph);
+        return join::lower_cross_join(join, offers, &mut input, graph);
     }
-    lower_order_and_shape(plan, graph)
+    lower_order_and_shape(plan, offers, graph)
 }
 
-/// The same for an operator that takes columns narrower than planned.
-fn lower_narrow(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
+/// The same for an operator that takes columns narrower than planned, and takes columns `text` as they are.
+fn lower_narrow(
+    plan: &Arc<dyn ExecutionPlan>,
+    text: &[usize],
+    offers: &Offers,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let input = lower_narrow(projection.input(), graph)?;
+        let text = project::handed_on(projection, text);
+        let offers = offers.through_projection(projection);
+        let input = lower_narrow(projection.input(), &text, &offers, graph)?;
         return project::lower_narrow_projection(projection, input);
     }
-    lower_node(plan, graph)
+    if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
+        let stream = scan::lower_narrow_scan(scan, text, &offers.keys())?;
+        return Ok(offers.clone().hand_over(stream));
+    }
+    lower_node(plan, offers, graph)
 }
 
 fn lower_order_and_shape(
     plan: &Arc<dyn ExecutionPlan>,
+    offers: &Offers,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
-    if let Some(sort) = plan.downcast_ref::<SortExec>() {
-        let input = lower_node(sort.input(), graph)?;
-        return sort::lower_sort(sort.expr(), sort.fetch(), &plan.schema(), input, graph);
-    }
-    if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
-        let input = lower_node(merge.input(), graph)?;
-        return sort::lower_sort(merge.expr(), merge.fetch(), &plan.schema(), input, graph);
+    if plan.is::<SortExec>() || plan.is::<SortPreservingMergeExec>() {
+        return lower_order(plan, offers, graph);
     }
     if let Some(limit) = plan.downcast_ref::<GlobalLimitExec>() {
-        let input = lower_node(limit.input(), graph)?;
+        let input = lower_alone(limit.input(), graph)?;
         return limit::lower_limit(limit.skip(), limit.fetch(), input);
     }
     if let Some(limit) = plan.downcast_ref::<LocalLimitExec>() {
-        let input = lower_node(limit.input(), graph)?;
+        let input = lower_alone(limit.input(), graph)?;
         return limit::lower_limit(0, Some(limit.fetch()), input);
     }
-    if plan.downcast_ref::<WindowAggExec>().is_some()
-        || plan.downcast_ref::<BoundedWindowAggExec>().is_some()
-    {
-        let input = lower_node(window::window_input(plan)?, graph)?;
+    if plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>() {
+        let offers = offers.through_window(window::window_functions(plan)?);
+        let input = lower_node(window::window_input(plan)?, &offers, graph)?;
         return window::lower_window(plan, input, graph);
     }
     if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
-        let input = lower_node(unnest.input(), graph)?;
+        let input = lower_alone(unnest.input(), graph)?;
         return unnest::lower_unnest(unnest, input);
     }
-    if plan.downcast_ref::<UnionExec>().is_some() || plan.downcast_ref::<InterleaveExec>().is_some()
-    {
+    if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
         let inputs = plan
             .children()
             .into_iter()
-            .map(|child| lower_node(child, graph))
+            .map(|child| lower_node(child, offers, graph))
             .collect::<Result<_>>()?;
         return Ok(Stream::union(inputs));
     }
-    if plan.downcast_ref::<CoalescePartitionsExec>().is_some()
-        || plan.downcast_ref::<CooperativeExec>().is_some()
-        || plan.downcast_ref::<RepartitionExec>().is_some()
+    if plan.is::<CoalescePartitionsExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<RepartitionExec>()
     {
         // How rows are spread over partitions is for the executor to say.
-        let input = lower_node(only_child(plan)?, graph)?;
+        let offers = offers.unless(plan.fetch().is_some());
+        let input = lower_node(only_child(plan)?, &offers, graph)?;
         return limit::lower_limit(0, plan.fetch(), input);
     }
     lower_leaf(plan, graph)
 }
 
+fn lower_order(
+    plan: &Arc<dyn ExecutionPlan>,
+    offers: &Offers,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
+    let ordering = match plan.downcast_ref::<SortExec>() {
+        Some(sort) => Some(sort.expr()),
+        None => plan
+            .downcast_ref::<SortPreservingMergeExec>()
+            .map(SortPreservingMergeExec::expr),
+    };
+    let ordering = ordering.ok_or_else(|| Error::bug("a node taken for a sort is none"))?;
+    let offers = offers.unless(plan.fetch().is_some());
+    let mut input = |offer, graph: &mut PipelineGraph| {
+        lower_node(only_child(plan)?, &offers.clone().and(offer), graph)
+    };
+    sort::lower_sort(ordering, plan.fetch(), &plan.schema(), &mut input, graph)
+}
+
 fn lower_leaf(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
     if let Some(query) = plan.downcast_ref::<RecursiveQueryExec>() {
-        return recursive::lower_recursive(query, lower_node, graph);
+        return recursive::lower_recursive(query, lower_alone, graph);
     }
     if let Some(stream) = values::lower_memory(plan)? {
         return Ok(stream);

@@ -58,7 +58,9 @@ fn lower(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Str
         return lower_projection(projection, input);
     }
     if let Some(sort) = plan.downcast_ref::<SortExec>() {
-        return lower_sort(sort.expr(), sort.fetch(), &plan.schema(), input, graph);
+        let mut input = Some(input);
+        let mut given = |_, _: &mut PipelineGraph| Ok(input.take().unwrap());
+        return lower_sort(sort.expr(), sort.fetch(), &plan.schema(), &mut given, graph);
     }
     if let Some(limit) = plan.downcast_ref::<GlobalLimitExec>() {
         return lower_limit(limit.skip(), limit.fetch(), input);

@@ -1,6 +1,9 @@
 //! A scan of files becomes a source whose filters, the conditions that must all be true, check their arithmetic.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use arrow::datatypes::DataType;
 
 use crate::catalog::scan::TableScanExec;
 use crate::error::Result;
@@ -13,8 +16,40 @@ const ANY_BATCH_ROWS: usize = 1;
 
 /// The stream of a table's files.
 pub(crate) fn lower_scan(scan: &TableScanExec) -> Result<Stream> {
+    lower(scan, |_, _| false)
+}
+
+/// The same for an operator that takes columns narrower than planned. Only the text in columns `text` may come as dictionaries:
+/// whoever is not after whole values gains nothing. Columns `whole` come as planned: filters read them.
+pub(crate) fn lower_narrow_scan(
+    scan: &TableScanExec,
+    text: &[usize],
+    whole: &BTreeSet<usize>,
+) -> Result<Stream> {
+    lower(scan, |column, data_type| match data_type {
+        _ if whole.contains(&column) => false,
+        DataType::Decimal128(..) => true,
+        DataType::Utf8View => text.contains(&column),
+        _ => false,
+    })
+}
+
+/// `narrow` says by position in the scan's output and type which columns may come narrower.
+fn lower(scan: &TableScanExec, narrow: impl Fn(usize, &DataType) -> bool) -> Result<Stream> {
     let filters = scan.predicate().map(conjuncts).transpose()?;
-    let request = scan.request(&filters.unwrap_or_default(), ANY_BATCH_ROWS)?;
+    let mut request = scan.request(&filters.unwrap_or_default(), ANY_BATCH_ROWS)?;
+    let in_filters = |column: &usize| {
+        let mut filters = request.filters.iter();
+        filters.any(|filter| filter.columns().contains(column))
+    };
+    request.narrow = request
+        .projection
+        .iter()
+        .enumerate()
+        .filter(|(position, column)| narrow(*position, request.table.field(**column).data_type()))
+        .map(|(_, column)| *column)
+        .filter(|column| !in_filters(column))
+        .collect();
     let filter = scan.predicate_text().map(str::to_string);
     let source = FileSource::new(scan.path(), scan.files(), request, filter);
     Ok(Stream::from_source(Arc::new(source), Vec::new()))

@@ -21,7 +21,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::sort::{SortSink, SortedSlot};
@@ -79,6 +79,11 @@ pub(crate) fn window_input(plan: &Arc<dyn ExecutionPlan>) -> Result<&Arc<dyn Exe
         Some(sort) if sort.fetch().is_none() && has_keys(plan)? => sort.input(),
         _ => input,
     })
+}
+
+/// What the node computes.
+pub(crate) fn window_functions(plan: &Arc<dyn ExecutionPlan>) -> Result<&[Arc<dyn WindowExpr>]> {
+    Ok(window_parts(plan)?.0)
 }
 
 /// Whether the window sorts at all: if not, the order of its input is part of the query.
@@ -201,12 +206,9 @@ fn checked_window(expr: &Arc<dyn WindowExpr>) -> Result<Arc<dyn WindowExpr>> {
         }
         // DataFusion does not hand out a window's filter, and to build the window anew without it would be wrong.
         if !format!("{plain:?}").ends_with("filter: None }") {
-            return Err(Error::new(
-                ErrorKind::Input,
-                "TM0900",
-                "arithmetic inside a window aggregate with a FILTER is not implemented yet",
-            )
-            .hint("compute the argument first: |> EXTEND expression AS x |> EXTEND SUM(x) ..."));
+            return Err(Error::bug(
+                "the arguments of a window with a FILTER are no columns",
+            ));
         }
         let aggregate = checked_aggregate(plain.get_aggregate_expr())?;
         return Ok(Arc::new(PlainAggregateWindowExpr::new(

@@ -9,7 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_plan::aggregates::{PhysicalGroupBy, evaluate_group_by};
 
-use super::keys::GroupKeys;
+use super::keys::{GroupKeys, as_planned};
 use super::plan::{Aggregation, Inputs};
 use crate::error::{Error, Result};
 use crate::exec::narrow::NarrowBatch;
@@ -143,11 +143,13 @@ impl GroupTable {
     /// Keys and inputs of all rows, to be grouped by another table.
     pub(super) fn ungrouped(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let batch = NarrowBatch::new(batch, &self.plan.input_schema);
-        let mut columns = self
+        let keys = self
             .plan
             .keys(&batch)?
             .pop()
             .ok_or_else(|| Error::bug("an aggregate without a grouping set"))?;
+        // In the types that states have: equal keys must have the same hash.
+        let mut columns = as_planned(&keys, &self.plan.group_schema)?;
         columns.extend(self.plan.inputs(&batch)?);
         batch_of(columns, batch.rows())
     }

@@ -32,6 +32,7 @@ fn context() -> Arc<RunContext> {
         spill: Arc::default(),
         runtime: Arc::default(),
         max_recursion: 10_000,
+        notes: Arc::default(),
     })
 }
 
@@ -57,6 +58,7 @@ fn source_of(files: &[ScanFile]) -> FileSource {
         table: Arc::clone(files[0].data.schema()),
         projection: vec![0],
         filters: Vec::new(),
+        narrow: Vec::new(),
         batch_rows: 1,
     };
     FileSource::new("*.parquet", files, request, None)

@@ -1,6 +1,7 @@
 //! The build side's sink: batches and their keys, collected by each worker, become one [`JoinTable`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -24,6 +25,8 @@ pub(crate) struct BuildSink {
     /// Of the rows that come in.
     input: SchemaRef,
     slot: TableSlot,
+    /// Whether a scan asks a [`KeyFilter`](super::KeyFilter) over the slot. Settled before the run.
+    filter_taken: Arc<AtomicBool>,
 }
 
 /// What one worker collected.
@@ -36,8 +39,18 @@ pub(crate) struct Collected {
 }
 
 impl BuildSink {
-    pub(crate) fn new(spec: Arc<JoinSpec>, input: SchemaRef, slot: TableSlot) -> Self {
-        BuildSink { spec, input, slot }
+    pub(crate) fn new(
+        spec: Arc<JoinSpec>,
+        input: SchemaRef,
+        slot: TableSlot,
+        filter_taken: Arc<AtomicBool>,
+    ) -> Self {
+        BuildSink {
+            spec,
+            input,
+            slot,
+            filter_taken,
+        }
     }
 }
 
@@ -104,7 +117,8 @@ impl BuildSink {
             Some(encoder) => {
                 let keys = EncodedKeys::concat(keys, encoder.shape())?;
                 let known = self.spec.null_aware.then(|| keys.valid.clone()).flatten();
-                (Index::over(keys, rows.len(), context.threads)?, known)
+                let ask = self.filter_taken.load(Ordering::Relaxed);
+                (Index::over(keys, rows.len(), context.threads, ask)?, known)
             }
         };
         Ok(JoinTable::new(

@@ -1,5 +1,7 @@
 //! Walks the pairs of rows with equal keys, in pieces, in the order of the probe rows.
 
+use std::ops::Range;
+
 use super::index::Link;
 use super::table::JoinTable;
 
@@ -22,6 +24,22 @@ impl Pairs {
         // A batch has fewer rows than 32 bits can count.
         self.probe.push(probe as u32);
         self.build.push(build);
+    }
+
+    /// Each of `rows` with its head; without `lonely` those that have one.
+    fn extend_from_heads(&mut self, heads: &[Link], rows: Range<usize>, lonely: bool) {
+        let (mut probe, mut build) = (vec![0; rows.len()], vec![0; rows.len()]);
+        let mut count = 0;
+        for row in rows {
+            // Written in any case and counted where wanted: without a branch, hits and misses cost the same.
+            probe[count] = row as u32;
+            build[count] = heads[row];
+            count += usize::from(lonely || heads[row] != 0);
+        }
+        probe.truncate(count);
+        build.truncate(count);
+        self.probe.append(&mut probe);
+        self.build.append(&mut build);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Link)> + '_ {
@@ -79,13 +97,9 @@ impl Cursor {
     pub(super) fn next(&mut self, table: &JoinTable, limit: usize, lonely: bool) -> Pairs {
         let mut pairs = Pairs::default();
         if table.index.is_unique() {
-            while !self.is_over() && pairs.len() < limit {
-                let head = self.heads[self.row];
-                if head != 0 || lonely {
-                    pairs.push(self.row, head);
-                }
-                self.row += 1;
-            }
+            let end = self.heads.len().min(self.row + limit);
+            pairs.extend_from_heads(&self.heads, self.row..end, lonely);
+            self.row = end;
             return pairs;
         }
         self.walk(table, limit, lonely, &mut pairs, |_, _| Wanted::Yes);

@@ -28,12 +28,23 @@ pub(super) enum KeyShape {
 /// Several fixed-width values side by side.
 trait PackedKey: Copy + Default {
     /// Makes room for `width` bits at the low end. A shift by the whole width only happens to an empty key.
-    fn push(self, width: u32, bits: u128) -> Self;
+    fn push(self, width: u32, bits: Self) -> Self;
+    fn of_flag(flag: bool) -> Self;
+    /// From a number of its own width or less, and of none that is wider.
+    fn of_bits<T: Bits>(bits: T) -> Self;
 }
 
 impl PackedKey for u64 {
-    fn push(self, width: u32, bits: u128) -> Self {
-        self.unbounded_shl(width) | bits as u64
+    fn push(self, width: u32, bits: u64) -> Self {
+        self.unbounded_shl(width) | bits
+    }
+
+    fn of_flag(flag: bool) -> Self {
+        u64::from(flag)
+    }
+
+    fn of_bits<T: Bits>(bits: T) -> Self {
+        bits.narrow()
     }
 }
 
@@ -41,7 +52,43 @@ impl PackedKey for u128 {
     fn push(self, width: u32, bits: u128) -> Self {
         self.unbounded_shl(width) | bits
     }
+
+    fn of_flag(flag: bool) -> Self {
+        u128::from(flag)
+    }
+
+    fn of_bits<T: Bits>(bits: T) -> Self {
+        bits.wide()
+    }
 }
+
+/// A number as a column stores it, read without its sign.
+trait Bits: ArrowNativeType {
+    /// The highest bit flipped, so that signed numbers keep their order.
+    fn flipped(self) -> Self;
+    fn narrow(self) -> u64;
+    fn wide(self) -> u128;
+}
+
+macro_rules! bits {
+    ($($number:ty),*) => {
+        $(impl Bits for $number {
+            fn flipped(self) -> Self {
+                self ^ 1 << (<$number>::BITS - 1)
+            }
+
+            fn narrow(self) -> u64 {
+                self as u64
+            }
+
+            fn wide(self) -> u128 {
+                u128::from(self)
+            }
+        })*
+    };
+}
+
+bits!(u8, u16, u32, u64, u128);
 
 /// Turns key columns into [`EncodedKeys`].
 #[derive(Debug)]
@@ -97,19 +144,27 @@ impl KeyEncoder {
     }
 
     fn pack<K: PackedKey>(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<K>> {
-        let mut keys = vec![K::default(); rows];
+        let mut keys = Vec::new();
         for column in columns {
             let width = width(column.data_type()).ok_or_else(no_width)?;
+            let mut bits = bits_of::<K>(column)?;
             if self.nulls_match {
-                for_each_bits(column, |row, bits| {
+                for (row, bits) in bits.iter_mut().enumerate() {
                     let null = column.is_null(row);
-                    let value = if null { 0 } else { bits };
-                    keys[row] = keys[row].push(width, value).push(1, u128::from(null));
-                })?;
-            } else {
-                for_each_bits(column, |row, bits| keys[row] = keys[row].push(width, bits))?;
+                    let value = if null { K::default() } else { *bits };
+                    *bits = value.push(1, K::of_flag(null));
+                }
+            }
+            if keys.is_empty() {
+                keys = bits;
+                continue;
+            }
+            let width = width + u32::from(self.nulls_match);
+            for (key, bits) in keys.iter_mut().zip(bits) {
+                *key = key.push(width, bits);
             }
         }
+        keys.resize(rows, K::default());
         Ok(keys)
     }
 
@@ -233,34 +288,29 @@ fn half_of(value: f32) -> Half {
     Half::from_f32(value)
 }
 
-/// Gives each row's value as bits, the highest one flipped so that signed numbers keep their order.
-fn for_each_bits(column: &ArrayRef, mut give: impl FnMut(usize, u128)) -> Result<()> {
+/// Each row's value as bits, the highest one flipped so that signed numbers keep their order.
+fn bits_of<K: PackedKey>(column: &ArrayRef) -> Result<Vec<K>> {
     if let Some(booleans) = column.as_boolean_opt() {
-        let bits = booleans.values().iter().map(u128::from).enumerate();
-        bits.for_each(|(row, bits)| give(row, bits));
-        return Ok(());
+        return Ok(booleans.values().iter().map(K::of_flag).collect());
     }
     match width(column.data_type()) {
-        Some(8) => fixed_bits::<u8>(column, 1 << 7, give),
-        Some(16) => fixed_bits::<u16>(column, 1 << 15, give),
-        Some(32) => fixed_bits::<u32>(column, 1 << 31, give),
-        Some(64) => fixed_bits::<u64>(column, 1 << 63, give),
-        Some(128) => fixed_bits::<u128>(column, 1 << 127, give),
+        Some(8) => fixed_bits::<K, u8>(column),
+        Some(16) => fixed_bits::<K, u16>(column),
+        Some(32) => fixed_bits::<K, u32>(column),
+        Some(64) => fixed_bits::<K, u64>(column),
+        Some(128) => fixed_bits::<K, u128>(column),
         _ => Err(no_width()),
     }
 }
 
-fn fixed_bits<T>(column: &ArrayRef, flip: u128, mut give: impl FnMut(usize, u128)) -> Result<()>
-where
-    T: ArrowNativeType + Into<u128>,
-{
+fn fixed_bits<K: PackedKey, T: Bits>(column: &ArrayRef) -> Result<Vec<K>> {
     let data = column.to_data();
     let buffer = data.buffers().first().ok_or_else(no_width)?;
     let values = ScalarBuffer::<T>::new(buffer.clone(), data.offset(), data.len());
-    for (row, value) in values.iter().enumerate() {
-        give(row, (*value).into() ^ flip);
-    }
-    Ok(())
+    Ok(values
+        .iter()
+        .map(|value| K::of_bits(value.flipped()))
+        .collect())
 }
 
 /// The bytes of the only column.

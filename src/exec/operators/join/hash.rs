@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
+use super::bloom::Bloom;
 use super::index::{Link, PARALLEL_ROWS, is_valid, link, link_of};
 use super::keys::KeyColumn;
 
@@ -18,6 +19,7 @@ pub(super) struct HashFinder<K> {
     partitions: Vec<Vec<u64>>,
     /// How far a hash is shifted for its partition.
     shift: u32,
+    bloom: Option<Bloom>,
 }
 
 impl<K: KeyColumn> HashFinder<K> {
@@ -26,6 +28,7 @@ impl<K: KeyColumn> HashFinder<K> {
         valid: Option<&NullBuffer>,
         threads: usize,
         next: &OnceLock<Vec<AtomicU32>>,
+        with_bloom: bool,
     ) -> Self {
         let state = RandomState::default();
         let partitions = if threads > 1 && keys.len() >= PARALLEL_ROWS {
@@ -38,6 +41,7 @@ impl<K: KeyColumn> HashFinder<K> {
             state,
             partitions: Vec::new(),
             shift: 64 - partitions.trailing_zeros(),
+            bloom: None,
         };
         let hashes = finder.hashes(&finder.keys);
         let scattered = finder.scatter(&hashes, valid, partitions);
@@ -51,6 +55,12 @@ impl<K: KeyColumn> HashFinder<K> {
                 finder.fill(count, rows.map(|row| *row as usize), &hashes, next)
             })
             .collect();
+        finder.bloom = with_bloom.then(|| {
+            let bloom = Bloom::with_room_for(finder.keys.len());
+            let rows = scattered.par_iter().flatten().flatten();
+            rows.for_each(|row| bloom.add(hashes[*row as usize]));
+            bloom
+        });
         finder
     }
 
@@ -145,6 +155,19 @@ impl<K: KeyColumn> HashFinder<K> {
             .collect()
     }
 
+    /// Whether each key may be among those of the table; without a bloom filter it is certain.
+    pub(super) fn may_contain(&self, keys: &K) -> BooleanBuffer {
+        match &self.bloom {
+            Some(bloom) => BooleanBuffer::collect_bool(keys.len(), |row| {
+                bloom.may_contain(keys.hash(row, &self.state))
+            }),
+            None => {
+                let heads = self.heads(keys);
+                BooleanBuffer::collect_bool(heads.len(), |row| heads[row] != 0)
+            }
+        }
+    }
+
     fn find(&self, keys: &K, row: usize, hash: u64, home: u64) -> Link {
         let mut slot = home;
         let mut place = hash as usize;
@@ -185,7 +208,7 @@ mod tests {
     #[test]
     fn colliding_keys_are_told_apart() {
         let next = OnceLock::new();
-        let finder = HashFinder::new(Colliding(vec![5, 6, 5, 7, 6]), None, 4, &next);
+        let finder = HashFinder::new(Colliding(vec![5, 6, 5, 7, 6]), None, 4, &next, false);
         assert_eq!(finder.heads(&Colliding(vec![7, 6, 5, 4])), [4, 2, 1, 0]);
         let next: Vec<Link> = next
             .into_inner()

@@ -7,11 +7,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use rayon::prelude::*;
 
 use super::hash::HashFinder;
 use super::keys::{ByteKeys, EncodedKeys, Keys};
+use super::members::Members;
 use crate::error::{Error, Result};
 
 /// Build rows from which on several threads share the work.
@@ -44,13 +45,15 @@ pub(super) struct Index {
     rows: u32,
     /// Row to the next one with the same key; absent while no key comes twice.
     next: OnceLock<Vec<AtomicU32>>,
+    /// What the probe side's scan asks for, where it does.
+    members: Option<Members>,
 }
 
 impl Index {
     /// Bytes that an index over so many rows may take beside the keys.
     pub(super) fn memory_size(rows: usize) -> usize {
-        // Hashes, scattered row numbers, `next`, and slots at a load of at least three eighths.
-        rows * (8 + 4 + 4 + 24)
+        // Hashes, scattered row numbers, `next`, slots at a load of at least three eighths, and members.
+        rows * (8 + 4 + 4 + 24 + 2)
     }
 
     /// Every row is a candidate for every probe row.
@@ -59,27 +62,73 @@ impl Index {
             finder: Finder::All,
             rows,
             next: OnceLock::new(),
+            members: None,
         }
     }
 
-    pub(super) fn over(keys: EncodedKeys, rows: u32, threads: usize) -> Result<Self> {
+    /// `ask_members`: whether [`Index::may_contain`] and [`Index::any_between`] are going to be asked.
+    pub(super) fn over(
+        keys: EncodedKeys,
+        rows: u32,
+        threads: usize,
+        ask_members: bool,
+    ) -> Result<Self> {
         if keys.len() != rows as usize {
             return Err(Error::bug("as many join keys as rows are needed"));
         }
         let next = OnceLock::new();
         let valid = keys.valid.as_ref();
+        let mut members = None;
         let finder = match keys.keys {
-            Keys::Narrow(keys) => match direct_range(&keys, valid) {
-                Some((least, places)) => Finder::Direct {
-                    least,
-                    heads: direct_heads(&keys, valid, least, places, &next),
-                },
-                None => Finder::Narrow(HashFinder::new(keys, valid, threads, &next)),
-            },
-            Keys::Wide(keys) => Finder::Wide(HashFinder::new(keys, valid, threads, &next)),
-            Keys::Bytes(keys) => Finder::Bytes(HashFinder::new(keys, valid, threads, &next)),
+            Keys::Narrow(keys) => {
+                let span = span(&keys, valid);
+                match span.and_then(|span| direct_places(span, keys.len())) {
+                    Some((least, places)) => {
+                        let heads = direct_heads(&keys, valid, least, places, &next);
+                        members = ask_members.then(|| Members::of_places(least, &heads));
+                        Finder::Direct { least, heads }
+                    }
+                    None => {
+                        members = ask_members.then(|| Members::of_keys(&keys, valid, span));
+                        Finder::Narrow(HashFinder::new(keys, valid, threads, &next, ask_members))
+                    }
+                }
+            }
+            Keys::Wide(keys) => {
+                Finder::Wide(HashFinder::new(keys, valid, threads, &next, ask_members))
+            }
+            Keys::Bytes(keys) => {
+                Finder::Bytes(HashFinder::new(keys, valid, threads, &next, ask_members))
+            }
         };
-        Ok(Index { finder, rows, next })
+        Ok(Index {
+            finder,
+            rows,
+            next,
+            members,
+        })
+    }
+
+    /// For each key whether the build side may have it.
+    pub(super) fn may_contain(&self, keys: &EncodedKeys) -> Result<BooleanBuffer> {
+        let may = match (&self.finder, &keys.keys, &self.members) {
+            (Finder::Direct { .. }, Keys::Narrow(keys), Some(members)) => members.contains(keys),
+            (Finder::Narrow(finder), Keys::Narrow(keys), _) => finder.may_contain(keys),
+            (Finder::Wide(finder), Keys::Wide(keys), _) => finder.may_contain(keys),
+            (Finder::Bytes(finder), Keys::Bytes(keys), _) => finder.may_contain(keys),
+            _ => return Err(Error::bug("a join's keys are asked for in another form")),
+        };
+        Ok(match &keys.valid {
+            Some(valid) => &may & valid.inner(),
+            None => may,
+        })
+    }
+
+    /// Whether the build side may have a key from `low` to `high`.
+    pub(super) fn any_between(&self, low: u64, high: u64) -> bool {
+        self.members
+            .as_ref()
+            .is_none_or(|members| members.any_between(low, high))
     }
 
     /// For each probe row the first build row with its key. `keys` is absent where the join has none.
@@ -153,17 +202,30 @@ pub(super) fn is_valid(valid: Option<&NullBuffer>, row: usize) -> bool {
     valid.is_none_or(|valid| valid.is_valid(row))
 }
 
-/// The smallest key and the number of places up to the largest, if few of them stay empty.
-fn direct_range(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, usize)> {
+/// The smallest and the largest key.
+fn span(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, u64)> {
     let (mut least, mut most) = (u64::MAX, 0);
-    for (row, key) in keys.iter().enumerate() {
-        if is_valid(valid, row) {
-            least = least.min(*key);
-            most = most.max(*key);
+    match valid {
+        None => {
+            for key in keys {
+                least = least.min(*key);
+                most = most.max(*key);
+            }
+        }
+        Some(valid) => {
+            for row in valid.valid_indices() {
+                least = least.min(keys[row]);
+                most = most.max(keys[row]);
+            }
         }
     }
-    let range = most.checked_sub(least)?;
-    let dense = range / DIRECT_PLACES < keys.len() as u64;
+    (least <= most).then_some((least, most))
+}
+
+/// The smallest key and the number of places up to the largest, if few of them stay empty.
+fn direct_places((least, most): (u64, u64), keys: usize) -> Option<(u64, usize)> {
+    let range = most - least;
+    let dense = range / DIRECT_PLACES < keys as u64;
     dense.then(|| Some((least, usize::try_from(range).ok()? + 1)))?
 }
 

@@ -6,15 +6,21 @@
 //! ([`candidates`]), lets the residual filter decide, and gathers the output ([`output`]). Build rows whose fate is only known
 //! when the last probe row was seen come from an [`UnmatchedSource`].
 //!
+//! Before that, the scan below the probe side may ask which keys can find a partner at all ([`key_filter`]), of a set that is
+//! small enough for the cache ([`members`], [`bloom`]).
+//!
 //! A nested-loop or cross join is the same without keys: every build row is a candidate for every probe row.
 
+mod bloom;
 mod build;
 mod candidates;
 mod encode;
 mod fetch;
 mod hash;
 mod index;
+mod key_filter;
 mod keys;
+mod members;
 mod output;
 mod probe;
 mod rows;
@@ -30,6 +36,7 @@ use datafusion::physical_expr_common::physical_expr::fmt_sql;
 
 pub(crate) use build::BuildSink;
 pub(crate) use fetch::Fetch;
+pub(crate) use key_filter::KeyFilter;
 pub(crate) use output::{Column, OutputColumns, PairFilter};
 pub(crate) use probe::Probe;
 pub(crate) use spilled::{SpillJoin, SpilledSource, SpillingBuild, SpillingProbe};

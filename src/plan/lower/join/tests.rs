@@ -1,13 +1,14 @@
 //! Every join against DataFusion's own, as multisets of printed rows.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array,
     Int64Array, LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
     TimestampMicrosecondArray,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, filter, filter_record_batch, is_not_null, sort_to_indices, take};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -28,18 +29,98 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exec::{BatchStream, RunContext, Source, output, run, stream_of};
+use crate::file::{Bounds, RuntimeFilter};
 
-/// Batches in memory, one unit each.
-#[derive(Debug)]
-struct Batches(Vec<RecordBatch>);
+/// Batches in memory, one unit each. Takes what is offered if it `listens`.
+#[derive(Debug, Default)]
+struct Batches {
+    batches: Vec<RecordBatch>,
+    listens: bool,
+    offered: Mutex<Vec<(Vec<usize>, Arc<dyn RuntimeFilter>)>>,
+    given: AtomicUsize,
+}
+
+/// The bounds of one batch's key, as a reader would know them.
+struct KeyBounds<'a>(&'a ArrayRef);
+
+impl KeyBounds<'_> {
+    fn end(&self, last: bool) -> Option<ArrayRef> {
+        let values = filter(self.0, &is_not_null(self.0).unwrap()).unwrap();
+        let order = sort_to_indices(&values, None, None).ok()?;
+        let place = if last { order.len().checked_sub(1)? } else { 0 };
+        Some(take(&values, &order.slice(place, 1), None).unwrap())
+    }
+}
+
+impl Bounds for KeyBounds<'_> {
+    fn containers(&self) -> usize {
+        1
+    }
+
+    fn min(&self, column: usize) -> Option<ArrayRef> {
+        (column == 0 && self.0.null_count() < self.0.len()).then(|| self.end(false))?
+    }
+
+    fn max(&self, column: usize) -> Option<ArrayRef> {
+        (column == 0 && self.0.null_count() < self.0.len()).then(|| self.end(true))?
+    }
+
+    fn null_counts(&self, _column: usize) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+}
+
+impl Batches {
+    fn left(&self, mut batch: RecordBatch) -> RecordBatch {
+        for (keys, filter) in &*self.offered.lock().unwrap() {
+            assert!(
+                filter.is_ready(),
+                "the scan starts when the build side is complete"
+            );
+            let keys: Vec<ArrayRef> = keys
+                .iter()
+                .map(|key| Arc::clone(batch.column(*key)))
+                .collect();
+            let keep = filter.keep(&keys).unwrap();
+            let kept = filter_record_batch(&batch, &keep).unwrap();
+            let pruned = match keys.as_slice() {
+                [only] if batch.num_rows() > 0 => filter.may_match(&KeyBounds(only)),
+                _ => None,
+            };
+            if pruned == Some(vec![false]) {
+                assert_eq!(
+                    kept.num_rows(),
+                    0,
+                    "a batch left out has no row that passes"
+                );
+            }
+            batch = kept;
+        }
+        self.given.fetch_add(batch.num_rows(), Ordering::Relaxed);
+        batch
+    }
+}
 
 impl Source for Batches {
     fn units(&self, _context: &Arc<RunContext>) -> Result<usize> {
-        Ok(self.0.len())
+        Ok(self.batches.len())
+    }
+
+    fn offer(&self, keys: &[usize], filter: &Arc<dyn RuntimeFilter>) -> bool {
+        if self.listens {
+            let offer = (keys.to_vec(), Arc::clone(filter));
+            self.offered.lock().unwrap().push(offer);
+        }
+        self.listens
     }
 
     fn open(&self, unit: usize, _context: &Arc<RunContext>) -> Result<BatchStream> {
-        Ok(stream_of(std::iter::once(Ok(self.0[unit].clone()))))
+        let batch = self.left(self.batches[unit].clone());
+        Ok(stream_of(std::iter::once(Ok(batch))))
     }
 
     fn describe(&self) -> String {
@@ -156,6 +237,8 @@ struct Inputs {
     schema: SchemaRef,
     left: Vec<RecordBatch>,
     right: Vec<RecordBatch>,
+    /// Whether the sources leave out rows for what the join learns.
+    listen: bool,
 }
 
 impl Inputs {
@@ -165,6 +248,7 @@ impl Inputs {
             schema,
             left,
             right: table(kind, right, batch).1,
+            listen: false,
         }
     }
 
@@ -177,12 +261,34 @@ impl Inputs {
         (self.plan(&self.left), self.plan(&self.right))
     }
 
-    fn streams(&self) -> (Stream, Stream) {
-        let stream = |batches: &Vec<RecordBatch>| {
-            Stream::from_source(Arc::new(Batches(batches.clone())), Vec::new())
-        };
-        (stream(&self.left), stream(&self.right))
+    fn sources(&self) -> [Arc<Batches>; 2] {
+        [&self.left, &self.right].map(|batches| {
+            Arc::new(Batches {
+                batches: batches.clone(),
+                listens: self.listen,
+                ..Batches::default()
+            })
+        })
     }
+}
+
+/// Lowers an input that is the source of its side.
+fn give(
+    sources: &[Arc<Batches>; 2],
+) -> impl FnMut(JoinSide, Offers, &mut PipelineGraph) -> Result<Stream> + use<> {
+    let sources = sources.clone();
+    move |side, offers, _| {
+        let source = Arc::clone(&sources[usize::from(side == JoinSide::Right)]);
+        Ok(offers.hand_over(Stream::from_source(source, Vec::new())))
+    }
+}
+
+/// The join's pipelines over these inputs.
+fn hash_stream(join: &HashJoinExec, inputs: &Inputs) -> (Stream, PipelineGraph) {
+    let mut graph = PipelineGraph::default();
+    let mut input = give(&inputs.sources());
+    let stream = lower_hash_join(join, &Offers::default(), &mut input, &mut graph).unwrap();
+    (stream, graph)
 }
 
 fn key(name: &str, index: usize) -> Arc<dyn PhysicalExpr> {
@@ -190,7 +296,7 @@ fn key(name: &str, index: usize) -> Arc<dyn PhysicalExpr> {
 }
 
 /// `left.payload < right.payload`
-fn filter() -> JoinFilter {
+fn payloads() -> JoinFilter {
     let columns = [JoinSide::Left, JoinSide::Right].map(|side| ColumnIndex { index: 2, side });
     let fields = ["a", "b"].map(|name| Field::new(name, DataType::Int32, true));
     JoinFilter::new(
@@ -249,9 +355,7 @@ fn collect(
 }
 
 fn run_hash(context: &Arc<RunContext>, join: &HashJoinExec, inputs: &Inputs) -> Vec<RecordBatch> {
-    let (left, right) = inputs.streams();
-    let mut graph = PipelineGraph::default();
-    let stream = lower_hash_join(join, left, right, &mut graph).unwrap();
+    let (stream, graph) = hash_stream(join, inputs);
     collect(context, stream, graph).unwrap()
 }
 
@@ -290,6 +394,7 @@ struct Case {
     right: Vec<Row>,
     with_filter: bool,
     nulls_equal: bool,
+    listen: bool,
     /// 0: all columns, 1: last and first, 2: none.
     projection: usize,
     threads: usize,
@@ -312,6 +417,7 @@ fn cases() -> impl Strategy<Value = Case> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         0usize..3,
     );
     let run = (
@@ -320,7 +426,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(vec![1usize, 5, 100]),
     );
     (shape, run, rows(40), rows(60)).prop_map(|(shape, run, left, right)| {
-        let (key, both_keys, with_filter, nulls_equal, projection) = shape;
+        let (key, both_keys, with_filter, nulls_equal, listen, projection) = shape;
         let (threads, batch_rows, input_rows) = run;
         Case {
             key,
@@ -329,6 +435,7 @@ fn cases() -> impl Strategy<Value = Case> {
             right,
             with_filter,
             nulls_equal,
+            listen,
             projection,
             threads,
             batch_rows,
@@ -354,7 +461,7 @@ impl Case {
         }
         let whole = build_join_schema(&inputs.schema, &inputs.schema, &kind).0;
         HashJoinExecBuilder::new(left, right, on, kind)
-            .with_filter(self.with_filter.then(filter))
+            .with_filter(self.with_filter.then(payloads))
             .with_projection(self.projection(whole.fields().len()))
             .with_partition_mode(PartitionMode::CollectLeft)
             .with_null_equality(if self.nulls_equal {
@@ -367,7 +474,10 @@ impl Case {
     }
 
     fn inputs(&self) -> Inputs {
-        Inputs::new(self.key, &self.left, &self.right, self.input_rows)
+        Inputs {
+            listen: self.listen,
+            ..Inputs::new(self.key, &self.left, &self.right, self.input_rows)
+        }
     }
 }
 
@@ -405,12 +515,13 @@ proptest! {
             let context = RunContext::for_tests(case.threads, case.batch_rows);
             let whole = build_join_schema(&inputs.schema, &inputs.schema, &kind).0;
             let (left, right) = inputs.plans();
-            let filter = case.with_filter.then(filter);
+            let filter = case.with_filter.then(payloads);
             let projection = case.projection(whole.fields().len());
             let join = NestedLoopJoinExec::try_new(left, right, filter, &kind, projection).unwrap();
-            let (left, right) = inputs.streams();
             let mut graph = PipelineGraph::default();
-            let stream = lower_nested_loop_join(&join, left, right, &mut graph).unwrap();
+            let mut input = give(&inputs.sources());
+            let stream =
+                lower_nested_loop_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
             let ours = sorted(printed(&collect(&context, stream, graph).unwrap()));
             prop_assert_eq!(ours, by_datafusion(Arc::new(join)), "{}", kind);
         }
@@ -439,7 +550,7 @@ proptest! {
         let (left, right) = inputs.plans();
         let join = HashJoinExecBuilder::new(left, right, vec![(key("k", 0), key("k", 0))], JoinType::LeftAnti)
             .with_null_aware(true)
-            .with_filter(Some(filter()))
+            .with_filter(Some(payloads()))
             .with_projection(Some(vec![3]))
             .with_partition_mode(PartitionMode::CollectLeft)
             .build()
@@ -477,6 +588,7 @@ fn number_join(left: Vec<RecordBatch>, right: Vec<RecordBatch>) -> (Inputs, Hash
         schema: left[0].schema(),
         left,
         right,
+        listen: true,
     };
     let (left, right) = inputs.plans();
     let join = HashJoinExecBuilder::new(
@@ -522,12 +634,13 @@ fn a_cross_join_gives_every_pair() {
         schema: numbers(1, Some)[0].schema(),
         left: numbers(30, Some),
         right: numbers(70, Some),
+        listen: true,
     };
     let (left, right) = inputs.plans();
     let join = CrossJoinExec::new(left, right);
-    let (left, right) = inputs.streams();
     let mut graph = PipelineGraph::default();
-    let stream = lower_cross_join(&join, left, right, &mut graph).unwrap();
+    let mut input = give(&inputs.sources());
+    let stream = lower_cross_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
     let context = RunContext::for_tests(2, 100);
     let ours = collect(&context, stream, graph).unwrap();
     assert!(ours.iter().all(|batch| batch.num_rows() <= 100));
@@ -555,9 +668,7 @@ fn with_memory(bytes: usize) -> Arc<RunContext> {
 #[test]
 fn a_build_side_beyond_the_budget_is_an_error() {
     let (inputs, join) = number_join(numbers(50_000, Some), numbers(10, Some));
-    let (left, right) = inputs.streams();
-    let mut graph = PipelineGraph::default();
-    let stream = lower_hash_join(&join, left, right, &mut graph).unwrap();
+    let (stream, graph) = hash_stream(&join, &inputs);
     let error = collect(&with_memory(200_000), stream, graph).unwrap_err();
     assert_eq!(error.code(), "TM0506", "{error}");
     assert_eq!(error.message(), "the memory limit is reached in hash join");
@@ -629,12 +740,47 @@ impl crate::exec::OperatorState for OneRowState {
 fn a_probe_side_cut_short_makes_no_row_lonely() {
     let (inputs, join) = number_join(numbers(100, Some), numbers(100, Some));
     let join = join.builder().with_type(JoinType::Left).build().unwrap();
-    let (left, right) = inputs.streams();
-    let mut graph = PipelineGraph::default();
-    let stream = lower_hash_join(&join, left, right, &mut graph).unwrap();
+    let (stream, graph) = hash_stream(&join, &inputs);
     let stream = stream.then(Arc::new(OneRow), &[]);
     let ours = collect(&RunContext::for_tests(2, 10), stream, graph).unwrap();
     assert!(ours.iter().all(|batch| batch.column(3).null_count() == 0));
 }
 
 mod spilling;
+
+/// Rows that the probe side's source gave to a join of `kind` whose build side has a few keys, and the answer.
+fn given_by_probe_side(kind: JoinType, null_aware: bool) -> usize {
+    let (inputs, join) = number_join(numbers(3, |row| Some(row * 5)), numbers(1000, Some));
+    let join = join
+        .builder()
+        .with_type(kind)
+        .with_null_aware(null_aware)
+        .build()
+        .unwrap();
+    let sources = inputs.sources();
+    let mut graph = PipelineGraph::default();
+    let mut input = give(&sources);
+    let stream = lower_hash_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
+    let ours = collect(&RunContext::for_tests(2, 100), stream, graph).unwrap();
+    assert_eq!(
+        sorted(printed(&ours)),
+        by_datafusion(Arc::new(join)),
+        "{kind}"
+    );
+    sources[1].given.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_scan_leaves_out_rows_without_partner_where_nobody_wants_them() {
+    use JoinType::{
+        Full, Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi,
+    };
+    for kind in [Inner, Left, LeftSemi, LeftAnti, LeftMark, RightSemi] {
+        assert_eq!(given_by_probe_side(kind, false), 3, "{kind}");
+    }
+    for kind in [Right, Full, RightAnti, RightMark] {
+        assert_eq!(given_by_probe_side(kind, false), 1000, "{kind}");
+    }
+    // NOT IN asks for NULLs, and whether there is any row.
+    assert_eq!(given_by_probe_side(LeftAnti, true), 1000);
+}

@@ -21,7 +21,7 @@ pub(super) fn table(schema: &SchemaRef, in_order: bool) -> Result<Box<dyn GroupV
 }
 
 /// The keys with the types of `schema`: a scan may give narrower ones, which these tables do not take.
-pub(super) fn as_planned(keys: &[ArrayRef], schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
+pub(in super::super) fn as_planned(keys: &[ArrayRef], schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
     keys.iter()
         .zip(schema.fields())
         .map(|(key, field)| match key.data_type() == field.data_type() {

@@ -22,6 +22,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::aggregates::group_values::GroupValues;
 
 use crate::error::Result;
+pub(super) use general::as_planned;
 use packed::PackedKeys;
 
 /// The groups of one table.
@@ -83,7 +84,7 @@ impl GroupKeys {
             self.table = Table::General(groups);
         }
         if let Table::General(groups) = &mut self.table {
-            let keys = general::as_planned(keys, &self.schema)?;
+            let keys = as_planned(keys, &self.schema)?;
             groups.intern(&keys, row_groups)?;
         }
         Ok(())

@@ -50,6 +50,11 @@ impl Dictionary {
             codes: vec![NO_CODE; values.len()],
         })
     }
+
+    /// Whether these are the same values, at the same place in memory.
+    fn holds(&self, values: &ArrayRef) -> bool {
+        Arc::ptr_eq(&self.values, values) || self.values.to_data().ptr_eq(&values.to_data())
+    }
 }
 
 /// Strings of more bytes do not fit into a view.
@@ -105,7 +110,7 @@ impl TextColumn {
         codes: &mut Vec<u64>,
     ) -> Result<()> {
         let mut dictionary = match self.dictionary.take() {
-            Some(known) if Arc::ptr_eq(&known.values, array.values()) => known,
+            Some(known) if known.holds(array.values()) => known,
             _ => Dictionary::new(array.values())?,
         };
         self.slots.reserve(array.values().len().min(array.len()));

@@ -192,6 +192,7 @@ pub(super) fn table_of(
         Arc::clone(spec),
         Arc::clone(&join.build_schema),
         Arc::clone(&slot),
+        Arc::default(),
     );
     let mut local = Sink::start(&sink, context)?;
     for batch in batches {

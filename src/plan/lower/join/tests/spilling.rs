@@ -19,9 +19,9 @@ fn in_little_memory(
     join: &HashJoinExec,
     inputs: &Inputs,
 ) -> Vec<String> {
-    let (left, right) = inputs.streams();
     let mut graph = limited();
-    let stream = lower_hash_join(join, left, right, &mut graph).unwrap();
+    let mut input = give(&inputs.sources());
+    let stream = lower_hash_join(join, &Offers::default(), &mut input, &mut graph).unwrap();
     let ours = sorted(printed(&collect(context, stream, graph).unwrap()));
     // The last worker may still be on its way out.
     while context.memory.reserved() > 0 {
@@ -57,12 +57,12 @@ proptest! {
             let context = RunContext::for_tests_within(case.threads, case.batch_rows, LITTLE);
             let whole = build_join_schema(&inputs.schema, &inputs.schema, &kind).0;
             let (left, right) = inputs.plans();
-            let filter = case.with_filter.then(filter);
+            let filter = case.with_filter.then(payloads);
             let projection = case.projection(whole.fields().len());
             let join = NestedLoopJoinExec::try_new(left, right, filter, &kind, projection).unwrap();
-            let (left, right) = inputs.streams();
             let mut graph = limited();
-            let stream = lower_nested_loop_join(&join, left, right, &mut graph).unwrap();
+            let mut input = give(&inputs.sources());
+            let stream = lower_nested_loop_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
             let ours = sorted(printed(&collect(&context, stream, graph).unwrap()));
             prop_assert_eq!(ours, by_datafusion(Arc::new(join)), "{}", kind);
         }

@@ -1,0 +1,164 @@
+//! ASSERT: rows that a condition does not hold for stop the query, are left out, or pass with a note.
+
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use arrow::compute::{cast, filter_record_batch, not};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::filter::evaluate_predicate;
+use crate::error::{Error, Result, Span};
+use crate::exec::{Operator, OperatorState, RunContext};
+
+/// What happens to a row that the condition does not hold for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum OnViolation {
+    Fail,
+    Drop,
+    Warn,
+}
+
+/// Rows that a condition did not hold for: how many, and what is shown of the first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Violations {
+    pub(crate) rows: u64,
+    pub(crate) first: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct AssertOperator {
+    condition: Option<Arc<dyn PhysicalExpr>>,
+    payload: Vec<Arc<dyn PhysicalExpr>>,
+    on_violation: OnViolation,
+    /// The condition as written.
+    text: String,
+    place: Option<Span>,
+}
+
+impl AssertOperator {
+    /// `exprs` are the condition and then the values that a message shows; without any of these it shows the condition.
+    pub(crate) fn new(
+        exprs: Vec<Arc<dyn PhysicalExpr>>,
+        on_violation: OnViolation,
+        text: String,
+        place: Option<Span>,
+    ) -> Self {
+        let mut exprs = exprs.into_iter();
+        AssertOperator {
+            condition: exprs.next(),
+            payload: exprs.collect(),
+            on_violation,
+            text,
+            place,
+        }
+    }
+
+    /// The rows that go on, and those that were found to be wrong.
+    pub(crate) fn check(&self, batch: RecordBatch) -> Result<(RecordBatch, Violations)> {
+        let condition = self
+            .condition
+            .as_ref()
+            .ok_or_else(|| Error::bug("an assertion without a condition"))?;
+        // NULL counts as false.
+        let holds = evaluate_predicate(condition, &batch)?;
+        let wrong = batch.num_rows() - holds.true_count();
+        if wrong == 0 {
+            return Ok((batch, Violations::default()));
+        }
+        let first = self.first_wrong(&batch, &holds)?;
+        if self.on_violation == OnViolation::Fail {
+            let error = Error::run("TM0500", format!("Assert failed: {first}"));
+            return Err(match self.place {
+                Some(place) => error.at(place),
+                None => error,
+            });
+        }
+        let found = Violations {
+            rows: wrong as u64,
+            first,
+        };
+        match self.on_violation {
+            OnViolation::Drop => Ok((filter_record_batch(&batch, &holds)?, found)),
+            OnViolation::Fail | OnViolation::Warn => Ok((batch, found)),
+        }
+    }
+
+    fn first_wrong(&self, batch: &RecordBatch, holds: &BooleanArray) -> Result<String> {
+        if self.payload.is_empty() {
+            return Ok(self.text.clone());
+        }
+        let wrong = not(holds)?;
+        let row = (0..wrong.len())
+            .find(|row| wrong.value(*row))
+            .unwrap_or_default();
+        let row = batch.slice(row, 1);
+        let mut shown = Vec::with_capacity(self.payload.len());
+        for expr in &self.payload {
+            let value = expr.evaluate(&row)?.into_array(1)?;
+            let text = cast(&value, &DataType::Utf8).unwrap_or(value);
+            let options = FormatOptions::default().with_null("NULL");
+            shown.push(
+                ArrayFormatter::try_new(&text, &options)?
+                    .value(0)
+                    .to_string(),
+            );
+        }
+        Ok(shown.join(" "))
+    }
+}
+
+impl Operator for AssertOperator {
+    fn start(&self, context: &Arc<RunContext>) -> Result<Box<dyn OperatorState>> {
+        Ok(Box::new(AssertState {
+            operator: self.clone(),
+            context: Arc::clone(context),
+            found: Violations::default(),
+            output: None,
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let then = match self.on_violation {
+            OnViolation::Fail => "",
+            OnViolation::Drop => ", others are left out",
+            OnViolation::Warn => ", others are counted",
+        };
+        format!("assert: {}{then}", self.text)
+    }
+}
+
+struct AssertState {
+    operator: AssertOperator,
+    context: Arc<RunContext>,
+    found: Violations,
+    output: Option<RecordBatch>,
+}
+
+impl OperatorState for AssertState {
+    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        let (batch, found) = self.operator.check(batch)?;
+        if self.found.rows == 0 {
+            self.found.first = found.first;
+        }
+        self.found.rows += found.rows;
+        self.output = (batch.num_rows() > 0).then_some(batch);
+        Ok(())
+    }
+
+    fn pull(&mut self) -> Result<Option<RecordBatch>> {
+        Ok(self.output.take())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let found = std::mem::take(&mut self.found);
+        if found.rows > 0 {
+            self.context
+                .notes
+                .violations(&self.operator.text, self.operator.place, found);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! A folder of files; with `partition_by` a folder `key=value` for each value, and one in another for several columns.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::format::FileWriter;
+use super::{WriteRequest, unwritable, without};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Files open at once.
+const MAX_FOLDERS: usize = 1000;
+
+pub(super) struct Partitions<'r> {
+    request: &'r WriteRequest,
+    columns: SchemaRef,
+    names: Vec<String>,
+    root: PathBuf,
+    writers: BTreeMap<PathBuf, FileWriter>,
+}
+
+impl<'r> Partitions<'r> {
+    pub(super) fn new(request: &'r WriteRequest, schema: &SchemaRef, root: &Path) -> Self {
+        let names = request.partition_by.iter();
+        Partitions {
+            request,
+            columns: without(schema, &request.partition_by),
+            names: names
+                .map(|column| escaped(schema.field(*column).name()))
+                .collect(),
+            root: root.to_path_buf(),
+            writers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        for (folder, rows) in self.rows_of_folders(batch)? {
+            let part = take_record_batch(batch, &UInt32Array::from(rows))?;
+            let kept: Vec<usize> = (0..batch.num_columns())
+                .filter(|column| !self.request.partition_by.contains(column))
+                .collect();
+            let part = part.project(&kept)?;
+            self.writer(folder)?.write(&part)?;
+        }
+        Ok(())
+    }
+
+    /// Everything is on the disk when this is over. A folder holds a file, even one without rows.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if self.writers.is_empty() && self.names.is_empty() {
+            self.writer(PathBuf::new())?;
+        }
+        self.writers.into_values().try_for_each(FileWriter::finish)
+    }
+
+    fn rows_of_folders(&self, batch: &RecordBatch) -> Result<BTreeMap<PathBuf, Vec<u32>>> {
+        let options = FormatOptions::default();
+        let mut keys = Vec::with_capacity(self.names.len());
+        for column in &self.request.partition_by {
+            let values = batch.column(*column);
+            keys.push((values, ArrayFormatter::try_new(values.as_ref(), &options)?));
+        }
+        let mut folders: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
+        for row in 0..batch.num_rows() {
+            let mut folder = PathBuf::new();
+            for (name, (values, formatter)) in self.names.iter().zip(&keys) {
+                let value = match values.is_valid(row) {
+                    true => escaped(&formatter.value(row).to_string()),
+                    false => "__HIVE_DEFAULT_PARTITION__".to_string(),
+                };
+                folder.push(format!("{name}={value}"));
+            }
+            let row = u32::try_from(row).map_err(|_| Error::bug("a batch of too many rows"))?;
+            folders.entry(folder).or_default().push(row);
+        }
+        Ok(folders)
+    }
+
+    fn writer(&mut self, folder: PathBuf) -> Result<&mut FileWriter> {
+        if self.writers.len() >= MAX_FOLDERS && !self.writers.contains_key(&folder) {
+            let message = format!("partition_by makes more than {MAX_FOLDERS} folders");
+            return Err(Error::new(ErrorKind::Limit, "TM0110", message)
+                .hint("partition by fewer values, such as the month of a time"));
+        }
+        match self.writers.entry(folder) {
+            std::collections::btree_map::Entry::Occupied(found) => Ok(found.into_mut()),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                let path = self.root.join(new.key());
+                let shown = self.request.target().join(new.key());
+                let failed = |error| unwritable(&shown, error);
+                std::fs::create_dir_all(&path).map_err(failed)?;
+                let name = self.request.file_name();
+                let file = std::fs::File::create(path.join(&name)).map_err(failed)?;
+                let writer = FileWriter::new(self.request, &self.columns, file, &shown.join(name))?;
+                Ok(new.insert(writer))
+            }
+        }
+    }
+}
+
+/// A value as the name of a folder: what a path cannot hold stands as `%2F`.
+fn escaped(value: &str) -> String {
+    let mut name = String::with_capacity(value.len());
+    for c in value.chars() {
+        if c.is_control() || "/\\:*?\"<>|%=".contains(c) {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                name.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            name.push(c);
+        }
+    }
+    match name.as_str() {
+        "" | "." | ".." => format!("%{}", name.len()),
+        _ => name,
+    }
+}

@@ -1,0 +1,49 @@
+//! ASSERT as a pipe operator.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{Extension, LogicalPlan};
+
+use super::Binder;
+use super::relation::{Relation, hoist_subqueries};
+use super::stage::Env;
+use crate::error::Result;
+use crate::exec::operators::assert::OnViolation;
+use crate::lang::ast;
+use crate::plan::assert::{AssertNode, AssertRule};
+
+impl Binder<'_> {
+    pub(super) fn assert_rows(
+        &self,
+        mut relation: Relation,
+        condition: &ast::Expr,
+        payload: &[ast::Expr],
+        on_violation: ast::OnViolation,
+        env: &Env,
+    ) -> Result<Relation> {
+        let order = (relation.order.clone(), relation.sorted.clone());
+        let mut exprs = self.with_windows(&mut relation, env, "ASSERT", &[], |stage| {
+            let mut exprs = vec![self.condition(condition, stage)?];
+            for value in payload {
+                exprs.push(self.expr(value, stage)?.expr);
+            }
+            Ok(exprs)
+        })?;
+        (relation.order, relation.sorted) = order;
+        let plan = std::mem::take(&mut relation.plan);
+        let input = hoist_subqueries(plan, exprs.iter_mut(), || self.fresh("subquery"))?;
+        let in_function = self.macro_text.borrow().is_some();
+        let rule = AssertRule {
+            on_violation: match on_violation {
+                ast::OnViolation::Fail => OnViolation::Fail,
+                ast::OnViolation::Drop => OnViolation::Drop,
+                ast::OnViolation::Warn => OnViolation::Warn,
+            },
+            text: self.source(condition.span),
+            place: (!in_function).then_some(condition.span),
+        };
+        let node = Arc::new(AssertNode { input, exprs, rule });
+        relation.plan = LogicalPlan::Extension(Extension { node });
+        Ok(relation)
+    }
+}

@@ -1,0 +1,274 @@
+//! What statements leave behind: files of EXPORT DATA, modules that are imported, notes of a run. Whole or not at all.
+
+use std::path::Path;
+
+use tidemill::{Engine, Outcome, ParamMap};
+
+use crate::answer;
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn engine() -> Engine {
+    let engine = answer::engine(2, Some(3));
+    let text = "CREATE TABLE t AS FROM (VALUES (1, 'a', 1.5), (2, 'b,c', NULL), (3, NULL, 2.5), (4, '', 0.0)) AS t(id, k, x)";
+    engine.execute(text, ()).expect("a table");
+    engine
+}
+
+fn lines(engine: &Engine, text: &str) -> Vec<String> {
+    let answer = answer::rows(engine, text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    answer.lines()
+}
+
+#[test]
+fn exported_rows_come_back_from_every_format() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = lines(&engine, "FROM t |> ORDER BY id");
+    for (file, options) in [
+        ("a.csv", ""),
+        ("b.csv.gz", ""),
+        ("c.csv", ", delim = ';', compression = 'none'"),
+        ("d.tsv", ""),
+        ("e.ndjson", ""),
+        ("f.ndjson.zst", ""),
+        ("g.parquet", ""),
+        ("h.parquet", ", compression = 'snappy'"),
+        ("i.arrow", ""),
+        ("j.arrow", ", compression = 'lz4'"),
+        ("k", ", format = 'parquet', compression = 'none'"),
+        ("l-*.parquet", ""),
+    ] {
+        let path = folder.path().join(file).display().to_string();
+        let export = format!("FROM t |> EXPORT DATA OPTIONS (uri = '{path}'{options})");
+        let summary = engine.execute(&export, ()).expect(&export);
+        assert_eq!(summary.rows, 0, "no rows come out");
+        let read = match options.contains("delim") {
+            true => format!("FROM read_csv('{path}', delim => ';')"),
+            false => format!("FROM '{path}'"),
+        };
+        let back = lines(&engine, &format!("{read} |> ORDER BY id"));
+        assert_eq!(back, expected, "{file}");
+        assert!(
+            engine.execute(&export, ()).is_err() || file.contains('*'),
+            "{file} is there already"
+        );
+    }
+    assert!(
+        !names_in(folder.path())
+            .iter()
+            .any(|name| name.starts_with('.'))
+    );
+}
+
+#[test]
+fn partitions_are_folders_that_are_read_back() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out").display().to_string();
+    let export = format!(
+        "FROM t |> EXPORT DATA OPTIONS (uri = '{path}', format = 'parquet', partition_by = ['k'])"
+    );
+    engine.execute(&export, ()).expect("an export");
+    assert_eq!(names_in(Path::new(&path)).len(), 4);
+    let back = lines(
+        &engine,
+        &format!("FROM '{path}/' |> WHERE k = 'b,c' |> SELECT id"),
+    );
+    assert_eq!(back, ["2"]);
+    let again = export
+        .replace("'k']", "'k'], overwrite = TRUE")
+        .replace("FROM t", "FROM t |> WHERE id = 1");
+    assert!(engine.execute(&export, ()).is_err());
+    engine.execute(&again, ()).expect("an overwrite");
+    assert_eq!(names_in(Path::new(&path)), ["k=a"]);
+    assert_eq!(names_in(folder.path()), ["out"]);
+}
+
+#[test]
+fn a_branch_that_fails_leaves_nothing_of_the_others() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("old.csv"), "old").expect("a file");
+    for last in [
+        "|> SELECT CAST(k AS INT64) AS n",
+        "|> SELECT CAST(k AS INT64) AS n |> CREATE TABLE n",
+        "|> CREATE TABLE t",
+        "|> ASSERT id < 3, id |> CREATE TABLE n",
+    ] {
+        let text = format!(
+            "FROM t |> FORK (|> EXPORT DATA OPTIONS (uri = '{}')), (|> EXPORT DATA OPTIONS (uri = '{}', overwrite = TRUE)), \
+             (|> CREATE TABLE kept), ({last})",
+            path("new.parquet"),
+            path("old.csv"),
+        );
+        assert!(engine.execute(&text, ()).is_err(), "{last}");
+        assert_eq!(names_in(folder.path()), ["old.csv"], "{last}");
+        assert_eq!(
+            std::fs::read_to_string(path("old.csv")).expect("a file"),
+            "old"
+        );
+        assert!(engine.query("FROM kept", ()).is_err(), "{last}");
+    }
+}
+
+#[test]
+fn violations_are_noted_once_for_each_assertion() {
+    let engine = engine();
+    let mut rows = engine
+        .query(
+            "FROM t |> ASSERT x > 1, 'small', x ON VIOLATION WARN |> ASSERT id < 4 ON VIOLATION DROP",
+            (),
+        )
+        .expect("a query");
+    assert_eq!(
+        rows.by_ref()
+            .map(|batch| batch.expect("rows").num_rows())
+            .sum::<usize>(),
+        3
+    );
+    let notes: Vec<String> = rows
+        .notes()
+        .iter()
+        .map(|note| note.message().to_string())
+        .collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    let one = |text: &str| notes.iter().any(|note| note.starts_with(text));
+    assert!(
+        one("ASSERT x > 1 did not hold for 2 rows, the first: small"),
+        "{notes:?}"
+    );
+    assert!(
+        one("ASSERT id < 4 did not hold for 1 row, the first: id < 4"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn log_and_deprecated_words_are_warnings() {
+    let engine = engine();
+    let rows = engine
+        .query(
+            "FROM t |> LOG (|> WHERE id = 2 |> SELECT id, k) |> STATIC_DESCRIBE |> LIMIT 1",
+            (),
+        )
+        .expect("a query");
+    let texts: Vec<&str> = rows
+        .warnings()
+        .iter()
+        .map(|warning| warning.message())
+        .collect();
+    assert!(texts.contains(&"log:\nid, k\n2, b,c"), "{texts:?}");
+    assert!(
+        texts.iter().any(|text| text.starts_with("Columns:")),
+        "{texts:?}"
+    );
+    for (text, code) in [
+        ("FROM t |> WINDOW SUM(id) OVER () AS s", "TW01"),
+        ("FROM t @{no_such_hint = 1}", "TW02"),
+    ] {
+        let rows = engine.query(text, ()).expect(text);
+        assert_eq!(rows.warnings()[0].code(), code);
+    }
+}
+
+#[test]
+fn fork_gives_its_results_in_order() {
+    let engine = engine();
+    let text =
+        "FROM t |> FORK (|> AGGREGATE COUNT(*) AS n), (|> SELECT id), (|> CREATE TABLE copy)";
+    let statement = engine.statements(text).expect("one statement").remove(0);
+    let Outcome::Several(outcomes) = engine.run(&statement, &ParamMap::new()).expect("results")
+    else {
+        panic!("several results");
+    };
+    let kinds: Vec<&str> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Outcome::Rows(rows) => rows.schema().field(0).name().as_str(),
+            _ => "done",
+        })
+        .collect();
+    assert_eq!(kinds, ["n", "id", "done"]);
+    assert_eq!(lines(&engine, "FROM copy |> AGGREGATE COUNT(*)"), ["4"]);
+}
+
+#[test]
+fn modules_put_their_names_behind_their_own() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("a module");
+    };
+    write(
+        "geo.tide",
+        "IMPORT MODULE 'units.tide' AS units;
+         CREATE CONSTANT factor = 10;
+         CREATE TEMP FUNCTION scaled(x INT64) AS (x * factor);
+         CREATE TEMP FUNCTION twice(x INT64) AS (scaled(x) + scaled(x) + units.one());
+         CREATE TEMP TABLE FUNCTION top(r ANY TABLE, n INT64) AS FROM r |> ORDER BY id DESC |> LIMIT n;
+         CREATE VIEW small AS FROM t |> WHERE id < 3;",
+    );
+    write("units.tide", "CREATE TEMP FUNCTION one() AS (1);");
+    write("circle.tide", "IMPORT MODULE 'circle2.tide'");
+    write("circle2.tide", "IMPORT MODULE 'circle.tide'");
+    write("query.tide", "FROM t");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    engine
+        .execute(&format!("IMPORT MODULE '{}'", path("geo.tide")), ())
+        .expect("an import");
+    let sum = lines(
+        &engine,
+        "SELECT geo.twice(3) AS a, geo.factor AS b, geo.units.one() AS c",
+    );
+    assert_eq!(sum, ["61,10,1"]);
+    assert_eq!(
+        lines(&engine, "FROM geo.top(TABLE t, 1) |> SELECT id"),
+        ["4"]
+    );
+    assert_eq!(
+        lines(&engine, "FROM t |> CALL geo.top(2) |> AGGREGATE COUNT(*)"),
+        ["2"]
+    );
+    assert_eq!(
+        lines(&engine, "FROM geo.small |> AGGREGATE COUNT(*)"),
+        ["2"]
+    );
+    assert!(engine.query("SELECT twice(3)", ()).is_err());
+    for (name, code) in [
+        ("circle.tide", "TM0602"),
+        ("query.tide", "TM0602"),
+        ("none.tide", "TM0703"),
+    ] {
+        let error = engine.execute(&format!("IMPORT MODULE '{}' AS m", path(name)), ());
+        assert_eq!(error.expect_err(name).code(), code, "{name}");
+    }
+}
+
+#[test]
+fn a_sample_with_a_seed_is_the_same_for_any_number_of_threads() {
+    let text = "FROM UNNEST(range(0, 1000)) AS x |> EXTEND x % 7 AS m |> TABLESAMPLE BERNOULLI (20 PERCENT) REPEATABLE (3) \
+                |> ORDER BY x |> SELECT x, m";
+    let reservoir = text.replace("BERNOULLI (20 PERCENT)", "RESERVOIR (50 ROWS)");
+    for text in [text, &reservoir] {
+        let expected = lines(&answer::engine(1, None), text);
+        assert!(expected.len() >= 50);
+        for (threads, rows) in [(2, None), (4, Some(1)), (3, Some(100))] {
+            assert_eq!(lines(&answer::engine(threads, rows), text), expected);
+        }
+    }
+}
