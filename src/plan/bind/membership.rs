@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Case, Expr, LogicalPlan, Operator};
 use super::Binder;
 use super::operators::operator;
 use super::predicate::maybe_not;
-use super::relation::{Finished, Relation};
+use super::relation::{Finished, Relation, project};
 use super::row::{check_comparable, is_row};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::Stage;
@@ -45,7 +45,9 @@ impl Binder<'_> {
         }
         let (finished, column) = self.inner_column(query, false, "a query after IN", stage)?;
         check_comparable("IN", &operand, &Typed::column(&column, query.span), span)?;
-        let subquery = self.subquery(finished.plan, span, stage)?;
+        // DataFusion looks for the column in a projection, which the rows of VALUES have none of.
+        let plan = project(finished.plan, vec![column.expr()])?;
+        let subquery = self.subquery(plan, span, stage)?;
         if negated && !subquery.outer_ref_columns.is_empty() {
             // The join that knows NULL cannot be correlated.
             return self.in_by_counting(operand, &subquery.subquery, &column, negated, span, stage);
