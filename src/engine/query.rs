@@ -52,11 +52,7 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
 }
 
 /// Logical plan to running pipelines.
-fn start(
-    engine: &Engine,
-    query: &BoundQuery,
-    analyze: bool,
-) -> Result<(Rows, Arc<Execution>)> {
+fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
     let context = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);

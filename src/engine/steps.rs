@@ -11,8 +11,8 @@ use super::query::{answer, answer_with_execution};
 use super::{Engine, Outcome, Rows, Summary};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::write::{publish, write};
 use crate::exec::spill::{batch_bytes, own_rows};
+use crate::file::write::{publish, write};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{Step, WriteTarget};
 

@@ -2,12 +2,12 @@
 
 mod avg;
 mod divide;
-mod raise;
-mod sample;
 mod in_set;
 mod interval;
 mod like_pattern;
 mod position;
+mod raise;
+mod sample;
 mod shift;
 mod single_value;
 mod sum;
@@ -20,12 +20,12 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
-pub(crate) use raise::error_function;
-pub(crate) use sample::{sample_batch, sample_row};
 pub(crate) use in_set::in_set;
 pub(crate) use interval::{Unit, has_only_days, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
 pub(crate) use position::checked_position;
+pub(crate) use raise::error_function;
+pub(crate) use sample::{sample_batch, sample_row};
 pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
 
