@@ -25,7 +25,7 @@ fn pipes(text: &str) -> Vec<usize> {
     let strings = text.starts_with("#!double_quotes=string");
     for token in lex::Lexer::new(text, 0, strings).map_while(Result::ok) {
         match token.kind {
-            lex::TokenKind::Open => depth += 1,
+            lex::TokenKind::Open | lex::TokenKind::Hint => depth += 1,
             lex::TokenKind::Close => depth -= 1,
             lex::TokenKind::Pipe if depth == 0 => places.push(token.span.start),
             _ => {}
