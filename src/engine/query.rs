@@ -114,7 +114,7 @@ fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
                 .insert(&name, Entry::Table(provider), or_replace)?;
             Ok(Outcome::Done(Summary::new(0)))
         }
-        Bound::Table(change) => tables::run(engine, change),
+        Bound::Table(change) => tables::run(engine, *change),
         Bound::Explain { analyze, statement } => match *statement {
             Bound::Query(query) | Bound::CreateView { query, .. } => {
                 explain::rows(engine, &query, analyze).map(Outcome::Rows)

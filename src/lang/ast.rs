@@ -640,7 +640,7 @@ pub enum PipeOp {
         group_by: Option<GroupBy>,
     },
     Distinct,
-    Join(Join),
+    Join(Box<Join>),
     OrderBy(Vec<OrderItem>),
     Limit(Limit),
     SetOperation {

@@ -99,7 +99,7 @@ impl Blocks {
         if let Some(known) = self.states.get(block) {
             known.get_or_init(|| state);
         }
-        Ok(self.from_first_record(text, state, quote))
+        Ok(self.cut_to_first_record(text, state, quote))
     }
 
     /// The state before a block, from the last block before it of which it is known.
@@ -204,7 +204,7 @@ impl Blocks {
     }
 
     /// Behind the first line end that is not quoted.
-    fn from_first_record(&self, loaded: Loaded, state: State, quote: u8) -> Option<TextBuffer> {
+    fn cut_to_first_record(&self, loaded: Loaded, state: State, quote: u8) -> Option<TextBuffer> {
         let Loaded { mut text, before } = loaded;
         if before == b'\n' && state != State::Inside {
             return Some(text);

@@ -22,7 +22,7 @@ impl<'t> Reader<'_, 't> {
             Rule::as_name => PipeOp::As(self.ident(&only(operator)?)),
             Rule::aggregate => self.aggregate(operator)?,
             Rule::distinct => PipeOp::Distinct,
-            Rule::join => PipeOp::Join(self.join(operator)?),
+            Rule::join => PipeOp::Join(Box::new(self.join(operator)?)),
             Rule::order_by => PipeOp::OrderBy(self.order_by(operator)?),
             Rule::limit => PipeOp::Limit(self.limit(operator)?),
             Rule::set_operation => self.set_operation(operator)?,

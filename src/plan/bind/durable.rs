@@ -95,7 +95,7 @@ impl Binder<'_> {
                 }
             }
         };
-        Ok(Bound::Table(change))
+        Ok(Bound::Table(Box::new(change)))
     }
 
     /// A query that gives one table and has no effect.

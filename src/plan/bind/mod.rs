@@ -112,9 +112,9 @@ pub(crate) struct Binding {
 #[derive(Debug)]
 pub(crate) enum Bound {
     Query(BoundQuery),
-    /// Several results, or effects: carried out in order. Effects become visible together.
     /// A durable table is changed.
-    Table(DurableChange),
+    Table(Box<DurableChange>),
+    /// Several results, or effects: carried out in order. Effects become visible together.
     Steps(Vec<Step>),
     CreateView {
         name: String,

@@ -176,10 +176,11 @@ impl Binder<'_> {
 /// `MONTH` as a bare word, or as a text.
 fn part_word(part: &ast::Expr) -> Result<&str> {
     match part.kind.as_ref() {
-        ExprKind::Path(path) => match path.parts.as_slice() {
-            [word] => return Ok(&word.text),
-            _ => {}
-        },
+        ExprKind::Path(path) => {
+            if let [word] = path.parts.as_slice() {
+                return Ok(&word.text);
+            }
+        }
         ExprKind::Literal(ast::Literal::String(word)) => return Ok(word),
         _ => {}
     }

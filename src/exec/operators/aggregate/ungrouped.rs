@@ -46,7 +46,7 @@ impl Sink for UngroupedSink {
                 .plan
                 .functions
                 .iter()
-                .map(|function| Ok(function.start_one()?))
+                .map(super::Function::start_one)
                 .collect::<Result<_>>()?,
             memory: context.reserve("aggregate"),
         })

@@ -31,12 +31,15 @@ use super::*;
 use crate::exec::{BatchStream, RunContext, Source, output, run, stream_of};
 use crate::file::{Bounds, RuntimeFilter};
 
+/// A filter and the columns of its keys.
+type Offered = (Vec<usize>, Arc<dyn RuntimeFilter>);
+
 /// Batches in memory, one unit each. Takes what is offered if it `listens`.
 #[derive(Debug, Default)]
 struct Batches {
     batches: Vec<RecordBatch>,
     listens: bool,
-    offered: Mutex<Vec<(Vec<usize>, Arc<dyn RuntimeFilter>)>>,
+    offered: Mutex<Vec<Offered>>,
     given: AtomicUsize,
 }
 

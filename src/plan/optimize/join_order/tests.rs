@@ -219,7 +219,7 @@ fn order_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
 #[test]
 fn the_smaller_input_is_built_and_the_largest_is_probed() {
     // t0 (1000 rows) joined to t1 (100) and t2 (10), in the worst order.
-    let tables = vec![numbers(1000, 100), numbers(100, 10), numbers(10, 10)];
+    let tables = [numbers(1000, 100), numbers(100, 10), numbers(10, 10)];
     let first = join(
         table("t0", &tables[0]),
         table("t1", &tables[1]),

@@ -11,7 +11,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(super) enum KeyColumn {
     Ints(IntColumn),
-    Text(TextColumn),
+    Text(Box<TextColumn>),
 }
 
 impl KeyColumn {
@@ -19,7 +19,7 @@ impl KeyColumn {
     pub(super) fn new(data_type: &DataType) -> Option<Self> {
         IntColumn::new(data_type)
             .map(KeyColumn::Ints)
-            .or_else(|| TextColumn::new(data_type).map(KeyColumn::Text))
+            .or_else(|| TextColumn::new(data_type).map(|column| KeyColumn::Text(Box::new(column))))
     }
 
     /// Writes the code of each value. False if that is not possible: a value is out of reach.

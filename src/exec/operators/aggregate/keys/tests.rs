@@ -86,6 +86,9 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
+type Mixed = (Option<String>, Option<i64>, Option<bool>, Option<i32>);
+type Numbers = (Option<u64>, Option<i8>, Option<i128>, Option<i128>);
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..Default::default() })]
 
@@ -111,7 +114,7 @@ proptest! {
     fn text_beside_integers(
         batches in vec(vec((of(any_text()), of(any_int()), of(any::<bool>()), of(-5..5_i32)), 0..60), 1..6)
     ) {
-        let columns = |rows: Vec<(Option<String>, Option<i64>, Option<bool>, Option<i32>)>| -> Vec<ArrayRef> {
+        let columns = |rows: Vec<Mixed>| -> Vec<ArrayRef> {
             vec![
                 views(rows.iter().map(|row| row.0.clone()).collect()),
                 ints(rows.iter().map(|row| row.1).collect()),
@@ -126,7 +129,7 @@ proptest! {
     fn integers_of_many_types(
         batches in vec(vec((of(any::<u64>()), of(any::<i8>()), of(any::<i128>()), of(-3..3_i128)), 0..40), 1..5)
     ) {
-        let columns = |rows: Vec<(Option<u64>, Option<i8>, Option<i128>, Option<i128>)>| -> Vec<ArrayRef> {
+        let columns = |rows: Vec<Numbers>| -> Vec<ArrayRef> {
             let decimals = |values: Vec<Option<i128>>| {
                 Arc::new(Decimal128Array::from(values).with_data_type(DataType::Decimal128(38, 2)))
             };
