@@ -22,7 +22,7 @@ use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 
 use super::narrow;
-use super::placed::unmarked;
+use super::placed::{unmarked, without_place};
 use crate::error::{Error, Result};
 
 /// The same expression, with every `+`, `-` and `*` checked, and guarded where a later condition could fail.
@@ -121,7 +121,8 @@ struct InPrecision {
 
 /// The checked `+`, `-` or `*` that `expr` is, if its values have a chance to fit 64 bits.
 pub(super) fn exact_arithmetic(expr: &Arc<dyn PhysicalExpr>) -> Option<&BinaryExpr> {
-    expr.downcast_ref::<InPrecision>()?.maybe_narrow()
+    let arithmetic = without_place(expr).downcast_ref::<InPrecision>()?;
+    arithmetic.maybe_narrow()
 }
 
 impl InPrecision {

@@ -25,6 +25,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 
 use super::expr::exact_arithmetic;
+use super::placed::without_place;
 use crate::error::Result;
 
 /// A batch whose columns may be stored in narrower types than planned: decimals in 64 bits, text as dictionaries.
@@ -141,6 +142,7 @@ pub(super) fn arithmetic(exact: &BinaryExpr, batch: &RecordBatch) -> Option<Narr
 }
 
 fn operand(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Option<Narrow> {
+    let expr = without_place(expr);
     if let Some(column) = expr.downcast_ref::<Column>() {
         return stored(batch.column(column.index()));
     }

@@ -37,6 +37,14 @@ pub(super) fn unmarked(expr: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalE
     }))
 }
 
+/// What the expression is, whether or not it knows its place.
+pub(super) fn without_place(expr: &Arc<dyn PhysicalExpr>) -> &Arc<dyn PhysicalExpr> {
+    match expr.downcast_ref::<Placed>() {
+        Some(placed) => without_place(&placed.inner),
+        None => expr,
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Mark {
     span: Span,
