@@ -131,6 +131,8 @@ pub(super) fn inside(
 pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -> Option<Error> {
     const LAYOUT: &[&str] = &[
         "DISTRIBUTE",
+        "ROUND_ROBIN",
+        "CONSISTENT_HASH",
         "REPLICAS",
         "OPTIONS",
         "LIKE",

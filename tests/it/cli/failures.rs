@@ -26,7 +26,7 @@ fn a_wrong_query_is_2_with_its_place() {
 
 #[test]
 fn a_statement_that_is_not_built_yet_is_named() {
-    run(["DROP TABLE t"]).fails(2, &["error[TM0900]", "not implemented yet"]);
+    run(["REFRESH MATERIALIZED VIEW v"]).fails(2, &["error[TM0900]", "not implemented yet"]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_bad_csv_value_names_line_and_column() {
 fn a_short_record_far_down_is_found() {
     let place = Place::new();
     place.file("far.csv", long_csv(60_000, "60000\n"));
-    let query = "FROM 'far.csv' |> AGGREGATE COUNT(*) AS c";
+    let query = "FROM 'far.csv' |> AGGREGATE COUNT(price) AS c";
     place
         .run([query])
         .fails(3, &["TM0712", "far.csv", "line 60002"]);
