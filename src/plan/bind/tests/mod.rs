@@ -29,6 +29,7 @@ use super::{Binding, Bound, Files, bind};
 use crate::catalog::{Catalog, Entry, View};
 use crate::error::{Error, Result};
 use crate::plan::Parameters;
+use crate::plan::decorrelate::{Which, decorrelate};
 
 /// Only `orders.csv` exists.
 struct OneFile;
@@ -209,12 +210,13 @@ fn run_here(text: &str, parameters: &Parameters) -> Result<(Vec<String>, Vec<Str
         false,
     );
     let context = SessionContext::new_with_config(config);
+    let plan = decorrelate(&query.plan, Which::Stubborn)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     let batches = runtime
         .block_on(async {
-            let frame = context.execute_logical_plan(query.plan).await?;
+            let frame = context.execute_logical_plan(plan).await?;
             frame.collect().await
         })
         .map_err(Error::from)?;
