@@ -237,9 +237,11 @@ fn many_queries_share_the_memory() {
         for text in QUERIES.map(|text| text.replace("tick", "abs")) {
             let engine = &engine;
             scope.spawn(move || {
-                let rows =
-                    answer::rows(engine, &text).unwrap_or_else(|error| panic!("{text}: {error}"));
-                assert_eq!(rows.rows.len() as i64, ROWS, "{text}");
+                // All rows, or the limit that the others already fill: never fewer rows, never another error.
+                match answer::rows(engine, &text) {
+                    Ok(rows) => assert_eq!(rows.rows.len() as i64, ROWS, "{text}"),
+                    Err(error) => assert!(error.to_string().contains("TM0506"), "{text}: {error}"),
+                }
             });
         }
     });
