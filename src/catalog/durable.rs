@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray, StringViewArray, UInt64Array};
@@ -21,6 +20,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::files::{FileTable, PSEUDO, pushdown};
 use super::filter::PhysicalFilter;
+use super::scan::{Planned, external};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::parquet::ParquetFile;
 use crate::file::table::{Origin, ScanFile};
@@ -92,14 +92,14 @@ impl SnapshotTable {
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             let condition = state.create_physical_expr(filter, &schema)?;
-            let filter = PhysicalFilter::new(&condition, true, &self.schema).map_err(outside)?;
+            let filter = PhysicalFilter::new(&condition, true, &self.schema).map_err(external)?;
             segments = self.prune(segments, filters, &filter, &mut pruned);
         } else {
             let all = segments.len();
             pruned.0.push(("segments", all, all));
         }
         let files = segments.iter().map(|segment| self.file(segment));
-        let files = files.collect::<Result<Vec<_>>>().map_err(outside)?;
+        let files = files.collect::<Result<Vec<_>>>().map_err(external)?;
         let name = format!(
             "{} version {} ({pruned})",
             self.table.name, self.table.snapshot.version
@@ -385,14 +385,6 @@ impl Bounds for LogBounds<'_> {
         Some(stats::row_counts(&self.statistics))
     }
 }
-
-fn outside(error: Error) -> datafusion::error::DataFusionError {
-    datafusion::error::DataFusionError::External(Box::new(error))
-}
-
-/// A plan that comes later, as DataFusion wants it; ours is there at once.
-type Planned<'future> =
-    Pin<Box<dyn Future<Output = DataFusionResult<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 impl TableProvider for SnapshotTable {
     fn schema(&self) -> SchemaRef {

@@ -2,6 +2,7 @@
 //! by itself, one file after the other, which is what DataFusion's executor does with it.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -27,6 +28,10 @@ use super::filter::PhysicalFilter;
 use crate::error::{Error, Result};
 use crate::file::table::{FilePart, ScanFile, TableRequest};
 use crate::file::{RowFilter, schema_of};
+
+/// The plan of a scan, which DataFusion lets come later; ours are there at once.
+pub(super) type Planned<'future> =
+    Pin<Box<dyn Future<Output = DataFusionResult<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 /// Reads some columns and the rows that pass a filter.
 #[derive(Debug, Clone)]
@@ -245,7 +250,7 @@ impl ExecutionPlan for TableScanExec {
     }
 }
 
-fn external(error: Error) -> DataFusionError {
+pub(super) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 

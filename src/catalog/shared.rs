@@ -1,15 +1,14 @@
 //! Rows that one query makes and several others read: the input of TEE and FORK, computed once.
 
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+
+use super::scan::Planned;
 
 /// A table that is filled after it was planned with, and before what reads it runs.
 #[derive(Debug)]
@@ -31,9 +30,6 @@ impl SharedRows {
         self.rows.get_or_init(|| rows);
     }
 }
-
-type Planned<'future> =
-    Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 impl TableProvider for SharedRows {
     fn schema(&self) -> SchemaRef {

@@ -8,7 +8,6 @@ mod paths;
 mod statistics;
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -19,7 +18,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::scan::{Predicate, TableScanExec};
+use super::scan::{Planned, Predicate, TableScanExec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::DataFile;
 use crate::file::csv::{CsvFile, CsvOptions, OptionValue};
@@ -194,10 +193,6 @@ impl FileTable {
         }
     }
 }
-
-/// A plan that comes later, as DataFusion wants it; ours is there at once.
-type Planned<'future> =
-    Pin<Box<dyn Future<Output = DataFusionResult<Arc<dyn ExecutionPlan>>> + Send + 'future>>;
 
 impl TableProvider for FileTable {
     fn schema(&self) -> SchemaRef {
