@@ -1,8 +1,8 @@
 //! Pipe operators.
 
 use super::{
-    Argument, Expr, GroupBy, Ident, Join, Limit, NamedWindow, OptionSetting, OrderItem, Path, Pivot,
-    Query, SelectItem, SelectShape, SetOperator, SortOrder, TableSample, TableTarget, With,
+    Argument, Expr, GroupBy, Ident, Join, Limit, NamedWindow, OptionSetting, OrderItem, Path,
+    Pivot, Query, SelectItem, SelectShape, SetOperator, SortOrder, TableSample, TableTarget, With,
 };
 use crate::error::Span;
 
