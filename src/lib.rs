@@ -27,7 +27,7 @@ pub use datafusion;
 pub use engine::{
     Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Histogram,
     Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, Rows, ScalarFn, Statement,
-    Summary, Table, Value,
+    Summary, Syntax, Table, Value,
 };
 pub use file::type_name;
 

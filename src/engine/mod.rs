@@ -18,6 +18,7 @@ mod result;
 mod script;
 mod sql;
 mod steps;
+mod syntax;
 mod tables;
 
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
 pub use register::FileSource;
 pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
+pub use syntax::Syntax;
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///

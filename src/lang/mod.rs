@@ -8,6 +8,7 @@
 pub(crate) mod ast;
 mod blocks;
 mod diagnose;
+pub(crate) mod json;
 mod later;
 mod lex;
 mod literal;
