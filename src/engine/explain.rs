@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{Engine, Rows, first, query};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ use crate::exec::graph::{After, Pipeline, PipelineGraph};
 use crate::exec::memory::{Share, size_text};
 use crate::exec::metrics::{PipelineMetrics, StepMetrics};
 use crate::exec::{self, Execution};
-use crate::plan::bind::Step;
+use crate::plan::bind::{Bound, Step};
 use crate::plan::{self, BoundQuery};
 
 /// What to say of a query.
@@ -101,8 +101,29 @@ fn steps_text(engine: &Engine, steps: &[Step], analyze: bool) -> Result<String> 
     Ok(text)
 }
 
+/// The columns of an EXPLAIN statement's rows.
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]))
+}
+
+/// What a check gives for EXPLAIN.
+pub(super) fn no_lines() -> Rows {
+    Rows::ready(schema(), Vec::new())
+}
+
+/// TM0315 for what no query stands in.
+pub(super) fn explainable(bound: &Bound) -> Result<()> {
+    match bound {
+        Bound::Query(_) | Bound::CreateView { .. } | Bound::Steps(_) => Ok(()),
+        Bound::CreateExternalTable { .. } | Bound::Table(_) | Bound::Explain { .. } => {
+            let message = "EXPLAIN takes a query";
+            Err(Error::new(ErrorKind::Input, "TM0315", message))
+        }
+    }
+}
+
 fn lines(text: &str) -> Result<Rows> {
-    let schema = Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]));
+    let schema = schema();
     let lines = StringArray::from(text.lines().collect::<Vec<_>>());
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lines)])?;
     Ok(Rows::ready(schema, vec![batch]))

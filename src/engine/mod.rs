@@ -3,8 +3,10 @@
 //! `query.rs` is the walk of every text; the other files are what a program puts in (parameters, tables, functions) and takes
 //! out (rows, handles, plans).
 
+mod check;
 mod config;
 mod deadline;
+mod dry;
 mod explain;
 mod functions;
 mod map_reduce;
@@ -21,7 +23,7 @@ mod steps;
 mod tables;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -36,6 +38,7 @@ use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang;
 use crate::plan::optimize::{PlanSettings, session_state};
 
+pub use check::{Checked, CheckedStatement};
 pub use config::Builder;
 pub use explain::Explain;
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
@@ -74,6 +77,8 @@ struct Shared {
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
+    /// Statements are only looked at: see [`Engine::dry`].
+    is_dry: bool,
 }
 
 /// One statement of a parsed text.
@@ -180,7 +185,32 @@ impl Engine {
             runtime: Arc::default(),
             foreign_tables: AtomicBool::new(false),
             running: Mutex::default(),
+            is_dry: false,
         })))
+    }
+
+    /// An engine with the names of this one whose statements run nothing: they make names known, in a catalog of its own.
+    fn dry(&self) -> Engine {
+        let shared = &self.0;
+        Engine(Arc::new(Shared {
+            catalog: shared.catalog.copy(),
+            state: shared.state.clone(),
+            settings: shared.settings.clone(),
+            pool: Arc::clone(&shared.pool),
+            runtime: Arc::clone(&shared.runtime),
+            budget: Arc::clone(&shared.budget),
+            disk: Arc::clone(&shared.disk),
+            deadlines: Arc::clone(&shared.deadlines),
+            counters: Arc::clone(&shared.counters),
+            kept: Mutex::default(),
+            foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
+            running: Mutex::default(),
+            is_dry: true,
+        }))
+    }
+
+    fn is_dry(&self) -> bool {
+        self.0.is_dry
     }
 
     /// Parses a text of statements separated by `;`. Nothing is looked up and nothing runs.

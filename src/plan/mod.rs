@@ -22,6 +22,8 @@ pub(crate) struct Parameters {
     pub(crate) positional: Vec<ScalarValue>,
     /// The module whose statements run: what they name is looked for there first.
     pub(crate) module: Option<String>,
+    /// Nothing will run: a parameter without a value is a NULL.
+    pub(crate) absent_are_null: bool,
 }
 
 /// A query whose names are resolved. Inside the plan every column has a unique name of its own; `columns` holds the names that
