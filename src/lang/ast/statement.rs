@@ -1,0 +1,245 @@
+//! Statements, and the tables that some of them make or change.
+
+use super::{Expr, Ident, OptionSetting, Path, Query, StringLiteral, TypeName};
+use crate::error::Span;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    pub kind: StatementKind,
+    /// `@{…}` in front.
+    pub hints: Vec<OptionSetting>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatementKind {
+    Query(Query),
+    Explain(Explain),
+    CreateTable(CreateTable),
+    CreateView(CreateView),
+    CreateExternalTable(CreateExternalTable),
+    CreateConstant(CreateConstant),
+    CreateFunction(CreateFunction),
+    CreateTableFunction(CreateTableFunction),
+    Insert(Insert),
+    Table(TableStatement),
+    Drop(Drop),
+    Declare(Declare),
+    DeclareParameter(DeclareParameter),
+    /// `SET x = e`, `SET (x, y) = (a, b)`
+    SetVariables {
+        names: Vec<Ident>,
+        values: Vec<Expr>,
+    },
+    /// `SET @@name = value`
+    SetSetting {
+        name: Ident,
+        value: Expr,
+    },
+    /// `IF … THEN … [ELSEIF … THEN …] [ELSE …] END IF`
+    If {
+        branches: Vec<(Expr, Vec<Statement>)>,
+        otherwise: Vec<Statement>,
+    },
+    /// `ASSERT condition [AS 'message']`
+    Assert {
+        condition: Expr,
+        message: Option<StringLiteral>,
+    },
+    /// `IMPORT MODULE 'path' [AS name]`
+    Import {
+        path: StringLiteral,
+        name: Option<Ident>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateConstant {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub value: Expr,
+}
+
+/// `CREATE TEMP FUNCTION f(a INT64) [RETURNS T] AS (body)`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateFunction {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub params: Vec<FunctionParam>,
+    pub returns: Option<TypeName>,
+    pub body: Expr,
+}
+
+/// `CREATE TEMP TABLE FUNCTION f(t ANY TABLE, n INT64) AS query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTableFunction {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub params: Vec<FunctionParam>,
+    pub body: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionParam {
+    pub name: Ident,
+    pub kind: ParamKind,
+    pub default: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamKind {
+    Typed(TypeName),
+    /// `ANY TYPE`
+    AnyType,
+    /// `ANY TABLE`
+    AnyTable,
+}
+
+/// `INSERT INTO t [(columns)] query`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    pub target: InsertTarget,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct InsertTarget {
+    pub name: Path,
+    /// By position without any.
+    pub columns: Vec<Ident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drop {
+    pub kind: DropKind,
+    pub if_exists: bool,
+    pub name: Path,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropKind {
+    Table,
+    View,
+    Function,
+    TableFunction,
+    Constant,
+}
+
+/// `DECLARE x, y T DEFAULT e`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declare {
+    pub names: Vec<Ident>,
+    pub data_type: Option<TypeName>,
+    pub default: Option<Expr>,
+}
+
+/// `DECLARE PARAMETER @p T DEFAULT e`
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclareParameter {
+    /// Without the `@`.
+    pub name: Ident,
+    pub data_type: TypeName,
+    pub default: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    pub analyze: bool,
+    pub statement: Box<Statement>,
+}
+
+/// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [layout] [AS query]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    pub target: TableTarget,
+    /// `None` in the pipe operator, whose input it is, and for an empty table.
+    pub query: Option<Query>,
+}
+
+/// A table to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableTarget {
+    pub or_replace: bool,
+    pub temporary: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    /// As the query has them without any.
+    pub columns: Vec<ColumnDefinition>,
+    pub layout: TableLayout,
+}
+
+/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TableLayout {
+    pub partition_by: Vec<Ident>,
+    pub cluster_by: Vec<Ident>,
+    pub shard_key: Vec<Ident>,
+    pub shards: u64,
+}
+
+impl TableLayout {
+    pub fn is_empty(&self) -> bool {
+        self.partition_by.is_empty() && self.cluster_by.is_empty() && self.shard_key.is_empty()
+    }
+}
+
+/// What changes a durable table, but for INSERT and DROP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableStatement {
+    pub table: Path,
+    pub kind: TableStatementKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableStatementKind {
+    /// `DELETE FROM t WHERE condition`
+    Delete(Expr),
+    Truncate,
+    Optimize,
+    Vacuum {
+        retain_hours: Option<u64>,
+    },
+    Restore(AsOf),
+    /// Compares every segment with its checksum.
+    Verify,
+    /// `ALTER TABLE t ADD COLUMN c STRING`
+    AddColumn(ColumnDefinition),
+}
+
+/// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`
+#[derive(Debug, Clone, PartialEq)]
+pub enum AsOf {
+    Version(Expr),
+    Time(Expr),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateView {
+    pub or_replace: bool,
+    pub temporary: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateExternalTable {
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub name: Path,
+    pub columns: Vec<ColumnDefinition>,
+    /// `STORED AS CSV`, upper case as a keyword is: the word as written.
+    pub stored_as: Option<Ident>,
+    pub location: Option<StringLiteral>,
+    pub options: Vec<OptionSetting>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDefinition {
+    pub name: Ident,
+    pub data_type: TypeName,
+    pub not_null: bool,
+}
