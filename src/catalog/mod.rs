@@ -42,7 +42,19 @@ pub(crate) struct View {
     pub(crate) plan: LogicalPlan,
     /// The names of the plan's columns, in order.
     pub(crate) names: Vec<String>,
+    pub(crate) sources: Sources,
 }
+
+/// What a scan reads, as the user calls it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ScanSource {
+    Table(String),
+    /// The path or pattern as written.
+    File(String),
+}
+
+/// What the scans of a plan read, by the name that each has in the plan.
+pub(crate) type Sources = HashMap<String, ScanSource>;
 
 /// A change of a table that becomes visible with others.
 #[derive(Debug)]

@@ -34,9 +34,8 @@ pub(super) fn note(engine: &Engine, bound: Bound) -> Result<Outcome> {
         }
         Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => query::name(engine, bound),
         Bound::Table(change) => note_change(engine, &change),
-        Bound::Explain { statement, .. } => {
-            explain::explainable(&statement)?;
-            Ok(Outcome::Rows(explain::no_lines()))
+        Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
+            explain::checked(&bound).map(Outcome::Rows)
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn run_statement(
     let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
     let outcome = match engine.is_dry() {
         true => dry::note(engine, binding.bound),
-        false => carry_out(engine, binding.bound),
+        false => carry_out(engine, binding.bound, text),
     };
     Ok(outcome?.with_warnings(binding.warnings))
 }
@@ -69,25 +69,15 @@ fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Ar
     Ok((rows, execution))
 }
 
-fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
+fn carry_out(engine: &Engine, bound: Bound, text: &str) -> Result<Outcome> {
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
         Bound::Steps(steps) => steps::run(engine, steps),
         Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => name(engine, bound),
         Bound::Table(change) => tables::run(engine, *change),
-        Bound::Explain { analyze, statement } => match *statement {
-            Bound::Query(query) | Bound::CreateView { query, .. } => {
-                explain::rows(engine, &query, analyze).map(Outcome::Rows)
-            }
-            Bound::Steps(steps) => explain::steps(engine, &steps, analyze).map(Outcome::Rows),
-            Bound::CreateExternalTable { .. } | Bound::Table(_) | Bound::Explain { .. } => {
-                Err(Error::new(
-                    crate::error::ErrorKind::Input,
-                    "TM0315",
-                    "EXPLAIN takes a query",
-                ))
-            }
-        },
+        Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
+            explain::run(engine, bound, text)
+        }
     }
 }
 
@@ -104,6 +94,7 @@ pub(super) fn name(engine: &Engine, bound: Bound) -> Result<Outcome> {
             let view = View {
                 plan: query.plan,
                 names: columns.map(|column| column.name).collect(),
+                sources: query.sources,
             };
             let entry = Entry::View(Arc::new(view));
             (name, or_replace, if_not_exists, entry)

@@ -3,6 +3,7 @@
 pub(crate) mod assert;
 pub(crate) mod bind;
 mod decorrelate;
+pub(crate) mod lineage;
 pub(crate) mod lower;
 pub(crate) mod optimize;
 pub(crate) mod places;
@@ -13,6 +14,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use crate::catalog::Sources;
 use places::Places;
 
 /// The values of `@name` and `?`.
@@ -34,6 +36,7 @@ pub(crate) struct BoundQuery {
     pub(crate) columns: Vec<OutputColumn>,
     /// Where in the text its expressions stand.
     pub(crate) places: Places,
+    pub(crate) sources: Sources,
 }
 
 /// The columns of a query's rows under the names that the user sees. Whether NULL can occur is the plan's guess: a reader must

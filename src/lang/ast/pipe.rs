@@ -1,8 +1,9 @@
 //! Pipe operators.
 
 use super::{
-    Argument, Expr, GroupBy, Ident, Join, Limit, NamedWindow, OptionSetting, OrderItem, Path,
-    Pivot, Query, SelectItem, SelectShape, SetOperator, SortOrder, TableSample, TableTarget, With,
+    Argument, Expr, GroupBy, Ident, InsertTarget, Join, Limit, NamedWindow, OptionSetting,
+    OrderItem, Path, Pivot, Query, SelectItem, SelectShape, SetOperator, SortOrder, TableSample,
+    TableTarget, With,
 };
 use crate::error::Span;
 
