@@ -21,6 +21,20 @@ impl Span {
         Span { start, end }
     }
 
+    /// The line and the column of its first byte in `text`, from 1; columns are counted in characters.
+    ///
+    /// ```
+    /// use tidemill::Span;
+    /// assert_eq!(Span::new(9, 10).line_and_column("FROM é\n|> WHERE"), (2, 2));
+    /// ```
+    pub fn line_and_column(self, text: &str) -> (usize, usize) {
+        let start = text.floor_char_boundary(self.start);
+        let before = text.get(..start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |position| position + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+
     /// The smallest range that holds both.
     #[must_use]
     pub fn to(self, other: Span) -> Span {

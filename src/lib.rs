@@ -25,9 +25,10 @@ pub use arrow;
 pub use datafusion;
 
 pub use engine::{
-    Builder, Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Histogram,
-    Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, Rows, ScalarFn, Statement,
-    Summary, Syntax, Table, Value,
+    Builder, Checked, CheckedStatement, ColumnLineage, Emit, Engine, Explain, FileSource,
+    FunctionArgument, FunctionResult, Histogram, Measured, Metrics, Outcome, ParamMap, Params,
+    Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary, Syntax,
+    Table, Value,
 };
 pub use file::type_name;
 

@@ -13,7 +13,7 @@ mod session;
 mod settings;
 pub(crate) mod shared;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arrow::datatypes::SchemaRef;
@@ -23,7 +23,7 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::database::Database;
+use crate::table::database::{Database, DurableTable};
 use durable::SnapshotTable;
 pub(crate) use functions::Functions;
 pub(crate) use session::{DeclaredParameter, Macro, Session, SessionValue};
@@ -42,7 +42,19 @@ pub(crate) struct View {
     pub(crate) plan: LogicalPlan,
     /// The names of the plan's columns, in order.
     pub(crate) names: Vec<String>,
+    pub(crate) sources: Sources,
 }
+
+/// What a scan reads, as the user calls it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ScanSource {
+    Table(String),
+    /// The path or pattern as written.
+    File(String),
+}
+
+/// What the scans of a plan read, by the name that each has in the plan.
+pub(crate) type Sources = HashMap<String, ScanSource>;
 
 /// A change of a table that becomes visible with others.
 #[derive(Debug)]
@@ -123,7 +135,7 @@ pub(crate) fn rows_in_memory(
     Some((table.schema(), batches))
 }
 
-fn exists_already(name: &str) -> Error {
+pub(crate) fn exists_already(name: &str) -> Error {
     Error::new(
         ErrorKind::Input,
         "TM0702",
@@ -136,9 +148,11 @@ fn exists_already(name: &str) -> Error {
 #[derive(Debug)]
 pub(crate) struct Catalog {
     entries: RwLock<HashMap<String, Entry>>,
-    functions: Functions,
+    functions: Arc<Functions>,
     /// Where tables outlive the session.
-    database: OnceLock<Database>,
+    database: OnceLock<Arc<Database>>,
+    /// Tables of the database that this catalog does not see, in lower case: a check of their DROP left them where they are.
+    hidden: RwLock<HashSet<String>>,
     session: RwLock<Arc<Session>>,
 }
 
@@ -146,10 +160,47 @@ impl Catalog {
     pub(crate) fn new() -> Result<Self> {
         Ok(Catalog {
             entries: RwLock::default(),
-            functions: Functions::new()?,
+            functions: Arc::new(Functions::new()?),
             database: OnceLock::new(),
+            hidden: RwLock::default(),
             session: RwLock::default(),
         })
+    }
+
+    /// The same names once more: what is put into the copy, nobody else sees. Functions and the database are shared.
+    pub(crate) fn copy(&self) -> Self {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        Catalog {
+            entries: RwLock::new(entries.clone()),
+            functions: Arc::clone(&self.functions),
+            database: self.database.clone(),
+            hidden: RwLock::new(hidden.clone()),
+            session: RwLock::new(self.session()),
+        }
+    }
+
+    /// Puts in what `other`, a copy that went another way, has and this one has not.
+    pub(crate) fn add_missing(&self, other: &Catalog) {
+        let theirs = other.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, entry) in theirs.iter() {
+            entries.entry(name.clone()).or_insert_with(|| entry.clone());
+        }
+        drop(entries);
+        let session = other.session();
+        self.change_session(|own| own.add_missing(&session));
+    }
+
+    /// A table of the database is no longer seen here.
+    pub(crate) fn hide(&self, name: &str) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        hidden.insert(name.to_ascii_lowercase());
+    }
+
+    fn is_hidden(&self, name: &str) -> bool {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        hidden.contains(&name.to_ascii_lowercase())
     }
 
     pub(crate) fn functions(&self) -> &Functions {
@@ -158,11 +209,11 @@ impl Catalog {
 
     /// From now on tables are kept in a directory, unless they are temporary.
     pub(crate) fn keep_in(&self, database: Database) {
-        self.database.get_or_init(|| database);
+        self.database.get_or_init(|| Arc::new(database));
     }
 
     pub(crate) fn database(&self) -> Option<&Database> {
-        self.database.get()
+        self.database.get().map(Arc::as_ref)
     }
 
     /// What the session said so far; what it says later does not change it.
@@ -180,11 +231,16 @@ impl Catalog {
         if let Some(entry) = self.find_in_session(name)? {
             return Ok(Some(entry));
         }
-        let Some(database) = self.database.get() else {
-            return Ok(None);
-        };
-        let table = database.find(name)?;
+        let table = self.find_kept(name)?;
         Ok(table.map(|table| Entry::Table(Arc::new(SnapshotTable::new(table, false)))))
+    }
+
+    /// The table of the database that has this name now.
+    pub(crate) fn find_kept(&self, name: &str) -> Result<Option<DurableTable>> {
+        match self.database() {
+            Some(database) if !self.is_hidden(name) => database.find(name),
+            _ => Ok(None),
+        }
     }
 
     /// The entry of a name: the same spelling first, then the same letters in any case; two such are TM0206.
@@ -264,8 +320,9 @@ impl Catalog {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<String> = entries.keys().cloned().collect();
         // A directory that cannot be listed says so when a table of it is read.
-        let kept = self.database.get().map(Database::names);
-        names.extend(kept.and_then(Result::ok).unwrap_or_default());
+        let kept = self.database().map(Database::names);
+        let kept = kept.and_then(Result::ok).unwrap_or_default();
+        names.extend(kept.into_iter().filter(|name| !self.is_hidden(name)));
         names.sort();
         names.dedup();
         names

@@ -50,6 +50,28 @@ pub(crate) struct Macro<Body> {
 }
 
 impl Session {
+    /// Puts in what another session has and this one has not.
+    pub(crate) fn add_missing(&mut self, other: &Session) {
+        for value in &other.values {
+            if self.value(&value.name).is_none() {
+                self.values.push(value.clone());
+            }
+        }
+        for parameter in &other.parameters {
+            if self.parameter(&parameter.name).is_none() {
+                self.parameters.push(parameter.clone());
+            }
+        }
+        for (name, function) in &other.functions {
+            let own = self.functions.entry(name.clone());
+            own.or_insert_with(|| Arc::clone(function));
+        }
+        for (name, function) in &other.table_functions {
+            let own = self.table_functions.entry(name.clone());
+            own.or_insert_with(|| Arc::clone(function));
+        }
+    }
+
     pub(crate) fn value(&self, name: &str) -> Option<&SessionValue> {
         let mut values = self.values.iter();
         values.find(|value| value.name.eq_ignore_ascii_case(name))

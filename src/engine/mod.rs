@@ -3,8 +3,10 @@
 //! `query.rs` is the walk of every text; the other files are what a program puts in (parameters, tables, functions) and takes
 //! out (rows, handles, plans).
 
+mod check;
 mod config;
 mod deadline;
+mod dry;
 mod explain;
 mod functions;
 mod map_reduce;
@@ -22,7 +24,7 @@ mod syntax;
 mod tables;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -34,11 +36,12 @@ use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
 use crate::exec::spill::{self, Disk, SpillSpace};
 use crate::exec::{CancelToken, RunContext, task_within};
-use crate::lang;
+use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
 
+pub use check::{Checked, CheckedStatement};
 pub use config::Builder;
-pub use explain::Explain;
+pub use explain::{ColumnLineage, Explain, Measured, QueryStep, SourceColumn};
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
@@ -76,6 +79,8 @@ struct Shared {
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<CancelToken>>,
+    /// Statements are only looked at: see [`Engine::dry`].
+    is_dry: bool,
 }
 
 /// One statement of a parsed text.
@@ -105,6 +110,65 @@ impl Statement {
     pub fn span(&self) -> crate::error::Span {
         self.parsed.span
     }
+
+    /// Where the steps of its query stand in the whole text: what is before the first `|>`, then each pipe operator. Nothing
+    /// where the statement has no query.
+    pub fn steps(&self) -> Vec<crate::error::Span> {
+        self.parsed
+            .query()
+            .map(ast::Query::steps)
+            .unwrap_or_default()
+    }
+
+    /// The first `count` steps of its query as a statement of their own: what is cut before a `|>` is a query again. Where the
+    /// statement stores the query's rows, the prefix gives them instead; where the last step of the prefix stores them, it does.
+    ///
+    /// ```
+    /// use tidemill::{Engine, ParamMap};
+    /// let engine = Engine::in_memory()?;
+    /// let text = "CREATE TABLE t AS FROM (VALUES (1), (2)) AS v (n) |> WHERE n > 1 |> SELECT n + nothing";
+    /// let statement = engine.statements(text).unwrap().remove(0);
+    /// assert_eq!(statement.steps().len(), 3);
+    /// let start = statement.prefix(2)?;
+    /// assert_eq!(start.text(), "FROM (VALUES (1), (2)) AS v (n) |> WHERE n > 1");
+    /// engine.run(&start, &ParamMap::new())?;
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// TM0315 where the statement has no query, or not so many steps.
+    pub fn prefix(&self, count: usize) -> Result<Statement> {
+        let refuse = |message: String| Err(Error::input("TM0315", message, self.parsed.span));
+        let Some(query) = self.parsed.query() else {
+            return refuse("only a query has steps".to_string());
+        };
+        let steps = query.steps();
+        let (Some(first), Some(last)) = (steps.first(), count.checked_sub(1)) else {
+            return refuse("the first step has the number 1".to_string());
+        };
+        let Some(last) = steps.get(last) else {
+            let message = format!("there is no step {count}: the query has {}", steps.len());
+            return refuse(message);
+        };
+        let mut query = query.clone();
+        query.pipes.truncate(count - 1);
+        query.span = trimmed(&self.text, first.to(*last));
+        Ok(Statement {
+            parsed: ast::Statement {
+                span: query.span,
+                kind: ast::StatementKind::Query(query),
+                hints: self.parsed.hints.clone(),
+            },
+            text: Arc::clone(&self.text),
+            double_quotes_are_strings: self.double_quotes_are_strings,
+        })
+    }
+}
+
+/// The span without the blanks at its end.
+fn trimmed(text: &str, span: crate::error::Span) -> crate::error::Span {
+    let written = text.get(span.start..span.end).unwrap_or_default();
+    crate::error::Span::new(span.start, span.start + written.trim_end().len())
 }
 
 impl Engine {
@@ -182,7 +246,32 @@ impl Engine {
             runtime: Arc::default(),
             foreign_tables: AtomicBool::new(false),
             running: Mutex::default(),
+            is_dry: false,
         })))
+    }
+
+    /// An engine with the names of this one whose statements run nothing: they make names known, in a catalog of its own.
+    fn dry(&self) -> Engine {
+        let shared = &self.0;
+        Engine(Arc::new(Shared {
+            catalog: shared.catalog.copy(),
+            state: shared.state.clone(),
+            settings: shared.settings.clone(),
+            pool: Arc::clone(&shared.pool),
+            runtime: Arc::clone(&shared.runtime),
+            budget: Arc::clone(&shared.budget),
+            disk: Arc::clone(&shared.disk),
+            deadlines: Arc::clone(&shared.deadlines),
+            counters: Arc::clone(&shared.counters),
+            kept: Mutex::default(),
+            foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
+            running: Mutex::default(),
+            is_dry: true,
+        }))
+    }
+
+    fn is_dry(&self) -> bool {
+        self.0.is_dry
     }
 
     /// Parses a text of statements separated by `;`. Nothing is looked up and nothing runs.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, explain, result, script, steps, tables};
+use super::{Engine, Outcome, Rows, Summary, config, dry, explain, result, script, steps, tables};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution};
@@ -25,7 +25,11 @@ pub(super) fn run_statement(
         return Ok(outcome);
     }
     let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
-    Ok(carry_out(engine, binding.bound)?.with_warnings(binding.warnings))
+    let outcome = match engine.is_dry() {
+        true => dry::note(engine, binding.bound),
+        false => carry_out(engine, binding.bound, text),
+    };
+    Ok(outcome?.with_warnings(binding.warnings))
 }
 
 /// Syntax tree to logical plan.
@@ -65,70 +69,48 @@ fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Ar
     Ok((rows, execution))
 }
 
-fn carry_out(engine: &Engine, bound: Bound) -> Result<Outcome> {
-    if let Bound::CreateView {
-        name,
-        if_not_exists: true,
-        ..
-    }
-    | Bound::CreateExternalTable {
-        name,
-        if_not_exists: true,
-        ..
-    } = &bound
-        && engine.catalog().find(name)?.is_some()
-    {
-        return Ok(Outcome::Done(Summary::new(0)));
-    }
+fn carry_out(engine: &Engine, bound: Bound, text: &str) -> Result<Outcome> {
     match bound {
         Bound::Query(query) => answer(engine, &query).map(Outcome::Rows),
         Bound::Steps(steps) => steps::run(engine, steps),
+        Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => name(engine, bound),
+        Bound::Table(change) => tables::run(engine, *change),
+        Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
+            explain::run(engine, bound, text)
+        }
+    }
+}
+
+/// Puts a view or a table of files under its name.
+pub(super) fn name(engine: &Engine, bound: Bound) -> Result<Outcome> {
+    let (name, or_replace, if_not_exists, entry) = match bound {
         Bound::CreateView {
             name,
             or_replace,
+            if_not_exists,
             query,
-            ..
         } => {
-            let names = query
-                .columns
-                .into_iter()
-                .map(|column| column.name)
-                .collect();
+            let columns = query.columns.into_iter();
             let view = View {
                 plan: query.plan,
-                names,
+                names: columns.map(|column| column.name).collect(),
+                sources: query.sources,
             };
-            engine
-                .catalog()
-                .insert(&name, Entry::View(Arc::new(view)), or_replace)?;
-            Ok(Outcome::Done(Summary::new(0)))
+            let entry = Entry::View(Arc::new(view));
+            (name, or_replace, if_not_exists, entry)
         }
         Bound::CreateExternalTable {
             name,
             or_replace,
+            if_not_exists,
             provider,
-            ..
-        } => {
-            engine
-                .catalog()
-                .insert(&name, Entry::Table(provider), or_replace)?;
-            Ok(Outcome::Done(Summary::new(0)))
-        }
-        Bound::Table(change) => tables::run(engine, *change),
-        Bound::Explain { analyze, statement } => match *statement {
-            Bound::Query(query) | Bound::CreateView { query, .. } => {
-                explain::rows(engine, &query, analyze).map(Outcome::Rows)
-            }
-            Bound::Steps(steps) => explain::steps(engine, &steps, analyze).map(Outcome::Rows),
-            Bound::CreateExternalTable { .. } | Bound::Table(_) | Bound::Explain { .. } => {
-                Err(Error::new(
-                    crate::error::ErrorKind::Input,
-                    "TM0315",
-                    "EXPLAIN takes a query",
-                ))
-            }
-        },
+        } => (name, or_replace, if_not_exists, Entry::Table(provider)),
+        _ => return Err(Error::bug("a statement that names nothing")),
+    };
+    if !(if_not_exists && engine.catalog().find(&name)?.is_some()) {
+        engine.catalog().insert(&name, entry, or_replace)?;
     }
+    Ok(Outcome::Done(Summary::new(0)))
 }
 
 /// The rows of a bound query.

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use super::query::{FilesOnDisk, answer, on_planner_stack, run_statement};
-use super::{Engine, Outcome, Summary};
+use super::{Engine, Outcome, Summary, dry};
 use crate::catalog::{DeclaredParameter, Macro, SessionValue, Setting};
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::lang;
@@ -60,6 +60,21 @@ pub(super) fn run(
     Ok(Some(Outcome::Done(Summary::new(0))))
 }
 
+/// Whether a condition of IF can be one.
+pub(super) fn check_condition(
+    engine: &Engine,
+    condition: &ast::Expr,
+    text: &Arc<str>,
+    parameters: &Parameters,
+) -> Result<()> {
+    let script = Script {
+        engine,
+        text,
+        parameters,
+    };
+    script.holds(condition).map(|_| ())
+}
+
 impl Script<'_> {
     fn choose(
         self,
@@ -107,6 +122,9 @@ impl Script<'_> {
         let query: BoundQuery = on_planner_stack(|| {
             bind_values(exprs, self.text, catalog, &FilesOnDisk, self.parameters)
         })?;
+        if self.engine.is_dry() {
+            return dry::known_values(&query);
+        }
         let place = exprs.first().map_or(Span::default(), |(expr, _)| expr.span);
         let batches = answer(self.engine, &query)
             .and_then(|rows| rows.collect::<Result<Vec<_>>>())
@@ -172,7 +190,7 @@ impl Script<'_> {
             Some((_, value)) => {
                 crate::plan::bind::as_declared(value, &parameter, name.span)?;
             }
-            None if parameter.default.is_none() => {
+            None if parameter.default.is_none() && !self.parameters.absent_are_null => {
                 let message = format!("the parameter @{} needs a value", name.text);
                 return Err(Error::input("TM0601", message, name.span).hint(format!(
                     "pass it: --param {}=…, or give it a DEFAULT",
@@ -244,7 +262,7 @@ impl Script<'_> {
     }
 
     fn assert(self, condition: &ast::Expr, message: Option<&ast::StringLiteral>) -> Result<()> {
-        if self.holds(condition)? {
+        if self.holds(condition)? || self.engine.is_dry() {
             return Ok(());
         }
         let written = self.text.get(condition.span.start..condition.span.end);
@@ -392,9 +410,12 @@ impl Script<'_> {
                 if let Some(database) = catalog.database()
                     && !view
                     && !dropped
-                    && let Some(table) = database.find(&name)?
+                    && let Some(table) = catalog.find_kept(&name)?
                 {
-                    database.drop_table(&table)?;
+                    match self.engine.is_dry() {
+                        true => catalog.hide(&table.name),
+                        false => database.drop_table(&table)?,
+                    }
                     dropped = true;
                 }
                 if view { "view" } else { "table" }

@@ -7,7 +7,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::{Engine, Rows, query};
-use crate::catalog::Entry;
+use crate::catalog::{Entry, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::places::Places;
 use crate::plan::{BoundQuery, OutputColumn};
@@ -100,6 +100,7 @@ impl Engine {
             plan,
             columns,
             places: Places::default(),
+            sources: Sources::default(),
         })
     }
 }

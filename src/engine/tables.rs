@@ -19,7 +19,7 @@ use crate::table::log::{TableLog, now};
 use crate::table::maintain;
 use crate::table::protocol;
 use crate::table::schema::{ARROW_SCHEMA, Columns};
-use crate::table::snapshot::{Segment, Snapshot};
+use crate::table::snapshot::{Segment, Snapshot, State};
 use crate::table::writer::TableWriter;
 
 /// Makes the change; the rows it wrote or took away.
@@ -141,9 +141,22 @@ pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Res
     let written = writing.write(engine, query);
     // A directory that was made for nothing goes.
     let (rows, adds) = written.inspect_err(|_| log.store.remove_if_empty(&log.directory))?;
+    Ok(Pending {
+        log,
+        commit: Commit {
+            adds,
+            ..creation(new, older.as_ref())
+        },
+        over: older.map(|table| table.snapshot),
+        rows,
+    })
+}
+
+/// The commit that makes a table, without rows.
+fn creation(new: &NewTable, older: Option<&DurableTable>) -> Commit {
     let mut protocol = protocol::needed(&new.columns.stored);
     let (mut removes, mut operation) = (Vec::new(), "CREATE TABLE");
-    if let Some(table) = &older {
+    if let Some(table) = older {
         removes = removed(table.snapshot.segments(), true);
         operation = "CREATE OR REPLACE TABLE";
         // What others may rely on is not taken back.
@@ -151,18 +164,46 @@ pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Res
             protocol = table.snapshot.protocol.clone();
         }
     }
-    Ok(Pending {
+    Commit {
+        protocol: Some(protocol),
+        metadata: Some(metadata(new, older)),
+        removes,
+        ..change_of(operation, json!({}))
+    }
+}
+
+/// What a table that is created would be, without rows; nothing is written.
+pub(super) fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
+    let database = engine.catalog().database();
+    let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
+    let log = database.log(&new.name);
+    let snapshot = folded(&log, State::default(), &creation(new, None), 0)?;
+    Ok(DurableTable {
+        name: new.name.clone(),
         log,
-        commit: Commit {
-            protocol: Some(protocol),
-            metadata: Some(metadata(new, older.as_ref())),
-            adds,
-            removes,
-            ..change_of(operation, json!({}))
-        },
-        over: older.map(|table| table.snapshot),
-        rows,
+        snapshot,
     })
+}
+
+/// What a changed table would be; nothing is written.
+pub(super) fn imagined_after(table: &DurableTable, commit: &Commit) -> Result<DurableTable> {
+    let (snapshot, log) = (&table.snapshot, &table.log);
+    let version = snapshot.version + 1;
+    Ok(DurableTable {
+        snapshot: folded(log, snapshot.state.clone(), commit, version)?,
+        ..table.clone()
+    })
+}
+
+fn folded(
+    log: &TableLog,
+    mut state: State,
+    commit: &Commit,
+    version: u64,
+) -> Result<Arc<Snapshot>> {
+    state.apply(commit);
+    let snapshot = Snapshot::new(version, state, &log.directory)?;
+    Ok(Arc::new(snapshot))
 }
 
 impl Pending {

@@ -49,17 +49,12 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     }
     let is = |token: &Token, word: &str| token.is_word(source.text, word);
     if is(&first, "EXPLAIN") {
-        words = words.get(1..)?;
-        if is(words.first()?, "ANALYZE") {
-            words = words.get(1..)?;
-        }
-        let next = words.first()?;
-        if let Some(word) = ["STEPS", "LINEAGE", "FORMAT"]
-            .iter()
-            .find(|word| is(next, word))
-        {
-            return Some(not_yet(&format!("EXPLAIN {word}"), next.span));
-        }
+        let skipped = [
+            "EXPLAIN", "ANALYZE", "STEPS", "LINEAGE", "FORMAT", "TREE", "JSON",
+        ];
+        let said = words.iter();
+        let said = said.take_while(|token| skipped.iter().any(|word| is(token, word)));
+        words = words.get(said.count()..)?;
     }
     let first = words.first()?;
     let adds_column = is(first, "ALTER")

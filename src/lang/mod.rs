@@ -12,6 +12,7 @@ pub(crate) mod json;
 mod later;
 mod lex;
 mod literal;
+pub(crate) mod outline;
 mod parse;
 mod scan;
 #[cfg(test)]
@@ -31,15 +32,30 @@ pub(crate) struct Options {
     pub double_quotes_are_strings: bool,
 }
 
-/// The statements of `text`, or the first error of every statement that has one. A first line `#!double_quotes=string` sets its option too.
+/// The statements of `text`, or the errors of those that have some. A first line `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
+    let (script, errors) = parse_all(text, options);
+    if errors.is_empty() {
+        Ok(script)
+    } else {
+        Err(errors)
+    }
+}
+
+/// The statements of `text` that can be parsed, and the errors of the others.
+pub(crate) fn parse_all(text: &str, options: Options) -> (ast::Script, Vec<Error>) {
+    let nothing = |error: Error| {
+        let statements = Vec::new();
+        (ast::Script { statements }, vec![error])
+    };
     if text.len() > MAX_SCRIPT {
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
-        return Err(vec![error.at(Span::new(0, 0))]);
+        return nothing(error.at(Span::new(0, 0)));
     }
-    let mut strings = first_line(text)
-        .map_err(|error| vec![error])?
-        .unwrap_or(options.double_quotes_are_strings);
+    let mut strings = match quotes_of(text, options) {
+        Ok(strings) => strings,
+        Err(error) => return nothing(error),
+    };
     let (mut blocks, mut errors) = (blocks::Blocks::default(), Vec::new());
     let (mut from, mut counted) = (0, parse::Counted::default());
     // Where `SET @@double_quotes` changes how the text is read, the rest is read anew.
@@ -49,12 +65,13 @@ pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Ve
         (from, strings) = changed;
     }
     let statements = blocks.finish(&mut errors);
-    if errors.is_empty() {
-        Ok(ast::Script { statements })
-    } else {
-        errors.truncate(MAX_ERRORS);
-        Err(errors)
-    }
+    errors.truncate(MAX_ERRORS);
+    (ast::Script { statements }, errors)
+}
+
+/// Whether double quotes hold texts at the start of a text.
+fn quotes_of(text: &str, options: Options) -> Result<bool, Error> {
+    Ok(first_line(text)?.unwrap_or(options.double_quotes_are_strings))
 }
 
 /// Parses the statements from `from` on, up to one that changes how quotes are read: the place after it and the new way.

@@ -3,6 +3,7 @@
 pub(crate) mod assert;
 pub(crate) mod bind;
 mod decorrelate;
+pub(crate) mod lineage;
 pub(crate) mod lower;
 pub(crate) mod optimize;
 pub(crate) mod places;
@@ -13,6 +14,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use crate::catalog::Sources;
 use places::Places;
 
 /// The values of `@name` and `?`.
@@ -22,6 +24,8 @@ pub(crate) struct Parameters {
     pub(crate) positional: Vec<ScalarValue>,
     /// The module whose statements run: what they name is looked for there first.
     pub(crate) module: Option<String>,
+    /// Nothing will run: a parameter without a value is a NULL.
+    pub(crate) absent_are_null: bool,
 }
 
 /// A query whose names are resolved. Inside the plan every column has a unique name of its own; `columns` holds the names that
@@ -32,6 +36,7 @@ pub(crate) struct BoundQuery {
     pub(crate) columns: Vec<OutputColumn>,
     /// Where in the text its expressions stand.
     pub(crate) places: Places,
+    pub(crate) sources: Sources,
 }
 
 /// The columns of a query's rows under the names that the user sees. Whether NULL can occur is the plan's guess: a reader must

@@ -16,6 +16,19 @@ pub struct Query {
     pub span: Span,
 }
 
+impl Query {
+    /// The places of its steps: what stands before the first `|>`, then each pipe operator.
+    pub fn steps(&self) -> Vec<Span> {
+        let source_end = self
+            .pipes
+            .first()
+            .map_or(self.span.end, |pipe| pipe.span.start);
+        let source = Span::new(self.span.start, source_end);
+        let pipes = self.pipes.iter().map(|pipe| pipe.span);
+        std::iter::once(source).chain(pipes).collect()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct With {
     pub recursive: bool,

@@ -16,6 +16,19 @@ pub struct Statement {
     pub span: Span,
 }
 
+impl Statement {
+    /// The query that the statement answers or stores.
+    pub fn query(&self) -> Option<&Query> {
+        match &self.kind {
+            StatementKind::Query(query) => Some(query),
+            StatementKind::CreateTable(create) => create.query.as_ref(),
+            StatementKind::CreateView(create) => Some(&create.query),
+            StatementKind::Insert(insert) => Some(&insert.query),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum StatementKind {
@@ -156,7 +169,28 @@ pub struct DeclareParameter {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explain {
     pub analyze: bool,
+    pub topic: ExplainTopic,
+    pub format: ExplainFormat,
     pub statement: Box<Statement>,
+}
+
+/// What EXPLAIN tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExplainTopic {
+    Pipelines,
+    /// `STEPS`: each pipe operator.
+    Steps,
+    /// `LINEAGE`: where each column comes from.
+    Lineage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExplainFormat {
+    /// Lines for people.
+    Tree,
+    Json,
 }
 
 /// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [layout] [AS query]`.

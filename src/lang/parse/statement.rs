@@ -3,8 +3,9 @@
 use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, Ident, InsertTarget,
-    OptionSetting, Path, Query, Statement, StatementKind, TableLayout, TableTarget,
+    ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, ExplainFormat,
+    ExplainTopic, Ident, InsertTarget, OptionSetting, Path, Query, Statement, StatementKind,
+    TableLayout, TableTarget,
 };
 use crate::lang::literal::{Decoded, decode};
 
@@ -13,10 +14,7 @@ impl<'t> Reader<'_, 't> {
         let span = self.span(&node);
         let kind = match node.as_rule() {
             Rule::query => StatementKind::Query(self.query(node)?),
-            Rule::explain => StatementKind::Explain(Explain {
-                analyze: has(&node, Rule::kw_analyze),
-                statement: Box::new(self.statement(only(node)?)?),
-            }),
+            Rule::explain => StatementKind::Explain(self.explain(node)?),
             Rule::create_table => {
                 let (target, query) = self.table_target(node)?;
                 StatementKind::CreateTable(CreateTable { target, query })
@@ -47,6 +45,32 @@ impl<'t> Reader<'_, 't> {
             kind,
             hints: Vec::new(),
             span,
+        })
+    }
+
+    fn explain(&mut self, node: Node<'t>) -> Result<Explain> {
+        let analyze = has(&node, Rule::kw_analyze);
+        let topic = if has(&node, Rule::kw_steps) {
+            ExplainTopic::Steps
+        } else if has(&node, Rule::kw_lineage) {
+            ExplainTopic::Lineage
+        } else {
+            ExplainTopic::Pipelines
+        };
+        let mut format = ExplainFormat::Tree;
+        let mut statement = None;
+        for part in parts(node) {
+            match part.as_rule() {
+                Rule::explain_format if has(&part, Rule::kw_json) => format = ExplainFormat::Json,
+                Rule::explain_format => {}
+                _ => statement = Some(self.statement(part)?),
+            }
+        }
+        Ok(Explain {
+            analyze,
+            topic,
+            format,
+            statement: Box::new(statement.ok_or_else(mismatch)?),
         })
     }
 

@@ -35,7 +35,7 @@ impl Binder<'_> {
         };
         let batch = RecordBatch::try_from_iter(columns)?;
         let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        self.scan("catalog", Arc::new(table))
+        self.scan("catalog", None, Arc::new(table))
     }
 
     fn described(&self, path: &Path, env: &Env) -> Result<Vec<(&'static str, ArrayRef)>> {

@@ -64,7 +64,7 @@ impl Binder<'_> {
         self.pipes(relation, pipes, env).map(Some)
     }
 
-    fn flow_step<'e>(
+    pub(super) fn flow_step<'e>(
         &self,
         relation: Relation,
         pipe: &Pipe,
@@ -173,6 +173,7 @@ impl Binder<'_> {
             plan,
             columns: output.collect(),
             places: self.places.borrow().clone(),
+            sources: self.sources.borrow().clone(),
         };
         steps.push(Step::Share {
             rows: Arc::clone(&rows),
@@ -183,7 +184,7 @@ impl Binder<'_> {
 
     /// The relation that was put aside, read back under new ids.
     fn reread(&self, shared: &Shared) -> Result<Relation> {
-        let scan = self.scan("shared", Arc::clone(&shared.rows) as _)?;
+        let scan = self.scan("shared", None, Arc::clone(&shared.rows) as _)?;
         let ids: HashMap<String, ScopeColumn> = scan
             .scope
             .columns
@@ -304,6 +305,7 @@ impl Binder<'_> {
             plan: project(relation.plan, exprs)?,
             columns,
             places: self.places.borrow().clone(),
+            sources: self.sources.borrow().clone(),
         })
     }
 }
@@ -315,7 +317,7 @@ struct Shared {
 }
 
 /// Operators that [`Binder::flow`] knows and no other query may have.
-fn is_flow(op: &PipeOp) -> bool {
+pub(super) fn is_flow(op: &PipeOp) -> bool {
     let inside = |pipes: &[Pipe]| pipes.iter().any(|pipe| is_flow(&pipe.op));
     match op {
         PipeOp::If {
@@ -345,7 +347,7 @@ pub(super) fn not_outermost(pipe: &Pipe, text: &str) -> Error {
     .hint("take the inner query out into a WITH or a table of its own")
 }
 
-fn nothing_follows(pipe: &Pipe, next: &Pipe) -> Error {
+pub(super) fn nothing_follows(pipe: &Pipe, next: &Pipe) -> Error {
     let message = "nothing can follow the operator that ends the query";
     Error::input("TM0325", message, next.keyword)
         .also(pipe.keyword, "this one leaves no table")

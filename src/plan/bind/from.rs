@@ -15,7 +15,7 @@ use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
 use super::table_function::is_series;
 use super::{Binder, names};
-use crate::catalog::{Entry, View};
+use crate::catalog::{Entry, ScanSource, View};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, FromItem, StringLiteral, TableAlias, TableFactor, TableKind};
 
@@ -142,7 +142,9 @@ impl Binder<'_> {
                 None => self.entry(&name).map_err(|error| error.at(path.span))?,
             };
             match found {
-                Some(Entry::Table(provider)) => self.scan(&name, provider)?,
+                Some(Entry::Table(provider)) => {
+                    self.scan(&name, Some(ScanSource::Table(name.clone())), provider)?
+                }
                 Some(Entry::View(view)) => {
                     self.expand(relations(&view.plan)?, &name, path.span)?;
                     self.view(&view)?
@@ -202,6 +204,9 @@ impl Binder<'_> {
                 constant: None,
             })
             .collect();
+        let sources = view.sources.iter();
+        let sources = sources.map(|(name, source)| (name.clone(), source.clone()));
+        self.sources.borrow_mut().extend(sources);
         let plan = self.with_newest_versions(view.plan.clone())?;
         let (plan, columns) = self.renew(plan, &columns)?;
         Ok(Relation::new(plan, Scope::new(columns)))
@@ -211,14 +216,24 @@ impl Binder<'_> {
         let provider = self.files.open(&path.value, None, &[], None);
         let provider = provider.map_err(|error| error.at(path.span))?;
         let name = file_stem(&path.value);
-        let mut relation = self.scan(&name, provider)?;
+        let source = ScanSource::File(path.value.clone());
+        let mut relation = self.scan(&name, Some(source), provider)?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
     }
 
-    /// A scan whose columns get ids.
-    pub(super) fn scan(&self, name: &str, provider: Arc<dyn TableProvider>) -> Result<Relation> {
+    /// A scan whose columns get ids. `source`: what the user knows it by.
+    pub(super) fn scan(
+        &self,
+        name: &str,
+        source: Option<ScanSource>,
+        provider: Arc<dyn TableProvider>,
+    ) -> Result<Relation> {
         let reference = TableReference::bare(self.fresh(name));
+        if let Some(source) = source {
+            let mut sources = self.sources.borrow_mut();
+            sources.insert(reference.table().to_string(), source);
+        }
         let schema = provider.schema();
         let source = provider_as_source(provider);
         let scan = LogicalPlanBuilder::scan(reference.clone(), source, None)?.build()?;

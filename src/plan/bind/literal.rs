@@ -51,6 +51,10 @@ impl Binder<'_> {
                     ..
                 }),
             ) => default.clone(),
+            (None, declared) if self.parameters.absent_are_null => match declared {
+                Some(declared) => ScalarValue::try_from(&declared.data_type)?,
+                None => ScalarValue::Null,
+            },
             (None, _) => {
                 let message = format!("parameter {name} has no value");
                 return Err(Error::input("TM0601", message, span)

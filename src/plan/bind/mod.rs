@@ -61,6 +61,7 @@ mod typed;
 mod types;
 mod unnest;
 mod versions;
+mod walk;
 mod window;
 mod with;
 
@@ -72,13 +73,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::lineage::ColumnLineage;
 use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
-use crate::catalog::{Catalog, Macro, Session};
+use crate::catalog::{Catalog, Macro, Session, Sources};
 use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
-use crate::lang::ast;
+use crate::lang::ast::{self, ExplainFormat};
 use crate::table::database::DurableTable;
 use crate::table::layout::Layout;
 use crate::table::schema::Columns;
@@ -87,6 +89,7 @@ use typed::Typed;
 pub(crate) use durable::DurableChange;
 pub(crate) use literal::{as_declared, unknown_setting};
 pub(crate) use versions::restricted;
+pub(crate) use walk::BoundStep;
 
 /// Tables made of files. The binder adds the place in the text to its errors.
 pub(crate) trait Files {
@@ -130,7 +133,17 @@ pub(crate) enum Bound {
     },
     Explain {
         analyze: bool,
+        format: ExplainFormat,
         statement: Box<Bound>,
+    },
+    ExplainSteps {
+        /// With their queries where they are to be measured.
+        steps: Vec<BoundStep>,
+        format: ExplainFormat,
+    },
+    ExplainLineage {
+        columns: Vec<ColumnLineage>,
+        format: ExplainFormat,
     },
 }
 
@@ -222,6 +235,31 @@ pub(crate) fn bind(
     })
 }
 
+/// The steps of a statement's query, for a program; `to_run`: with the query up to each.
+pub(crate) fn bind_steps(
+    statement: &ast::Statement,
+    text: &str,
+    catalog: &Catalog,
+    files: &dyn Files,
+    parameters: &Parameters,
+    to_run: bool,
+) -> Result<Vec<BoundStep>> {
+    let binder = Binder::new(text, catalog, files, parameters);
+    binder.steps(statement, to_run).map_err(planned)
+}
+
+/// Where the columns of a statement's query come from, for a program.
+pub(crate) fn bind_lineage(
+    statement: &ast::Statement,
+    text: &str,
+    catalog: &Catalog,
+    files: &dyn Files,
+    parameters: &Parameters,
+) -> Result<Vec<ColumnLineage>> {
+    let binder = Binder::new(text, catalog, files, parameters);
+    binder.lineage(statement).map_err(planned)
+}
+
 /// One row of values: the expressions of a SET, of an IF or of a DEFAULT, each as the type that it must have.
 pub(crate) fn bind_values(
     values: &[(&ast::Expr, Option<DataType>)],
@@ -276,6 +314,8 @@ struct Binder<'a> {
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
     places: RefCell<Places>,
+    /// What the scans read.
+    sources: RefCell<Sources>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
 }
@@ -299,6 +339,7 @@ impl<'a> Binder<'a> {
             realm: RefCell::default(),
             expanded: Cell::new(0),
             places: RefCell::default(),
+            sources: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
         }

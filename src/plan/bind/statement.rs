@@ -13,8 +13,8 @@ use super::types::data_type;
 use super::{Binder, Bound};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, ExprKind, OptionSetting, Path, Query, Statement,
-    StatementKind, TableTarget,
+    ColumnDefinition, CreateExternalTable, Explain, ExplainTopic, ExprKind, OptionSetting, Path,
+    Query, Statement, StatementKind, TableTarget,
 };
 use crate::plan::{BoundQuery, OutputColumn};
 
@@ -23,10 +23,7 @@ impl Binder<'_> {
         self.hints(&statement.hints)?;
         match &statement.kind {
             StatementKind::Query(query) => self.outermost(query),
-            StatementKind::Explain(explain) => Ok(Bound::Explain {
-                analyze: explain.analyze,
-                statement: Box::new(self.statement(&explain.statement)?),
-            }),
+            StatementKind::Explain(explain) => self.explain(explain),
             StatementKind::CreateTable(create) => {
                 let (relation, place) = match &create.query {
                     Some(query) => (self.query(query, &Env::default())?, query.span),
@@ -65,6 +62,26 @@ impl Binder<'_> {
         }
     }
 
+    fn explain(&self, explain: &Explain) -> Result<Bound> {
+        let (analyze, format) = (explain.analyze, explain.format);
+        let statement = &explain.statement;
+        Ok(match explain.topic {
+            ExplainTopic::Pipelines => Bound::Explain {
+                analyze,
+                format,
+                statement: Box::new(self.statement(statement)?),
+            },
+            ExplainTopic::Steps => Bound::ExplainSteps {
+                steps: self.steps(statement, analyze)?,
+                format,
+            },
+            ExplainTopic::Lineage => Bound::ExplainLineage {
+                columns: self.lineage(statement)?,
+                format,
+            },
+        })
+    }
+
     /// The table of a CREATE TABLE without a query.
     fn no_rows(&self, target: &TableTarget) -> Result<Relation> {
         let schema = declared(&target.columns)?;
@@ -72,7 +89,7 @@ impl Binder<'_> {
         let nullable = fields.map(|field| field.as_ref().clone().with_nullable(true));
         let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let empty = MemTable::try_new(schema, vec![Vec::new()])?;
-        self.scan("empty", Arc::new(empty))
+        self.scan("empty", None, Arc::new(empty))
     }
 
     pub(super) fn output(&self, relation: Relation) -> Result<BoundQuery> {
@@ -88,6 +105,7 @@ impl Binder<'_> {
             plan,
             columns,
             places: self.places.borrow().clone(),
+            sources: self.sources.borrow().clone(),
         })
     }
 

@@ -10,7 +10,7 @@ use super::macros::joined;
 use super::relation::Relation;
 use super::stage::Env;
 use super::{Binder, names};
-use crate::catalog::Macro;
+use crate::catalog::{Macro, ScanSource};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Argument, ArgumentValue, Call, ExprKind, TableAlias, TableFactor};
 
@@ -131,7 +131,7 @@ impl Binder<'_> {
         let provider = self.files.open(&file, Some(format), &options, columns);
         let provider = provider.map_err(|error| error.at(path.span))?;
         let name = file_stem(&file);
-        let mut relation = self.scan(&name, provider)?;
+        let mut relation = self.scan(&name, Some(ScanSource::File(file)), provider)?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
     }

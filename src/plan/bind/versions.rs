@@ -16,8 +16,8 @@ use datafusion::logical_expr::{LogicalPlan, TableScan};
 use super::Binder;
 use super::relation::Relation;
 use super::types::type_name;
-use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
+use crate::catalog::{Entry, ScanSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lang::ast::{Argument, ArgumentValue, AsOf, Expr, ExprKind, Ident, Path};
 use crate::table::database::DurableTable;
@@ -47,7 +47,11 @@ impl Binder<'_> {
         let snapshot = self.snapshot(&table, as_of)?;
         let name = table.name.clone();
         let older = DurableTable { snapshot, ..table };
-        let mut relation = self.scan(&name, Arc::new(SnapshotTable::new(older, true)))?;
+        let mut relation = self.scan(
+            &name,
+            Some(ScanSource::Table(name.clone())),
+            Arc::new(SnapshotTable::new(older, true)),
+        )?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
     }
@@ -116,7 +120,7 @@ impl Binder<'_> {
         let table = self.durable(&name)?;
         let batch = history(&table)?;
         let rows = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        let mut relation = self.scan("table_history", Arc::new(rows))?;
+        let mut relation = self.scan("table_history", None, Arc::new(rows))?;
         relation.scope = relation.scope.under("table_history");
         Ok(relation)
     }

@@ -164,6 +164,7 @@ fn catalog() -> Catalog {
     let view = View {
         plan: query.plan,
         names,
+        sources: query.sources,
     };
     catalog
         .insert("vw", Entry::View(Arc::new(view)), false)

@@ -1,0 +1,127 @@
+//! Statements that only make names known: what a check of a whole text carries out instead of running.
+//!
+//! A dry engine has a catalog of its own. A table that would be created is there with its columns and without rows, so that the
+//! statements after it can be bound.
+
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::{Engine, Outcome, Rows, Summary, explain, query, tables};
+use crate::catalog::durable::SnapshotTable;
+use crate::catalog::{Entry, exists_already};
+use crate::error::Result;
+use crate::plan::bind::{Bound, DurableChange, Step, WriteTarget};
+use crate::plan::{BoundQuery, output_schema};
+use crate::table::database::DurableTable;
+
+/// What a bound statement would leave behind; its results have columns and no rows.
+pub(super) fn note(engine: &Engine, bound: Bound) -> Result<Outcome> {
+    match bound {
+        Bound::Query(query) => Ok(no_rows(&query)),
+        Bound::Steps(steps) => {
+            let mut outcomes = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Answer(query) => outcomes.push(no_rows(&query)),
+                    Step::Write { target, .. } => note_target(engine, target)?,
+                    Step::Share { .. } | Step::Log(_) => {}
+                }
+            }
+            Ok(Outcome::several(outcomes))
+        }
+        Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => query::name(engine, bound),
+        Bound::Table(change) => note_change(engine, &change),
+        Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
+            explain::checked(&bound).map(Outcome::Rows)
+        }
+    }
+}
+
+/// The values of a row of expressions, as far as they are known without running anything; the others are NULLs of their types.
+pub(super) fn known_values(query: &BoundQuery) -> Result<Vec<ScalarValue>> {
+    let exprs: &[Expr] = match &query.plan {
+        LogicalPlan::Projection(projection) => &projection.expr,
+        _ => &[],
+    };
+    let fields = query.plan.schema().fields().iter().enumerate();
+    fields
+        .map(
+            |(position, field)| match exprs.get(position).map(|expr| expr.clone().unalias()) {
+                Some(Expr::Literal(value, _)) => Ok(value),
+                _ => Ok(ScalarValue::try_from(field.data_type())?),
+            },
+        )
+        .collect()
+}
+
+fn no_rows(query: &BoundQuery) -> Outcome {
+    Outcome::Rows(Rows::ready(output_schema(query), Vec::new()))
+}
+
+fn note_target(engine: &Engine, target: WriteTarget) -> Result<()> {
+    let catalog = engine.catalog();
+    let is_there = catalog.find(target.name())?.is_some();
+    match target {
+        WriteTarget::CreateTable {
+            name,
+            or_replace,
+            if_not_exists,
+            schema,
+        } => {
+            if is_there && if_not_exists {
+                return Ok(());
+            }
+            let table = MemTable::try_new(schema, vec![Vec::new()])?;
+            catalog.insert(&name, Entry::Table(Arc::new(table)), or_replace)
+        }
+        WriteTarget::CreateDurable(new) => {
+            if is_there && new.if_not_exists {
+                return Ok(());
+            }
+            if is_there && !new.or_replace {
+                return Err(exists_already(&new.name));
+            }
+            remember(engine, tables::imagined(engine, &new)?)
+        }
+        WriteTarget::InsertDurable(table) => table.snapshot.check_write(),
+        WriteTarget::Insert { .. } | WriteTarget::Export(_) => Ok(()),
+    }
+}
+
+fn note_change(engine: &Engine, change: &DurableChange) -> Result<Outcome> {
+    match change {
+        DurableChange::Delete { table, .. } => {
+            table.snapshot.check_write()?;
+            table.snapshot.check_remove()?;
+        }
+        DurableChange::AddColumn { table, commit } => {
+            remember(engine, tables::imagined_after(table, commit)?)?;
+        }
+        DurableChange::Truncate(table) | DurableChange::Optimize { table, .. } => {
+            table.snapshot.check_write()?;
+        }
+        DurableChange::Restore { table, to } => {
+            let snapshot = Arc::clone(to);
+            remember(
+                engine,
+                DurableTable {
+                    snapshot,
+                    ..table.clone()
+                },
+            )?;
+        }
+        DurableChange::Vacuum { .. } | DurableChange::Verify(_) => {}
+    }
+    Ok(Outcome::Done(Summary::new(0)))
+}
+
+/// The table stands in front of the one that the database has.
+fn remember(engine: &Engine, table: DurableTable) -> Result<()> {
+    let name = table.name.clone();
+    engine.catalog().hide(&name);
+    let table = Entry::Table(Arc::new(SnapshotTable::new(table, false)));
+    engine.catalog().insert(&name, table, true)
+}
