@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::{Engine, Rows, first, query};
+use super::{Engine, Rows, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::graph::{After, Pipeline, PipelineGraph};
 use crate::exec::memory::{Share, size_text};
@@ -39,7 +39,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::query`].
     pub fn explain(&self, text: &str, what: Explain) -> Result<String> {
-        let mut statements = self.statements(text).map_err(first)?;
+        let mut statements = self.statements(text).map_err(Error::together)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             return Err(Error::new(
                 ErrorKind::Input,

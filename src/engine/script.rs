@@ -465,7 +465,7 @@ fn import(
     let what = format!("the module {}", path.value);
     let options = lang::Options::default();
     let script = on_planner_stack(|| Ok(lang::parse_with(&text, options)))?;
-    let script = script.map_err(|errors| super::first(errors).inside(&what, path.span))?;
+    let script = script.map_err(|errors| Error::together(errors).inside(&what, path.span))?;
     importing.push(whole);
     for statement in &script.statements {
         let done = match &statement.kind {

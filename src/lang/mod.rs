@@ -11,12 +11,14 @@ mod diagnose;
 mod later;
 mod lex;
 mod literal;
+mod nearest;
 mod parse;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Error, ErrorKind, Span};
+pub(crate) use nearest::nearest;
 
 /// The longest script.
 const MAX_SCRIPT: usize = 16 << 20;
@@ -30,7 +32,7 @@ pub(crate) struct Options {
     pub double_quotes_are_strings: bool,
 }
 
-/// The statements of `text`, or the first error of every statement that has one. A first line `#!double_quotes=string` sets its option too.
+/// The statements of `text`, or every error that was found: after one, reading goes on at the next pipe operator. A first line `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
     if text.len() > MAX_SCRIPT {
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
@@ -69,10 +71,10 @@ fn parse_from(
     let mut source = parse::Source::new(text, &grammar_text, strings, std::mem::take(counted));
     for piece in scan::scan(text, from, strings) {
         let statement = match piece.error {
-            Some(error) => Err(error),
+            Some(error) => Err(vec![error]),
             None => match blocks.enter(&mut source, piece.span, errors) {
                 None => continue,
-                Some(span) => parse::statement(&mut source, span),
+                Some(span) => parse::statement_or_errors(&mut source, span),
             },
         };
         match statement {
@@ -84,7 +86,7 @@ fn parse_from(
                     return Some((piece.span.end, changed));
                 }
             }
-            Err(error) => errors.push(error),
+            Err(found) => errors.extend(found),
         }
         if errors.len() >= MAX_ERRORS {
             break;

@@ -70,18 +70,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         WRONG_USAGE => Stop::Usage(error.message().to_string()),
         _ => Stop::Unopened(error),
     })?;
-    let mut parsed = Vec::new();
-    for text in &texts {
-        match engine.statements(&text.text) {
-            Ok(statements) => parsed.push((text, statements)),
-            Err(errors) => {
-                report(&errors, text, flags.error_format);
-                return Err(Stop::Said(
-                    errors.first().map_or(WRONG_USAGE, Error::exit_code),
-                ));
-            }
-        }
-    }
+    let parsed = parsed(&engine, &texts, flags)?;
     every_value_is_used(flags, parsed.iter().flat_map(|(_, statements)| statements))?;
     cancel_on_interrupt(&engine);
     let mut session = Session {
@@ -102,6 +91,29 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         .file
         .map_or(Ok(()), Target::commit)
         .map_err(Stop::Output)
+}
+
+/// The statements of every text. Nothing runs where one of them cannot be read, and all that is wrong is said.
+fn parsed<'t>(
+    engine: &Engine,
+    texts: &'t [Text],
+    flags: &Flags,
+) -> Result<Vec<(&'t Text, Vec<Statement>)>, Stop> {
+    let (mut parsed, mut failed) = (Vec::new(), None);
+    for text in texts {
+        match engine.statements(&text.text) {
+            Ok(statements) => parsed.push((text, statements)),
+            Err(errors) => {
+                let error = Error::together(errors);
+                report(&error, text, flags.error_format);
+                failed.get_or_insert(error.exit_code());
+            }
+        }
+    }
+    match failed {
+        Some(code) => Err(Stop::Said(code)),
+        None => Ok(parsed),
+    }
 }
 
 /// A value that nothing asks for is a slip of the pen: a name written wrong, or one `?` too few.
@@ -198,7 +210,7 @@ impl Session<'_> {
 
     /// Says what failed; the program ends with its exit code.
     fn failed(&self, error: &Error, text: &Text) -> Stop {
-        report(std::slice::from_ref(error), text, self.flags.error_format);
+        report(error, text, self.flags.error_format);
         Stop::Said(if interrupted() {
             INTERRUPTED
         } else {

@@ -55,7 +55,13 @@ fn existing(path: &Path) -> Result<PathBuf> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let error = nothing(&path.display().to_string(), "no such file");
             Err(match similar(path) {
-                Some(name) => error.hint(format!("did you mean '{name}'?")),
+                Some(name) => {
+                    let meant = path.with_file_name(&name);
+                    let meant = meant.to_string_lossy().replace('\'', "''");
+                    error
+                        .label(format!("did you mean '{name}'?"))
+                        .fix(format!("'{meant}'"))
+                }
                 None => error.hint("paths are relative to the directory the program runs in"),
             })
         }

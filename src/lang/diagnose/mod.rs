@@ -4,12 +4,23 @@
 mod place;
 mod words;
 
-use super::later;
 use super::lex::{Token, TokenKind};
 use super::parse::Source;
+use super::{later, nearest};
 use crate::error::{Error, Span};
 use place::Place;
-use words::{CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
+use words::{CLAUSES, FOREIGN, Foreign, OPERATORS, is_reserved, shortened};
+
+/// The operators that are used most.
+fn operators() -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = OPERATORS
+        .iter()
+        .take(SHOWN)
+        .map(|(_, name)| *name)
+        .collect();
+    format!("{} and {} more", names.join(", "), OPERATORS.len() - SHOWN)
+}
 
 /// The statement at `statement` cannot go on at `at`.
 pub(super) fn unexpected(source: &Source, statement: Span, at: usize) -> Error {
@@ -33,7 +44,7 @@ impl Place {
         let span = Span::new(start, end);
         if self.last().is_some_and(|last| last.kind == TokenKind::Pipe) {
             return Error::input("TM0102", "a pipe operator must follow `|>`", span)
-                .available(OPERATORS);
+                .available(operators());
         }
         let expected = self.expected(source);
         Error::input("TM0102", "the statement ends too early", span)
@@ -47,24 +58,37 @@ impl Place {
         if let Some(error) = later::operator(source, here) {
             return Some(error);
         }
-        let known = MISSPELT
+        let foreign = FOREIGN
             .iter()
-            .find(|(name, ..)| here.is_word(source.text, name));
-        if let Some((_, message, instead)) = known {
-            return Some(Error::input("TM0102", *message, here.span).label(*instead));
+            .find(|foreign| here.is_word(source.text, foreign.word));
+        if let Some(foreign) = foreign {
+            return Some(self.foreign(foreign, source, here));
         }
-        let message = match here.kind {
-            TokenKind::Word => format!("`{}` is no pipe operator", shortened(word)),
-            _ => "a pipe operator must follow `|>`".to_string(),
-        };
-        let mut error = Error::input("TM0102", message, here.span);
-        if let Some(close) = OPERATORS
-            .split(", ")
-            .find(|operator| is_close(word, operator))
-        {
-            error = error.label(format!("did you mean {close}?"));
+        if here.kind != TokenKind::Word {
+            let error = Error::input("TM0102", "a pipe operator must follow `|>`", here.span);
+            return Some(error.available(operators()));
         }
-        Some(error.available(OPERATORS))
+        let message = format!("`{}` is no pipe operator", shortened(word));
+        let error = Error::input("TM0102", message, here.span);
+        let first = nearest(word, OPERATORS.iter().map(|(first, _)| *first));
+        let meant = OPERATORS
+            .iter()
+            .find(|(operator, _)| Some(*operator) == first);
+        Some(match meant {
+            Some((first, name)) => error.label(format!("did you mean {name}?")).fix(*first),
+            None => error.available(operators()),
+        })
+    }
+
+    fn foreign(&self, foreign: &Foreign, source: &Source, here: &Token) -> Error {
+        let error = Error::input("TM0102", foreign.message, here.span).label(foreign.instead);
+        let by = self.next.filter(|next| next.is_word(source.text, "BY"));
+        match (foreign.fix, by) {
+            // `SORT BY`
+            (Some(fix @ "ORDER BY"), Some(by)) => error.fix_at(here.span.to(by.span), fix),
+            (Some(fix), _) => error.fix(fix),
+            (None, _) => error,
+        }
     }
 
     fn not_built(&self, source: &Source, here: &Token) -> Option<Error> {

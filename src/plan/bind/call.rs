@@ -85,7 +85,7 @@ impl Binder<'_> {
             ident.span,
         );
         match names::nearest(&ident.text, known.iter().map(String::as_str)) {
-            Some(near) => error.label(format!("did you mean `{near}`?")),
+            Some(near) => error.did_you_mean(near),
             None => error,
         }
     }

@@ -270,6 +270,7 @@ impl Binder<'_> {
                 nullable: true,
                 text: param.name.text.as_str().into(),
                 constant: None,
+                unknown: false,
             };
             let value = Typed::column(&column, param.name.span);
             values.push(bound_argument(param, value, vec![column]));

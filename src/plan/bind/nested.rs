@@ -34,7 +34,7 @@ impl Binder<'_> {
                     let message = format!("this STRUCT has no field named `{}`", name.text);
                     let mut error = Error::input("TM0201", message, name.span);
                     if let Some(near) = names::nearest(&name.text, known.iter().copied()) {
-                        error = error.label(format!("did you mean `{near}`?"));
+                        error = error.did_you_mean(near);
                     }
                     return Err(error.available(known.join(", ")));
                 };

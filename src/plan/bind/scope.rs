@@ -24,6 +24,8 @@ pub(super) struct ScopeColumn {
     pub(super) text: Arc<str>,
     /// The value, where it is the same on every row and known now.
     pub(super) constant: Option<ScalarValue>,
+    /// Its value could not be bound: what goes wrong with it was said already. Without a name it stands for any further columns.
+    pub(super) unknown: bool,
 }
 
 impl ScopeColumn {
@@ -41,6 +43,11 @@ impl ScopeColumn {
             self.data_type.clone(),
             self.nullable,
         ))
+    }
+
+    /// Whether it stands for columns that are not known.
+    pub(super) fn is_further(&self) -> bool {
+        self.unknown && self.name.is_none()
     }
 
     /// The name to show: the text of an anonymous column.
@@ -69,8 +76,8 @@ pub(super) struct RangeVariable {
 pub(super) struct Lost {
     /// The operator's keyword.
     pub(super) keyword: Span,
-    /// Names before the step.
-    names: Vec<Arc<str>>,
+    /// Names before the step, with the ids of columns.
+    names: Vec<(Arc<str>, Option<Arc<str>>)>,
     before: Option<Arc<Lost>>,
 }
 
@@ -103,16 +110,21 @@ impl Scope {
     /// Remembers the names of `before`, which the step at `keyword` takes away.
     pub(super) fn after(mut self, before: &Scope, keyword: Span) -> Self {
         let names = before.columns.iter().chain(&before.pseudo);
-        let ranges = before.ranges.iter().map(|range| Arc::clone(&range.name));
+        let names =
+            names.filter_map(|column| Some((column.name.clone()?, Some(Arc::clone(&column.id)))));
+        let ranges = before.ranges.iter();
+        let ranges = ranges.map(|range| (Arc::clone(&range.name), None));
         self.lost = Some(Arc::new(Lost {
             keyword,
-            names: names
-                .filter_map(|column| column.name.clone())
-                .chain(ranges)
-                .collect(),
+            names: names.chain(ranges).collect(),
             before: before.lost.clone(),
         }));
         self
+    }
+
+    /// Whether there may be more columns than those that are known.
+    pub(super) fn has_unknown_columns(&self) -> bool {
+        self.columns.iter().any(ScopeColumn::is_further)
     }
 
     /// Puts everything under one alias.
@@ -186,17 +198,21 @@ impl Scope {
         let name = &first.text;
         let mut error = Error::input("TM0201", format!("no column named `{name}` here"), span);
         if let Some(lost) = self.last_seen(name) {
-            return error.also(
+            error = error.also(
                 lost.keyword,
                 format!(
                     "`{name}` was last available before this step; after it there are: {}",
                     self.list(false)
                 ),
             );
+            return match self.called_now(name, lost) {
+                Some(now) => error.did_you_mean(now),
+                None => error,
+            };
         }
         let known: Vec<&str> = self.visible_names().collect();
         if let Some(near) = names::nearest(name, known.iter().copied()) {
-            error = error.label(format!("did you mean `{near}`?"));
+            error = error.did_you_mean(near);
         }
         if first.quoted && self.text_quotes(first) {
             error = error.hint(format!(
@@ -214,10 +230,23 @@ impl Scope {
         names::nearest(&name.text, self.visible_names()).is_none()
     }
 
-    fn last_seen(&self, name: &str) -> Option<&Lost> {
+    /// The name that a column has now which was called `name` before a step.
+    fn called_now(&self, name: &str, lost: &Lost) -> Option<&str> {
+        let mut names = lost.names.iter();
+        let (_, id) = names.find(|(old, _)| old.eq_ignore_ascii_case(name))?;
+        let id = id.as_ref()?;
+        let mut columns = self.columns.iter();
+        columns
+            .find(|column| column.id == *id)
+            .and_then(|column| column.name.as_deref())
+    }
+
+    /// The step that took a name away.
+    pub(super) fn last_seen(&self, name: &str) -> Option<&Lost> {
         let mut step = self.lost.as_deref();
         while let Some(lost) = step {
-            if lost.names.iter().any(|old| old.eq_ignore_ascii_case(name)) {
+            let mut names = lost.names.iter();
+            if names.any(|(old, _)| old.eq_ignore_ascii_case(name)) {
                 return Some(lost);
             }
             step = lost.before.as_deref();
@@ -261,7 +290,7 @@ fn unknown_in(range: &RangeVariable, name: &Ident) -> Error {
     let message = format!("`{}` has no column named `{}`", range.name, name.text);
     let mut error = Error::input("TM0201", message, name.span);
     if let Some(near) = names::nearest(&name.text, known.iter().copied()) {
-        error = error.label(format!("did you mean `{near}`?"));
+        error = error.did_you_mean(near);
     }
     error.available(names::shorten(
         known.into_iter().map(str::to_string).collect(),

@@ -185,7 +185,7 @@ impl Binder<'_> {
                 ));
             }
         }
-        match self.expr(expr, stage) {
+        match self.whole(|| self.expr(expr, stage)) {
             Ok(value) => Ok(Target::Input(Box::new(value))),
             Err(error) if error.code() == "TM0201" => Ok(Target::OverOutput),
             Err(error) => Err(error),

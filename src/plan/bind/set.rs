@@ -78,6 +78,7 @@ impl Binder<'_> {
                 nullable: true,
                 text: Arc::clone(&column.text),
                 constant: None,
+                unknown: is_unknown(&inputs, column),
             });
         }
         let mut plans = Vec::with_capacity(inputs.len());
@@ -285,6 +286,12 @@ fn by_name(
         ));
     }
     Ok(matched)
+}
+
+/// Whether a source of the column could not be bound.
+fn is_unknown(inputs: &[Finished], column: &Matched) -> bool {
+    let mut sources = inputs.iter().zip(&column.sources);
+    sources.any(|(input, source)| source.is_some_and(|source| input.columns[source].unknown))
 }
 
 fn position(input: &Finished, name: &str) -> Option<usize> {
