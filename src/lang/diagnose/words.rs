@@ -12,6 +12,7 @@ pub(super) const OPERATORS: &[(&str, &str)] = &[
     ("JOIN", "JOIN"),
     ("ORDER", "ORDER BY"),
     ("LIMIT", "LIMIT"),
+    ("OFFSET", "OFFSET"),
     ("SET", "SET"),
     ("DROP", "DROP"),
     ("RENAME", "RENAME"),
@@ -153,16 +154,10 @@ pub(super) const FOREIGN: &[Foreign] = &[
         None,
     ),
     foreign(
-        "OFFSET",
-        "OFFSET follows LIMIT",
-        "write `|> LIMIT n OFFSET m`",
-        None,
-    ),
-    foreign(
         "SKIP",
-        "SKIP is spelled LIMIT … OFFSET",
-        "write `|> LIMIT n OFFSET m`",
-        None,
+        "SKIP is spelled OFFSET",
+        "write `|> OFFSET n`",
+        Some("OFFSET"),
     ),
     foreign(
         "SLICE",
@@ -386,6 +381,13 @@ pub(super) const FOREIGN: &[Foreign] = &[
         "write it before the query",
         None,
     ),
+];
+
+/// Words that begin a statement.
+pub(super) const STATEMENTS: &[&str] = &[
+    "FROM", "SELECT", "WITH", "VALUES", "TABLE", "CREATE", "INSERT", "DELETE", "TRUNCATE", "DROP",
+    "ALTER", "EXPLAIN", "DESCRIBE", "SHOW", "SET", "DECLARE", "ASSERT", "IF", "IMPORT", "OPTIMIZE",
+    "VACUUM",
 ];
 
 /// Clauses of standard SQL and pipe operators: what may need a `|>` of its own.

@@ -171,15 +171,17 @@ impl Binder<'_> {
     }
 
     fn unknown_column(&self, path: &ast::Path, stage: &Stage) -> Error {
-        let error = stage.scope.unknown(&path.parts);
-        let sibling = path.parts.first().is_some_and(|first| {
+        let sibling = path.parts.first().filter(|first| {
             let mut siblings = stage.siblings.iter();
             siblings.any(|sibling| sibling.eq_ignore_ascii_case(&first.text))
         });
-        if sibling {
-            return error
+        if let Some(name) = sibling {
+            let message = format!("no column named `{}` here", name.text);
+            return Error::input("TM0201", message, path.span)
+                .label("it is made in this same list")
                 .hint("items of one list do not see each other: split into two EXTEND steps");
         }
+        let error = stage.scope.unknown(&path.parts);
         match path.parts.first() {
             Some(name) if error.suggested_fix().is_none() => self.way_back(error, name, stage),
             _ => error,

@@ -439,7 +439,11 @@ fn by_parameter<'c>(
                         .map(|param| param.name.text.as_str())
                         .collect();
                     let message = format!("{name} has no argument named `{}`", written.text);
-                    Error::input("TM0402", message, written.span).available(known.join(", "))
+                    let error = Error::input("TM0402", message, written.span);
+                    match super::names::nearest(&written.text, known.iter().copied()) {
+                        Some(near) => error.did_you_mean(near),
+                        None => error.available(known.join(", ")),
+                    }
                 })?
             }
         };

@@ -44,7 +44,7 @@ impl Binder<'_> {
             _ => {
                 return Err(Error::input(
                     "TM0403",
-                    format!("{} has no fields", base.type_name()),
+                    format!("a value of type {} has no fields", base.type_name()),
                     span,
                 ));
             }

@@ -264,6 +264,14 @@ impl Binder<'_> {
             let position = match only_column(&relation.scope, name) {
                 Ok(position) => Some(position),
                 Err(error) => {
+                    let is_new = error.code() == "TM0201" && error.suggested_fix().is_none();
+                    let error = match is_new {
+                        true => error.hint(format!(
+                            "SET changes columns that are there; to add one write `|> EXTEND … AS {}`",
+                            name.text
+                        )),
+                        false => error,
+                    };
                     self.keep_name(error, name, &relation.scope, moment)?;
                     None
                 }

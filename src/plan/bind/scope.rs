@@ -165,7 +165,8 @@ impl Scope {
                 return Ok(Some(Found::Column(column.clone(), 2)));
             }
         }
-        if let Some(column) = self.column(first)? {
+        let column = self.column(first);
+        if let Some(column) = column.map_err(|error| self.with_owners(error, first))? {
             return Ok(Some(Found::Column(column.clone(), 1)));
         }
         if parts.len() == 1
@@ -174,6 +175,22 @@ impl Scope {
             return Ok(Some(Found::Row(range.clone())));
         }
         Ok(None)
+    }
+
+    /// Says which tables have a column of the ambiguous name.
+    fn with_owners(&self, error: Error, name: &Ident) -> Error {
+        let has_it = |range: &&RangeVariable| {
+            let mut columns = range.columns.iter();
+            columns.any(|column| column.is_called(&name.text))
+        };
+        let owners = self.ranges.iter().filter(has_it);
+        let ways: Vec<String> = owners
+            .map(|range| format!("`{}.{}`", range.name, name.text))
+            .collect();
+        match ways.len() {
+            2.. => error.label(format!("write {}", ways.join(" or "))),
+            _ => error,
+        }
     }
 
     /// The only column or pseudo-column of this name.
@@ -196,6 +213,12 @@ impl Scope {
         }
         let span = first.span.to(last.span);
         let name = &first.text;
+        if let [_, second, ..] = parts
+            && !self.ranges.is_empty()
+            && self.last_seen(name).is_none()
+        {
+            return self.unknown_alias(first, second);
+        }
         let mut error = Error::input("TM0201", format!("no column named `{name}` here"), span);
         if let Some(lost) = self.last_seen(name) {
             error = error.also(
@@ -223,6 +246,33 @@ impl Scope {
             return error.hint("there are no columns here: a FROM is missing");
         }
         error.available(self.list(true))
+    }
+
+    /// TM0201 for `x.price`, where `x` is neither a table's name nor a column.
+    fn unknown_alias(&self, first: &Ident, second: &Ident) -> Error {
+        let message = format!("no table or column named `{}` here", first.text);
+        let error = Error::input("TM0201", message, first.span);
+        let names: Vec<&str> = self
+            .ranges
+            .iter()
+            .map(|range| range.name.as_ref())
+            .collect();
+        let has_it = |range: &&RangeVariable| {
+            let mut columns = range.columns.iter().chain(&range.pseudo);
+            columns.any(|column| column.is_called(&second.text))
+        };
+        let mut owners = self.ranges.iter().filter(has_it);
+        let meant = match (owners.next(), owners.next()) {
+            (Some(only), None) => Some(only.name.as_ref()),
+            _ => names::nearest(&first.text, names.iter().copied()),
+        };
+        let error = match meant {
+            Some(name) => error.did_you_mean(name),
+            None => error,
+        };
+        error.available(names::shorten(
+            names.into_iter().map(str::to_string).collect(),
+        ))
     }
 
     /// A quoted word is likelier text than a name when nothing here is spelled alike.
@@ -263,19 +313,30 @@ impl Scope {
 
     /// `a (INT64), b (STRING), t.c`: what there is, cut to a readable length.
     pub(super) fn list(&self, with_types: bool) -> String {
-        let mut items: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| match (&column.name, with_types) {
-                (Some(name), true) => format!("{name} ({})", type_name(&column.data_type)),
-                _ => column.display().to_string(),
+        let known = self.columns.iter().filter(|column| !column.is_further());
+        let twice = |column: &ScopeColumn| {
+            let name = column.name.as_deref();
+            let mut same = self.columns.iter();
+            name.is_some_and(|name| {
+                same.by_ref()
+                    .filter(|own| own.is_called(name))
+                    .nth(1)
+                    .is_some()
             })
-            .collect();
-        if with_types && self.ranges.len() > 1 {
-            for range in &self.ranges {
-                let columns = range.columns.iter();
-                items.extend(columns.map(|column| format!("{}.{}", range.name, column.display())));
+        };
+        let item = |column: &ScopeColumn| match &column.name {
+            Some(name) if with_types && !column.unknown => {
+                format!("{name} ({})", type_name(&column.data_type))
             }
+            _ => column.display().to_string(),
+        };
+        if !with_types || self.ranges.len() < 2 {
+            return names::shorten(known.map(item).collect());
+        }
+        let mut items: Vec<String> = known.filter(|column| !twice(column)).map(item).collect();
+        for range in &self.ranges {
+            let columns = range.columns.iter().filter(|column| twice(column));
+            items.extend(columns.map(|column| format!("{}.{}", range.name, column.display())));
         }
         names::shorten(items)
     }

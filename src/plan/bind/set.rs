@@ -363,7 +363,7 @@ fn common_type(inputs: &[Finished], matched: &Matched, places: &[Span]) -> Resul
         common = wider.ok_or_else(|| {
             let message = format!(
                 "column `{}` is {} in one input and {} in another",
-                matched.text,
+                matched.name.as_deref().unwrap_or(&matched.text),
                 type_name(&common),
                 type_name(data_type)
             );
