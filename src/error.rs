@@ -111,6 +111,18 @@ pub struct Label {
     pub text: String,
 }
 
+/// What to write instead, exactly: a program can put it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What is replaced; an empty range where something is missing.
+    pub span: Span,
+    /// The text to put there.
+    pub text: String,
+}
+
+/// Errors of one text that are said; the others are counted.
+const SAID: usize = 20;
+
 #[derive(Debug, Clone)]
 struct Detail {
     kind: ErrorKind,
@@ -123,6 +135,12 @@ struct Detail {
     /// `available: …`, `hint: …`: lines below the snippet, each with its word.
     notes: Vec<(&'static str, String)>,
     place: Option<FilePlace>,
+    /// A text for the place, or for the primary one.
+    fix: Option<(Option<Span>, String)>,
+    /// What else is wrong in the same text.
+    others: Vec<Error>,
+    /// How many more were found than are kept.
+    more: usize,
 }
 
 /// What went wrong: a stable code, a message, the place, and what to do.
@@ -141,6 +159,9 @@ impl Error {
             labels: Vec::new(),
             notes: Vec::new(),
             place: None,
+            fix: None,
+            others: Vec::new(),
+            more: 0,
         }))
     }
 
@@ -164,6 +185,27 @@ impl Error {
         Error::input("TM0900", format!("{what} is not implemented yet"), span)
     }
 
+    /// Several errors of one text: the first, which knows the others. Beyond twenty they are only counted.
+    pub fn together(errors: Vec<Error>) -> Self {
+        let mut flat: Vec<Error> = Vec::with_capacity(errors.len());
+        let mut more = 0;
+        for mut error in errors {
+            more += std::mem::take(&mut error.0.more);
+            let others = std::mem::take(&mut error.0.others);
+            flat.push(error);
+            flat.extend(others);
+        }
+        more += flat.len().saturating_sub(SAID);
+        flat.truncate(SAID);
+        let mut errors = flat.into_iter();
+        let Some(mut first) = errors.next() else {
+            return Error::bug("a text failed without an error");
+        };
+        first.0.others = errors.collect();
+        first.0.more = more;
+        first
+    }
+
     /// Puts the primary place, if there is none yet.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
@@ -181,6 +223,10 @@ impl Error {
         self.0.span = Some(place);
         self.0.label = None;
         self.0.labels.clear();
+        self.0.fix = None;
+        // They would all stand at the same place.
+        self.0.others.clear();
+        self.0.more = 0;
         self
     }
 
@@ -212,6 +258,32 @@ impl Error {
     #[must_use]
     pub fn available(mut self, text: impl Into<String>) -> Self {
         self.0.notes.push(("available", bounded(text.into())));
+        self
+    }
+
+    /// Says that `name` was meant at the primary place, and offers to write it there.
+    #[must_use]
+    pub(crate) fn did_you_mean(self, name: &str) -> Self {
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let text = match plain {
+            true => name.to_string(),
+            false => format!("`{}`", name.replace('`', "``")),
+        };
+        self.label(format!("did you mean `{name}`?")).fix(text)
+    }
+
+    /// Offers to write `text` at the primary place.
+    #[must_use]
+    pub(crate) fn fix(mut self, text: impl Into<String>) -> Self {
+        self.0.fix = Some((None, bounded(text.into())));
+        self
+    }
+
+    /// Offers to write `text` at `span`.
+    #[must_use]
+    pub(crate) fn fix_at(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.0.fix = Some((Some(span), bounded(text.into())));
         self
     }
 
@@ -262,6 +334,39 @@ impl Error {
         self.0.place.as_ref()
     }
 
+    /// What to write instead, where that is known exactly.
+    pub fn suggested_fix(&self) -> Option<Fix> {
+        let (span, text) = self.0.fix.as_ref()?;
+        Some(Fix {
+            span: span.or(self.0.span)?,
+            text: text.clone(),
+        })
+    }
+
+    /// What else is wrong in the same text, in its order: one run tells of all that an author has to mend.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let text = "FROM (VALUES (1)) AS t (region) |> WHERE regoin = 1 |> SELECT UPER(region)";
+    /// let Err(error) = engine.query(text, ()) else { panic!("it is wrong twice") };
+    /// let said: Vec<&str> = error.all().map(|error| error.message()).collect();
+    /// assert_eq!(said, ["no column named `regoin` here", "no function named `UPER`"]);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn others(&self) -> &[Error] {
+        &self.0.others
+    }
+
+    /// This error and [`Error::others`].
+    pub fn all(&self) -> impl Iterator<Item = &Error> {
+        std::iter::once(self).chain(&self.0.others)
+    }
+
+    /// How many more errors were found than [`Error::all`] gives.
+    pub fn more(&self) -> usize {
+        self.0.more
+    }
+
     /// The exit code of the binary for this error.
     pub fn exit_code(&self) -> u8 {
         match self.0.kind {
@@ -295,7 +400,7 @@ fn bounded(text: String) -> String {
 }
 
 impl fmt::Display for Error {
-    /// `error[TM0201]: message (file x.csv, line 3)`, then one line for each note.
+    /// `error[TM0201]: message (file x.csv, line 3)`, one line for each note, then what else is wrong in the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error[{}]: {}", self.0.code, self.0.message)?;
         if let Some(place) = &self.0.place {
@@ -307,7 +412,13 @@ impl fmt::Display for Error {
         for (kind, text) in &self.0.notes {
             write!(f, "\n  = {kind}: {text}")?;
         }
-        Ok(())
+        for other in &self.0.others {
+            write!(f, "\n{other}")?;
+        }
+        match self.0.more {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more errors"),
+        }
     }
 }
 

@@ -32,4 +32,4 @@ pub use engine::{
 };
 pub use file::type_name;
 
-pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};
+pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};

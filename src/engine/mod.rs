@@ -277,7 +277,7 @@ impl Engine {
     /// Parses a text of statements separated by `;`. Nothing is looked up and nothing runs.
     ///
     /// # Errors
-    /// Every statement that cannot be parsed gives one error.
+    /// Every error that was found, in the order of the text: after one, reading goes on at the next pipe operator.
     pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
         let options = self.lang_options();
         let shared: Arc<str> = Arc::from(text);
@@ -329,7 +329,7 @@ impl Engine {
     pub fn query(&self, text: &str, params: impl Params) -> Result<Rows> {
         let mut params_map = ParamMap::new();
         params.bind(&mut params_map);
-        let statements = self.statements(text).map_err(first)?;
+        let statements = self.statements(text).map_err(Error::together)?;
         let mut last = None;
         for statement in &statements {
             for rows in last.take().into_iter().flat_map(Outcome::into_rows) {
@@ -445,13 +445,6 @@ impl Engine {
     fn catalog(&self) -> &Catalog {
         &self.0.catalog
     }
-}
-
-fn first(errors: Vec<Error>) -> Error {
-    errors
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| Error::bug("a text failed without an error"))
 }
 
 /// Runs a query to its end for its effect and its row count.

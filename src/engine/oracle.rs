@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 
-use super::{Engine, ParamMap, Params, Statement, first, query};
+use super::{Engine, ParamMap, Params, Statement, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::bind::Bound;
 
@@ -12,7 +12,7 @@ impl Engine {
     pub fn oracle(&self, text: &str, params: impl Params) -> Result<Vec<RecordBatch>> {
         let mut map = ParamMap::new();
         params.bind(&mut map);
-        let mut statements = self.statements(text).map_err(first)?;
+        let mut statements = self.statements(text).map_err(Error::together)?;
         let last = statements
             .pop()
             .ok_or_else(|| Error::new(ErrorKind::Input, "TM0103", "the text holds no statement"))?;

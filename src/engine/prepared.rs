@@ -1,6 +1,6 @@
 //! A statement parsed once and run with parameters.
 
-use super::{Engine, ParamMap, Params, Rows, Statement, first};
+use super::{Engine, ParamMap, Params, Rows, Statement};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A parsed statement and the names of its parameters. See [`Engine::prepare`].
@@ -13,7 +13,7 @@ pub struct Prepared {
 
 impl Prepared {
     pub(super) fn new(engine: &Engine, text: &str) -> Result<Self> {
-        let mut statements = engine.statements(text).map_err(first)?;
+        let mut statements = engine.statements(text).map_err(Error::together)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             return Err(Error::new(
                 ErrorKind::Input,

@@ -8,7 +8,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::{Engine, Outcome, Rows, Summary, config, dry, explain, result, script, steps, tables};
 use crate::catalog::{Entry, View, files};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::exec::{self, Execution};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
@@ -29,7 +29,21 @@ pub(super) fn run_statement(
         true => dry::note(engine, binding.bound),
         false => carry_out(engine, binding.bound, text),
     };
-    Ok(outcome?.with_warnings(binding.warnings))
+    let outcome = outcome.map_err(|error| match created(statement) {
+        Some(place) if error.code() == "TM0702" => error.at(place),
+        _ => error,
+    })?;
+    Ok(outcome.with_warnings(binding.warnings))
+}
+
+/// The name of what a statement creates.
+fn created(statement: &ast::Statement) -> Option<Span> {
+    match &statement.kind {
+        ast::StatementKind::CreateTable(create) => Some(create.target.name.span),
+        ast::StatementKind::CreateView(create) => Some(create.name.span),
+        ast::StatementKind::CreateExternalTable(create) => Some(create.name.span),
+        _ => None,
+    }
 }
 
 /// Syntax tree to logical plan.

@@ -163,8 +163,9 @@ impl Script<'_> {
         let session = self.engine.catalog().session();
         match session.value(&name.text) {
             Some(value) if value.is_constant => {
-                let message = format!("`{}` is a constant", name.text);
-                Err(Error::input("TM0606", message, name.span))
+                let message = format!("`{}` is a constant and cannot be set", name.text);
+                Err(Error::input("TM0606", message, name.span)
+                    .hint("DECLARE makes a variable, CREATE OR REPLACE CONSTANT another constant"))
             }
             _ => Ok(()),
         }
@@ -212,8 +213,13 @@ impl Script<'_> {
             self.refuse_constant(name)?;
             let Some(variable) = session.value(&name.text) else {
                 let message = format!("no variable named `{}` is declared", name.text);
-                return Err(Error::input("TM0606", message, name.span)
-                    .hint(format!("write DECLARE {} DEFAULT … before", name.text)));
+                let error = Error::input("TM0606", message, name.span);
+                let known = session.values().iter().filter(|value| !value.is_constant);
+                let near = lang::nearest(&name.text, known.map(|value| value.name.as_str()));
+                return Err(match near {
+                    Some(near) => error.did_you_mean(near),
+                    None => error.hint(format!("write DECLARE {} DEFAULT … before", name.text)),
+                });
             };
             let data_type = variable.value.data_type();
             let untyped = data_type == DataType::Null;
@@ -358,7 +364,13 @@ impl Script<'_> {
             text: Arc::clone(self.text),
             module: self.parameters.module.clone(),
         };
-        on_planner_stack(|| check_function(&function, catalog, &FilesOnDisk))?;
+        let own_name = |error: Error| match error.message()
+            == format!("no function named `{}`", function.name)
+        {
+            true => error.hint("a function cannot call itself"),
+            false => error,
+        };
+        on_planner_stack(|| check_function(&function, catalog, &FilesOnDisk)).map_err(own_name)?;
         catalog.change_session(|session| session.add_function(function));
         Ok(())
     }
@@ -442,8 +454,17 @@ impl Script<'_> {
             DropKind::Constant => "TM0606",
         };
         let message = format!("no {kind} named `{name}`");
-        Err(Error::input(code, message, drop.name.span)
-            .hint("write IF EXISTS where it may be missing"))
+        let error = Error::input(code, message, drop.name.span);
+        let known = match drop.kind {
+            DropKind::Table | DropKind::View => catalog.names(),
+            _ => Vec::new(),
+        };
+        Err(
+            match lang::nearest(&name, known.iter().map(String::as_str)) {
+                Some(near) => error.did_you_mean(near),
+                None => error.hint("write IF EXISTS where it may be missing"),
+            },
+        )
     }
 }
 
@@ -461,8 +482,14 @@ fn import(
         None => PathBuf::from(&path.value),
     };
     let unreadable = |error: std::io::Error| {
-        let message = format!("the module {} cannot be read: {}", path.value, error.kind());
-        Error::new(ErrorKind::Io, "TM0703", message).at(path.span)
+        let reason = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+            kind => kind.to_string(),
+        };
+        let message = format!("the module {} cannot be read: {reason}", path.value);
+        Error::new(ErrorKind::Io, "TM0703", message)
+            .at(path.span)
+            .hint("paths are relative to the module around it, or to the directory the program runs in")
     };
     let whole = file.canonicalize().map_err(unreadable)?;
     if importing.contains(&whole) {
@@ -486,7 +513,7 @@ fn import(
     let what = format!("the module {}", path.value);
     let options = lang::Options::default();
     let script = on_planner_stack(|| Ok(lang::parse_with(&text, options)))?;
-    let script = script.map_err(|errors| super::first(errors).inside(&what, path.span))?;
+    let script = script.map_err(|errors| Error::together(errors).inside(&what, path.span))?;
     importing.push(whole);
     for statement in &script.statements {
         let done = match &statement.kind {

@@ -96,6 +96,13 @@ fn from_text(text: &str) -> Error {
         return bad_pattern(text);
     }
     let text = first_line(text);
+    if let Some(part) = text.split("Unsupported date_trunc granularity: ").nth(1) {
+        let (part, known) = part
+            .split_once(". Supported values are: ")
+            .unwrap_or((part, ""));
+        return Error::run("TM0501", format!("a time has no part {part} to be cut to"))
+            .available(known);
+    }
     let lower = text.to_ascii_lowercase();
     if lower.contains("overflow") {
         return overflow(
@@ -110,7 +117,7 @@ fn from_text(text: &str) -> Error {
     }
     if lower.contains("cast error") || lower.contains("cannot cast") || lower.contains("can't cast")
     {
-        return Error::run("TM0501", in_our_types(&strip_origin(&text)))
+        return Error::run("TM0501", cast_message(in_our_types(&strip_origin(&text))))
             .hint("TRY_CAST gives NULL where the value does not fit");
     }
     Error::run("TM0508", in_our_types(&strip_origin(&text)))
@@ -154,6 +161,17 @@ const TYPE_WORDS: [(&str, &str); 22] = [
     ("Float32", "FLOAT32"),
     ("Date32", "DATE"),
 ];
+
+/// `Cannot cast string 'twelve' to value of INT64 type`, shorter.
+fn cast_message(text: String) -> String {
+    let short = || {
+        let rest = text.strip_prefix("Cannot cast string '")?;
+        let (value, rest) = rest.rsplit_once("' to value of ")?;
+        let name = rest.strip_suffix(" type")?;
+        Some(format!("'{value}' cannot be read as {name}"))
+    };
+    short().unwrap_or(text)
+}
 
 fn in_our_types(message: &str) -> String {
     TYPE_WORDS

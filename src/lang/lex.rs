@@ -320,6 +320,9 @@ impl<'t> Lexer<'t> {
             .hint("put names with such letters in backticks or double quotes"),
             Some(':') => Error::input("TM0103", "`:` has no meaning here", span)
                 .hint("a parameter is written @name, a cast value::TYPE"),
+            Some('!') => Error::input("TM0103", "`!` has no meaning here", span)
+                .label("write NOT")
+                .hint("`not equal` is written <> or !="),
             Some('$') => Error::input("TM0103", "`$` has no meaning here", span)
                 .hint("a parameter is written @name or ?"),
             Some(c) if c.is_control() => Error::input(
@@ -340,7 +343,12 @@ impl<'t> Lexer<'t> {
         let start = self.at;
         self.at = self.bytes.len();
         let span = Span::new(start, (start + length).min(self.at));
-        Error::input("TM0101", format!("{what} is not closed"), span).label("starts here")
+        let error = Error::input("TM0101", format!("{what} is not closed"), span);
+        let error = error.label("starts here");
+        match what {
+            "string" => error.hint("a quote inside of a text is written twice: 'it''s'"),
+            _ => error,
+        }
     }
 }
 

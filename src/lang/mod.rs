@@ -12,6 +12,7 @@ pub(crate) mod json;
 mod later;
 mod lex;
 mod literal;
+mod nearest;
 pub(crate) mod outline;
 mod parse;
 mod scan;
@@ -19,6 +20,7 @@ mod scan;
 mod tests;
 
 use crate::error::{Error, ErrorKind, Span};
+pub(crate) use nearest::nearest;
 
 /// The longest script.
 const MAX_SCRIPT: usize = 16 << 20;
@@ -32,7 +34,8 @@ pub(crate) struct Options {
     pub double_quotes_are_strings: bool,
 }
 
-/// The statements of `text`, or the errors of those that have some. A first line `#!double_quotes=string` sets its option too.
+/// The statements of `text`, or every error that was found: after one, reading goes on at the next pipe operator. A first line
+/// `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
     let (script, errors) = parse_all(text, options);
     if errors.is_empty() {
@@ -87,10 +90,10 @@ fn parse_from(
     let mut source = parse::Source::new(text, &grammar_text, strings, std::mem::take(counted));
     for piece in scan::scan(text, from, strings) {
         let statement = match piece.error {
-            Some(error) => Err(error),
+            Some(error) => Err(vec![error]),
             None => match blocks.enter(&mut source, piece.span, errors) {
                 None => continue,
-                Some(span) => parse::statement(&mut source, span),
+                Some(span) => parse::statement_or_errors(&mut source, span),
             },
         };
         match statement {
@@ -102,7 +105,7 @@ fn parse_from(
                     return Some((piece.span.end, changed));
                 }
             }
-            Err(error) => errors.push(error),
+            Err(found) => errors.extend(found),
         }
         if errors.len() >= MAX_ERRORS {
             break;

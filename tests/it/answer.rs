@@ -37,9 +37,7 @@ pub fn run(engine: &Engine, text: &str, params: &ParamMap) -> Result<Option<Answ
 
 /// Runs every statement of `text`: each result of the last one.
 pub fn run_all(engine: &Engine, text: &str, params: &ParamMap) -> Result<Vec<Answer>, Error> {
-    let statements = engine
-        .statements(text)
-        .map_err(|errors| errors.into_iter().next().expect("at least one error"))?;
+    let statements = engine.statements(text).map_err(Error::together)?;
     let mut last = Vec::new();
     for statement in &statements {
         last.clear();

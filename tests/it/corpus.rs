@@ -18,6 +18,7 @@
 //! may be cut short (`error TM03`) where the specification gives only the range. A statement without rows answers `ok`.
 //! Several results of one statement (FORK, TEE, IF) stand one after the other with `==` between; such a case is `-- ordered`.
 //! Text is bare unless it is empty, looks like NULL, or has commas, quotes, control characters or outer spaces: then as in Rust.
+//! In a folder `golden` an error is expected whole: every error of the text, each with what is said at its places and below.
 //! `_setup.sql` in a folder runs before each of its files.
 
 use std::fmt::Write;
@@ -33,6 +34,8 @@ pub struct Case {
     pub types: bool,
     pub contains: bool,
     pub no_oracle: bool,
+    /// An error is written with everything it says.
+    pub whole: bool,
     pub params: Vec<(String, String)>,
     pub text: String,
     pub expected: Vec<String>,
@@ -93,6 +96,7 @@ fn read(path: PathBuf) -> TestFile {
         let mut case = Case {
             name: line.trim_start_matches("-- ").to_string(),
             line: number + 1,
+            whole: file.is_golden(),
             ..Case::default()
         };
         while lines.next_if(|(_, line)| case.directive(line)).is_some() {}
@@ -159,6 +163,13 @@ impl Case {
 }
 
 impl TestFile {
+    /// Whether it holds wrong programs alone, each with everything that is said about it.
+    pub fn is_golden(&self) -> bool {
+        self.path
+            .parent()
+            .is_some_and(|folder| folder.ends_with("golden"))
+    }
+
     /// Writes the file with its (blessed) cases.
     pub fn write(&self) {
         let mut out = self.head.clone();

@@ -13,14 +13,21 @@ pub(crate) struct Text {
     pub(crate) text: String,
 }
 
-/// Says every error.
-pub(crate) fn report(errors: &[Error], text: &Text, format: ErrorFormat) {
-    say(errors, text, format, Severity::Error);
+/// Says an error, and what else it knows to be wrong with the text.
+pub(crate) fn report(error: &Error, text: &Text, format: ErrorFormat) {
+    say(error.all(), text, format, Severity::Error);
+    if error.more() > 0 {
+        let message = format!("and {} more errors", error.more());
+        match format {
+            ErrorFormat::Json => eprintln!("{}", json!({"severity": "error", "message": message})),
+            ErrorFormat::Text => anstream::eprintln!("{message}"),
+        }
+    }
 }
 
 /// Says what an author should know of a statement that runs all the same.
 pub(crate) fn warn(warnings: &[Error], text: &Text, format: ErrorFormat) {
-    say(warnings, text, format, Severity::Warning);
+    say(warnings.iter(), text, format, Severity::Warning);
 }
 
 /// Says what stops the program outside of any text.
@@ -41,7 +48,12 @@ enum Severity {
     Warning,
 }
 
-fn say(errors: &[Error], text: &Text, format: ErrorFormat, severity: Severity) {
+fn say<'e>(
+    errors: impl Iterator<Item = &'e Error>,
+    text: &Text,
+    format: ErrorFormat,
+    severity: Severity,
+) {
     for error in errors {
         match format {
             ErrorFormat::Json => eprintln!("{}", as_json(error, text, severity)),
@@ -114,14 +126,8 @@ fn as_json(error: &Error, text: &Text, severity: Severity) -> String {
         "message": error.message(),
     });
     if let Some(span) = error.span() {
-        let range = within(span, &text.text);
-        let before = &text.text[..range.start];
-        let line_start = before.rfind('\n').map_or(0, |position| position + 1);
         object["source"] = json!(text.name);
-        object["line"] = json!(before.matches('\n').count() + 1);
-        object["column"] = json!(before[line_start..].chars().count() + 1);
-        object["start"] = json!(range.start);
-        object["end"] = json!(range.end);
+        put_place(&mut object, span, &text.text);
     }
     if let Some(label) = error.span_label() {
         object["label"] = json!(label);
@@ -134,6 +140,22 @@ fn as_json(error: &Error, text: &Text, severity: Severity) -> String {
             "column": place.column,
         });
     }
+    let labels: Vec<_> = error
+        .labels()
+        .iter()
+        .map(|label| {
+            let mut object = json!({ "label": label.text });
+            put_place(&mut object, label.span, &text.text);
+            object
+        })
+        .collect();
+    if !labels.is_empty() {
+        object["labels"] = json!(labels);
+    }
+    if let Some(fix) = error.suggested_fix() {
+        let range = within(fix.span, &text.text);
+        object["fix"] = json!({ "start": range.start, "end": range.end, "text": fix.text });
+    }
     let notes: Vec<_> = error
         .notes()
         .iter()
@@ -141,4 +163,15 @@ fn as_json(error: &Error, text: &Text, severity: Severity) -> String {
         .collect();
     object["notes"] = json!(notes);
     object.to_string()
+}
+
+/// Line and column, in characters from 1, and bytes.
+fn put_place(object: &mut serde_json::Value, span: Span, text: &str) {
+    let range = within(span, text);
+    let before = &text[..range.start];
+    let line_start = before.rfind('\n').map_or(0, |position| position + 1);
+    object["line"] = json!(before.matches('\n').count() + 1);
+    object["column"] = json!(before[line_start..].chars().count() + 1);
+    object["start"] = json!(range.start);
+    object["end"] = json!(range.end);
 }

@@ -30,15 +30,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         WRONG_USAGE => Stop::Usage(error.message().to_string()),
         _ => Stop::Unopened(error),
     })?;
-    let mut parsed = Vec::new();
-    for text in &texts {
-        match engine.statements(&text.text) {
-            Ok(statements) => parsed.push((text, statements)),
-            Err(errors) => {
-                return Err(Stop::wrong_text(&errors, text, flags.error_format));
-            }
-        }
-    }
+    let parsed = parsed(&engine, &texts, flags)?;
     every_value_is_used(flags, parsed.iter().flat_map(|(_, statements)| statements))?;
     cancel_on_interrupt(&engine);
     let mut session = Session {
@@ -59,6 +51,28 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         .file
         .map_or(Ok(()), Target::commit)
         .map_err(Stop::Output)
+}
+
+/// The statements of every text. Nothing runs where one of them cannot be read, and all that is wrong is said.
+fn parsed<'t>(
+    engine: &Engine,
+    texts: &'t [Text],
+    flags: &Flags,
+) -> Result<Vec<(&'t Text, Vec<Statement>)>, Stop> {
+    let (mut parsed, mut failed) = (Vec::new(), None);
+    for text in texts {
+        match engine.statements(&text.text) {
+            Ok(statements) => parsed.push((text, statements)),
+            Err(errors) => {
+                let stop = Stop::wrong_text(errors, text, flags.error_format);
+                failed.get_or_insert(stop);
+            }
+        }
+    }
+    match failed {
+        Some(stop) => Err(stop),
+        None => Ok(parsed),
+    }
 }
 
 /// A value that nothing asks for is a slip of the pen: a name written wrong, or one `?` too few.
@@ -155,7 +169,7 @@ impl Session<'_> {
 
     /// Says what failed; the program ends with its exit code.
     fn failed(&self, error: &Error, text: &Text) -> Stop {
-        report(std::slice::from_ref(error), text, self.flags.error_format);
+        report(error, text, self.flags.error_format);
         Stop::Said(if interrupted() {
             INTERRUPTED
         } else {

@@ -26,9 +26,10 @@ pub(crate) enum Stop {
 
 impl Stop {
     /// Says what is wrong with a text.
-    pub(crate) fn wrong_text(errors: &[Error], text: &Text, format: ErrorFormat) -> Self {
-        report(errors, text, format);
-        Stop::Said(errors.first().map_or(WRONG_USAGE, Error::exit_code))
+    pub(crate) fn wrong_text(errors: Vec<Error>, text: &Text, format: ErrorFormat) -> Self {
+        let error = Error::together(errors);
+        report(&error, text, format);
+        Stop::Said(error.exit_code())
     }
 
     /// Says what was not said yet; the exit code.

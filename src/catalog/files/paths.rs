@@ -27,7 +27,8 @@ pub(super) fn expand(path: &str) -> Result<Vec<PathBuf>> {
             matching(&pattern, &mut found)?;
         }
         if found.is_empty() {
-            return Err(nothing(path, "no file matches the pattern"));
+            return Err(nothing(path, "no file matches the pattern")
+                .hint("paths are relative to the directory the program runs in"));
         }
     }
     found.sort();
@@ -55,7 +56,9 @@ fn existing(path: &Path) -> Result<PathBuf> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let error = nothing(&path.display().to_string(), "no such file");
             Err(match similar(path) {
-                Some(name) => error.hint(format!("did you mean '{name}'?")),
+                Some(name) => error
+                    .label(format!("did you mean '{name}'?"))
+                    .fix(format!("'{}'", name.replace('\'', "''"))),
                 None => error.hint("paths are relative to the directory the program runs in"),
             })
         }

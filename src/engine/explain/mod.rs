@@ -10,7 +10,7 @@ use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use super::{Engine, Outcome, Rows, Statement, first, query};
+use super::{Engine, Outcome, Rows, Statement, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::graph::PipelineGraph;
 use crate::exec::{self, Execution};
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     fn only_statement(&self, text: &str) -> Result<Statement> {
-        let mut statements = self.statements(text).map_err(first)?;
+        let mut statements = self.statements(text).map_err(Error::together)?;
         match (statements.pop(), statements.is_empty()) {
             (Some(statement), true) => Ok(statement),
             _ => Err(Error::new(

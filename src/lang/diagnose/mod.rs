@@ -4,12 +4,23 @@
 mod place;
 mod words;
 
-use super::later;
 use super::lex::{Token, TokenKind};
 use super::parse::Source;
+use super::{later, nearest};
 use crate::error::{Error, Span};
 use place::Place;
-use words::{CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
+use words::{CLAUSES, FOREIGN, Foreign, OPERATORS, STATEMENTS, is_reserved, shortened};
+
+/// The operators that are used most.
+fn operators() -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = OPERATORS
+        .iter()
+        .take(SHOWN)
+        .map(|(_, name)| *name)
+        .collect();
+    format!("{} and {} more", names.join(", "), OPERATORS.len() - SHOWN)
+}
 
 /// The statement at `statement` cannot go on at `at`.
 pub(super) fn unexpected(source: &Source, statement: Span, at: usize) -> Error {
@@ -33,7 +44,7 @@ impl Place {
         let span = Span::new(start, end);
         if self.last().is_some_and(|last| last.kind == TokenKind::Pipe) {
             return Error::input("TM0102", "a pipe operator must follow `|>`", span)
-                .available(OPERATORS);
+                .available(operators());
         }
         let expected = self.expected(source);
         Error::input("TM0102", "the statement ends too early", span)
@@ -47,24 +58,37 @@ impl Place {
         if let Some(error) = later::operator(source, here) {
             return Some(error);
         }
-        let known = MISSPELT
+        let foreign = FOREIGN
             .iter()
-            .find(|(name, ..)| here.is_word(source.text, name));
-        if let Some((_, message, instead)) = known {
-            return Some(Error::input("TM0102", *message, here.span).label(*instead));
+            .find(|foreign| here.is_word(source.text, foreign.word));
+        if let Some(foreign) = foreign {
+            return Some(self.foreign(foreign, source, here));
         }
-        let message = match here.kind {
-            TokenKind::Word => format!("`{}` is no pipe operator", shortened(word)),
-            _ => "a pipe operator must follow `|>`".to_string(),
-        };
-        let mut error = Error::input("TM0102", message, here.span);
-        if let Some(close) = OPERATORS
-            .split(", ")
-            .find(|operator| is_close(word, operator))
-        {
-            error = error.label(format!("did you mean {close}?"));
+        if here.kind != TokenKind::Word {
+            let error = Error::input("TM0102", "a pipe operator must follow `|>`", here.span);
+            return Some(error.available(operators()));
         }
-        Some(error.available(OPERATORS))
+        let message = format!("`{}` is no pipe operator", shortened(word));
+        let error = Error::input("TM0102", message, here.span);
+        let first = nearest(word, OPERATORS.iter().map(|(first, _)| *first));
+        let meant = OPERATORS
+            .iter()
+            .find(|(operator, _)| Some(*operator) == first);
+        Some(match meant {
+            Some((first, name)) => error.label(format!("did you mean {name}?")).fix(*first),
+            None => error.available(operators()),
+        })
+    }
+
+    fn foreign(&self, foreign: &Foreign, source: &Source, here: &Token) -> Error {
+        let error = Error::input("TM0102", foreign.message, here.span).label(foreign.instead);
+        let by = self.next.filter(|next| next.is_word(source.text, "BY"));
+        match (foreign.fix, by) {
+            // `SORT BY`
+            (Some(fix @ "ORDER BY"), Some(by)) => error.fix_at(here.span.to(by.span), fix),
+            (Some(fix), _) => error.fix(fix),
+            (None, _) => error,
+        }
     }
 
     fn not_built(&self, source: &Source, here: &Token) -> Option<Error> {
@@ -128,10 +152,22 @@ impl Place {
             format!("{shown} needs a pipe of its own here")
         } else if from_first {
             format!("{shown} needs a pipe after a FROM query")
+        } else if level
+            .head
+            .is_some_and(|head| head.is_word(source.text, "SELECT"))
+        {
+            let message = format!("{shown} stands too late in this SELECT");
+            return Some(Error::input("TM0102", message, word.span).label(label).hint(
+                "its clauses stand in this order: FROM, WHERE, GROUP BY, HAVING, QUALIFY, WINDOW, ORDER BY, LIMIT",
+            ));
         } else {
             return None;
         };
-        Some(Error::input("TM0102", message, word.span).label(label))
+        let error = Error::input("TM0102", message, word.span).label(label);
+        Some(match name {
+            "GROUP" | "HAVING" | "QUALIFY" | "OFFSET" => error,
+            _ => error.fix_at(Span::new(word.span.start, word.span.start), "|> "),
+        })
     }
 
     /// Whether what stands before `word` could end an operator.
@@ -242,6 +278,32 @@ impl Place {
         if text == "&" && last("&") {
             return Some(("`&&` is spelled AND", "write AND"));
         }
+        if text == "|"
+            || (text == "%" && self.next.is_some_and(|next| next.text(source.text) == ">"))
+        {
+            return Some(("the pipe is written `|>`", "write `|>`"));
+        }
+        if is("TO") && self.operator_is(source, "RENAME") {
+            return Some(("RENAME takes AS", "write RENAME old AS new"));
+        }
+        if text == "=" && self.operator_is(source, "RENAME") {
+            return Some((
+                "RENAME names the old column first",
+                "write RENAME old AS new",
+            ));
+        }
+        if self.operator_is(source, "DROP") && self.last_is(source, "COLUMN") {
+            return Some((
+                "DROP is followed by names alone",
+                "leave COLUMN out before this",
+            ));
+        }
+        if matches!(text, "/" | "~" | "\\") && self.level_is_from(source) {
+            return Some((
+                "a path is written as a text",
+                "write the whole path in quotes: FROM 'data/orders.csv'",
+            ));
+        }
         if is("NULL") && self.last_is(source, "NOT") {
             return Some(("NOT NULL is no comparison", "write IS NOT NULL"));
         }
@@ -293,14 +355,34 @@ impl Place {
 
     fn plain(&self, source: &Source, here: &Token) -> Error {
         let text = shortened(here.text(source.text));
-        let message = match self.before.is_empty() {
-            true => format!("`{text}` begins no statement"),
-            false => format!("`{text}` was not expected here"),
-        };
-        let error = Error::input("TM0102", message, here.span);
         if self.before.is_empty() {
-            return error.hint("a query begins with FROM, SELECT, WITH, VALUES, TABLE or `(`");
+            return self.no_statement(source, here);
         }
-        error.label(format!("{} must stand here", self.expected(source)))
+        let expected = self.expected(source);
+        if let ("BY", Some(last)) = (expected, self.last()) {
+            let word = last.text(source.text).to_ascii_uppercase();
+            let message = format!("BY is missing after {word}");
+            return Error::input("TM0102", message, last.span.to(here.span))
+                .fix_at(Span::new(here.span.start, here.span.start), "BY ");
+        }
+        let message = format!("`{text}` was not expected here");
+        Error::input("TM0102", message, here.span).label(format!("{expected} must stand here"))
+    }
+
+    /// The first word of a statement begins none.
+    fn no_statement(&self, source: &Source, here: &Token) -> Error {
+        let word = here.text(source.text);
+        let message = format!("`{}` begins no statement", shortened(word));
+        let error = Error::input("TM0102", message, here.span);
+        let is_name = matches!(here.kind, TokenKind::Word | TokenKind::QuotedName);
+        if is_name && self.next.is_none_or(|next| next.kind == TokenKind::Pipe) {
+            return error
+                .label(format!("write FROM {}", shortened(word)))
+                .fix_at(Span::new(here.span.start, here.span.start), "FROM ");
+        }
+        if let Some(near) = nearest(word, STATEMENTS.iter().copied()) {
+            return error.label(format!("did you mean {near}?")).fix(near);
+        }
+        error.hint("a query begins with FROM, SELECT, WITH, VALUES, TABLE or `(`, another statement with CREATE, INSERT, SHOW, SET …")
     }
 }

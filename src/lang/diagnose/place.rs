@@ -5,6 +5,8 @@ use crate::error::Span;
 use crate::lang::lex::{Lexer, Token, TokenKind};
 use crate::lang::parse::Source;
 
+const CASTS: &[&str] = &["CAST", "TRY_CAST", "SAFE_CAST"];
+
 /// What surrounds the place: the tokens before and after, and the query it stands in.
 pub(super) struct Place {
     pub before: Vec<Token>,
@@ -22,6 +24,8 @@ pub(super) struct Level {
     pub head: Option<Token>,
     /// The word after the last `|>`.
     pub operator: Option<Token>,
+    /// The word before the bracket.
+    pub opener: Option<Token>,
 }
 
 impl Place {
@@ -59,7 +63,13 @@ impl Place {
     fn enter(&mut self, source: &Source, token: Token) {
         let after_pipe = self.last().is_some_and(|last| last.kind == TokenKind::Pipe);
         match token.kind {
-            TokenKind::Open => self.levels.push(Level::default()),
+            TokenKind::Open => {
+                let opener = self.last().copied();
+                self.levels.push(Level {
+                    opener: opener.filter(|token| token.kind == TokenKind::Word),
+                    ..Level::default()
+                });
+            }
             TokenKind::Close if self.levels.len() > 1 => {
                 self.levels.pop();
             }
@@ -137,6 +147,9 @@ impl Place {
         let word = last.text(source.text).to_ascii_uppercase();
         let created = self.created(source);
         match word.as_str() {
+            "AS" if self.opened_by(source, CASTS) => "a type",
+            "AS" if self.creates(source, "FUNCTION") => "`(` and an expression",
+            _ if self.creates(source, "TABLE") && self.levels.len() > 1 => "a type",
             "FROM" | "JOIN" => "a table",
             "AS" if created => "a query",
             "AS" | "RENAME" | "DROP" | "SET" | "VIEW" => "a name",
@@ -157,11 +170,18 @@ impl Place {
 
     /// What may follow a whole expression.
     fn after_operand(&self, source: &Source) -> &'static str {
-        let cases = |word| {
-            self.before
-                .iter()
-                .filter(move |token| token.is_word(source.text, word))
-        };
+        if self.opened_by(source, CASTS) {
+            return "AS and a type";
+        }
+        if self.opened_by(source, &["EXTRACT"]) {
+            return "FROM and a time";
+        }
+        if self.opened_by(source, &["PIVOT"]) {
+            return "FOR, IN or the closing bracket";
+        }
+        if let Some(expected) = self.inside_case(source) {
+            return expected;
+        }
         if self.operator_is(source, "RENAME") {
             return "AS and a new name";
         }
@@ -176,13 +196,63 @@ impl Place {
         {
             return "`=`";
         }
-        if cases("CASE").count() > cases("END").count() {
-            "an operator or the rest of the CASE"
-        } else if self.levels.len() > 1 {
+        let since = |word: &str| {
+            let mut before = self.before.iter().rev();
+            before.position(|token| token.is_word(source.text, word))
+        };
+        let between = since("BETWEEN");
+        if between.is_some() && since("AND").is_none_or(|and| Some(and) > between) {
+            return "AND and the upper bound";
+        }
+        if self.levels.len() > 1 {
             "an operator, `,` or the closing bracket"
         } else {
             "an operator, `,` or the next `|>`"
         }
+    }
+
+    /// Whether the bracket around the place follows one of these words.
+    fn opened_by(&self, source: &Source, words: &[&str]) -> bool {
+        let opener = self.level().opener;
+        opener.is_some_and(|opener| words.iter().any(|word| opener.is_word(source.text, word)))
+    }
+
+    /// Whether the statement is a CREATE of this kind of thing.
+    fn creates(&self, source: &Source, kind: &str) -> bool {
+        let mut words = self.before.iter().take(5);
+        let first = words.next();
+        first.is_some_and(|first| first.is_word(source.text, "CREATE"))
+            && words.any(|word| word.is_word(source.text, kind))
+            && !self
+                .before
+                .iter()
+                .any(|token| token.is_word(source.text, "FROM"))
+    }
+
+    /// What a CASE needs next, if the place is in one.
+    fn inside_case(&self, source: &Source) -> Option<&'static str> {
+        let mut ended = 0usize;
+        let mut seen = None;
+        for token in self.before.iter().rev() {
+            let is = |word: &str| token.is_word(source.text, word);
+            if is("END") {
+                ended += 1;
+            } else if is("CASE") && ended > 0 {
+                ended -= 1;
+            } else if ended == 0 {
+                if is("CASE") {
+                    return Some(seen.unwrap_or("WHEN"));
+                }
+                let next = match () {
+                    () if is("WHEN") => "an operator or THEN",
+                    () if is("THEN") => "an operator, WHEN, ELSE or END",
+                    () if is("ELSE") => "an operator or END",
+                    () => continue,
+                };
+                seen.get_or_insert(next);
+            }
+        }
+        None
     }
 
     /// Whether the place is in the head of a CREATE.

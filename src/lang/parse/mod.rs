@@ -10,6 +10,7 @@ mod from;
 mod operators;
 mod pipe;
 mod query;
+mod resume;
 mod script;
 mod select;
 mod statement;
@@ -48,7 +49,7 @@ pub(super) struct Source<'t> {
 }
 
 /// What goes on from one statement to the next.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 pub(super) struct Counted {
     /// `?` so far.
     positional: usize,
@@ -72,8 +73,10 @@ impl<'t> Source<'t> {
     }
 }
 
+pub(super) use resume::statement as statement_or_errors;
+
 /// Parses the statement that stands at `span`.
-pub(super) fn statement(source: &mut Source, span: Span) -> Result<Statement> {
+fn statement(source: &mut Source, span: Span) -> Result<Statement> {
     if let Some(error) = later::statement(source, span) {
         return Err(error);
     }

@@ -53,15 +53,16 @@ impl Binder<'_> {
         stage.siblings = aliases(items);
         let mut columns = Vec::with_capacity(items.len());
         for item in items {
-            let before = stage.aggregate_calls;
+            let (before, moment) = (stage.aggregate_calls, self.moment());
             columns.push(self.item(&item.expr, item.alias.as_ref(), &mut stage)?);
             if stage.aggregate_calls == before {
-                return Err(Error::input(
+                let error = Error::input(
                     "TM0312",
                     "an item of AGGREGATE needs an aggregate function",
                     item.expr.span,
                 )
-                .hint("compute it in an EXTEND after the AGGREGATE"));
+                .hint("compute it in an EXTEND after the AGGREGATE");
+                self.keep(error, moment)?;
             }
         }
         let aggregates = stage.take_aggregates();

@@ -259,6 +259,6 @@ fn misplaced(name: &str, clause: &str, span: Span) -> Error {
         "SELECT" | "EXTEND" | "SET" => error.hint(format!(
             "`|> AGGREGATE {name}(x)` for one row, or `{name}(x) OVER ()` for a value on every row"
         )),
-        _ => error.hint("AGGREGATE in a step before"),
+        _ => error.hint("compute it in an AGGREGATE before, and name its column here"),
     }
 }

@@ -68,7 +68,7 @@ impl Binder<'_> {
                 span,
             )
             .hint(format!(
-                "write {}(…) OVER (ORDER BY …)",
+                "write {}(…) OVER (ORDER BY …), or OVER () without an order",
                 name.to_uppercase()
             )));
         }
@@ -85,8 +85,12 @@ impl Binder<'_> {
             ident.span,
         );
         match names::nearest(&ident.text, known.iter().map(String::as_str)) {
-            Some(near) => error.label(format!("did you mean `{near}`?")),
-            None => error,
+            // As it was written: in capitals or not.
+            Some(near) if ident.text.contains(|c: char| c.is_ascii_uppercase()) => {
+                error.did_you_mean(&near.to_uppercase())
+            }
+            Some(near) => error.did_you_mean(near),
+            None => error.hint("SHOW FUNCTIONS lists them all"),
         }
     }
 
@@ -278,9 +282,9 @@ impl Binder<'_> {
             return Err(Error::input(
                 "TM0402",
                 format!(
-                    "this lambda is given {} values, not {}",
-                    types.len(),
-                    params.len()
+                    "this lambda names {} values and is given {}",
+                    params.len(),
+                    types.len()
                 ),
                 body.span,
             ));

@@ -181,7 +181,7 @@ fn check_options(options: &[OptionSetting]) -> Result<()> {
             let message = format!("EXPORT DATA has no option `{name}`");
             let error = Error::input("TM0703", message, option.name.span);
             return Err(match names::nearest(name, OPTIONS.iter().copied()) {
-                Some(near) => error.label(format!("did you mean `{near}`?")),
+                Some(near) => error.did_you_mean(near),
                 None => error.available(OPTIONS.join(", ")),
             });
         }

@@ -15,7 +15,12 @@ use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind};
 
 impl Binder<'_> {
+    /// The value, or an unknown one after an error that was kept.
     pub(super) fn expr(&self, expr: &ast::Expr, stage: &mut Stage) -> Result<Typed> {
+        self.value_or_unknown(expr.span, || self.known(expr, stage))
+    }
+
+    fn known(&self, expr: &ast::Expr, stage: &mut Stage) -> Result<Typed> {
         let span = expr.span;
         let is_conjunct = std::mem::take(&mut stage.is_conjunct);
         match expr.kind.as_ref() {
@@ -156,20 +161,73 @@ impl Binder<'_> {
             }
             outer = around.outer;
         }
+        let around = std::iter::successors(stage.env.outer, |around| around.outer);
+        let mut scopes = around.map(|around| around.scope).chain([stage.scope]);
+        if scopes.any(|scope| self.may_be_unknown(&path.parts, scope)) {
+            self.meet_unknown();
+            return Ok(Typed::unknown(path.span));
+        }
         Err(self.unknown_column(path, stage))
     }
 
     fn unknown_column(&self, path: &ast::Path, stage: &Stage) -> Error {
-        let error = stage.scope.unknown(&path.parts);
-        let sibling = path.parts.first().is_some_and(|first| {
+        let sibling = path.parts.first().filter(|first| {
             let mut siblings = stage.siblings.iter();
             siblings.any(|sibling| sibling.eq_ignore_ascii_case(&first.text))
         });
-        if sibling {
-            return error
+        if let Some(name) = sibling {
+            let message = format!("no column named `{}` here", name.text);
+            return Error::input("TM0201", message, path.span)
+                .label("it is made in this same list")
                 .hint("items of one list do not see each other: split into two EXTEND steps");
         }
-        error
+        let error = stage.scope.unknown(&path.parts);
+        match path.parts.first() {
+            Some(name) if error.suggested_fix().is_none() => self.way_back(error, name, stage),
+            _ => error,
+        }
+    }
+
+    /// What to do about a name that an earlier step took away.
+    fn way_back(&self, error: Error, name: &ast::Ident, stage: &Stage) -> Error {
+        let Some(lost) = stage.scope.last_seen(&name.text) else {
+            return error;
+        };
+        let operator = match stage.clause {
+            "ON" => "JOIN",
+            clause @ ("WHERE" | "EXTEND" | "SET" | "ORDER BY" | "AGGREGATE" | "SELECT") => clause,
+            _ => return error,
+        };
+        let step = self.source(lost.keyword).to_ascii_uppercase();
+        let line = |at: usize| {
+            self.text
+                .get(..at)
+                .map(|text| text.matches('\n').count() + 1)
+        };
+        let (here, there) = (line(name.span.start), line(lost.keyword.start));
+        let way = match there {
+            Some(there) if here > Some(there) => format!("move the {operator} above line {there}"),
+            _ => format!("move the {operator} before the {step}"),
+        };
+        let verb = match operator {
+            "WHERE" => "filter on",
+            "ORDER BY" => "sort by",
+            _ => "use",
+        };
+        let mut columns = stage.scope.columns.iter();
+        let made_of_it = columns.find(|column| {
+            let mut words = column
+                .text
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            words.any(|word| word.eq_ignore_ascii_case(&name.text))
+        });
+        let made_of_it = made_of_it.and_then(|column| column.name.as_deref());
+        error.hint(match (made_of_it, step.as_str()) {
+            (Some(column), _) => format!("{way}, or {verb} `{column}`"),
+            (None, "SELECT") => format!("{way}, or keep `{}` in that SELECT", name.text),
+            (None, "AGGREGATE") => format!("{way}, or group by `{}` there", name.text),
+            (None, _) => way,
+        })
     }
 
     /// A name of this query.
@@ -179,6 +237,9 @@ impl Binder<'_> {
         }
         match found {
             Found::Column(column, parts) => {
+                if column.unknown {
+                    self.meet_unknown();
+                }
                 note_use(&column, path.span, stage);
                 let value = Typed::column(&column, path.span);
                 self.fields(value, &path.parts[parts..])
@@ -196,6 +257,9 @@ impl Binder<'_> {
     fn outside(&self, found: Found, path: &ast::Path) -> Result<Typed> {
         match found {
             Found::Column(column, parts) => {
+                if column.unknown {
+                    self.meet_unknown();
+                }
                 self.fields(outer_column(&column, path.span), &path.parts[parts..])
             }
             Found::Row(range) => self.row(&range, path.span, outer_column),
@@ -258,13 +322,15 @@ impl Binder<'_> {
             ..Env::default()
         };
         let mut stage = Stage::plain(&scope, &env, clause);
-        let typed = self.expr(expr, &mut stage).map_err(|error| {
-            if error.code() != "TM0201" {
-                return error;
-            }
-            let message = format!("{clause} needs a literal or a parameter, not a column");
-            Error::input("TM0407", message, expr.span).hint("it is the same for all rows")
-        })?;
+        let typed = self
+            .whole(|| self.expr(expr, &mut stage))
+            .map_err(|error| {
+                if error.code() != "TM0201" {
+                    return error;
+                }
+                let message = format!("{clause} needs a literal or a parameter, not a column");
+                Error::input("TM0407", message, expr.span).hint("it is the same for all rows")
+            })?;
         typed
             .value()
             .cloned()

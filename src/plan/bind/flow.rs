@@ -51,9 +51,17 @@ impl Binder<'_> {
             relation = self.pipes(relation, &pipes[..position], env)?;
             let pipe = &pipes[position];
             pipes = &pipes[position + 1..];
-            match self.flow_step(relation, pipe, env, steps)? {
-                Some(next) => relation = next,
-                None => {
+            let moment = self.moment();
+            if relation.scope.columns.iter().any(|column| column.unknown) {
+                self.meet_unknown();
+            }
+            match self.flow_step(relation, pipe, env, steps) {
+                Ok(Some(next)) => relation = next,
+                Err(error) => {
+                    self.keep(error, moment)?;
+                    return Ok(None);
+                }
+                Ok(None) => {
                     return match pipes.first() {
                         None => Ok(None),
                         Some(next) => Err(nothing_follows(pipe, next)),
@@ -402,7 +410,7 @@ fn by_list(given: usize, schema: &SchemaRef, target: &InsertTarget) -> Result<Ve
             let message = format!("the table has no column named `{}`", name.text);
             let error = Error::input("TM0201", message, name.span);
             return Err(match names::nearest(&name.text, known.iter().copied()) {
-                Some(near) => error.label(format!("did you mean `{near}`?")),
+                Some(near) => error.did_you_mean(near),
                 None => error.available(known.join(", ")),
             });
         };

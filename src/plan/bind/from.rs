@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 
 use super::bounds::relations;
 use super::list::name_values;
+use super::recover::Moment;
 use super::relation::{Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
@@ -86,7 +87,9 @@ impl Binder<'_> {
     /// One table with its alias.
     pub(super) fn factor(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
         self.hints(&factor.hints)?;
-        let relation = self.unsampled(factor, env)?;
+        let moment = self.moment();
+        let bound = self.unsampled(factor, env);
+        let relation = self.named_or_unknown(bound, moment, factor)?;
         let relation = match &factor.sample {
             None => relation,
             Some(sample) => self.sample(relation, sample, env)?,
@@ -95,6 +98,29 @@ impl Binder<'_> {
             None => Ok(relation),
             Some(pivot) => self.pivot(relation, pivot, env),
         }
+    }
+
+    /// The table, or an unknown one of its name.
+    fn named_or_unknown(
+        &self,
+        bound: Result<Relation>,
+        moment: Moment,
+        factor: &TableFactor,
+    ) -> Result<Relation> {
+        let failed = bound.is_err();
+        let mut relation = self.table_or_unknown(moment, bound)?;
+        let name = match (&factor.alias, &factor.kind) {
+            (Some(alias), _) => Some(alias.name.text.clone()),
+            (None, TableKind::Table(path) | TableKind::TableAt { path, .. }) => {
+                path.parts.last().map(|part| part.text.clone())
+            }
+            (None, TableKind::File(path)) => Some(file_stem(&path.value)),
+            _ => None,
+        };
+        if let (true, Some(name)) = (failed, name) {
+            relation.scope = relation.scope.under(&name);
+        }
+        Ok(relation)
     }
 
     fn unsampled(&self, factor: &TableFactor, env: &Env) -> Result<Relation> {
@@ -162,6 +188,9 @@ impl Binder<'_> {
                 }
             }
         };
+        if relation.scope.columns.iter().any(|column| column.unknown) {
+            self.meet_unknown();
+        }
         let alias = path.parts.last().map_or(name.as_str(), |part| &part.text);
         relation.scope = relation.scope.under(alias);
         Ok(relation)
@@ -179,7 +208,7 @@ impl Binder<'_> {
             return error.hint(format!("to read a file write FROM '{name}'"));
         }
         if let Some(near) = names::nearest(name, known.iter().map(String::as_str)) {
-            return error.label(format!("did you mean `{near}`?"));
+            return error.did_you_mean(near);
         }
         let error = error.hint("to read a file write its path as text: FROM 'data.csv'");
         if known.is_empty() {
@@ -202,6 +231,7 @@ impl Binder<'_> {
                 nullable: field.is_nullable(),
                 text: name.as_str().into(),
                 constant: None,
+                unknown: false,
             })
             .collect();
         let sources = view.sources.iter();
@@ -250,6 +280,7 @@ impl Binder<'_> {
                 nullable: field.is_nullable(),
                 text: field.name().as_str().into(),
                 constant: None,
+                unknown: false,
             };
             if field
                 .metadata()

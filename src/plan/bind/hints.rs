@@ -42,7 +42,7 @@ impl Binder<'_> {
                 hint.name.span,
             );
             if let Some(near) = names::nearest(&name, known) {
-                warning = warning.label(format!("did you mean `{near}`?"));
+                warning = warning.did_you_mean(near);
             }
             self.warn(warning);
             return Ok(());

@@ -92,6 +92,7 @@ pub(super) fn name_values(
             nullable: field.is_nullable(),
             text: name,
             constant: None,
+            unknown: false,
         });
     }
     let schema = DFSchema::from_unqualified_fields(fields.into(), HashMap::new())?;
@@ -171,6 +172,7 @@ fn name_columns(
             nullable: field.is_nullable(),
             text: name,
             constant: None,
+            unknown: false,
         });
     }
     Ok(Relation::new(project(plan, exprs)?, Scope::new(columns)))

@@ -108,7 +108,9 @@ pub(crate) fn unknown_setting(name: &Ident) -> Error {
     let message = format!("no setting named `{}`", name.text);
     let error = Error::input("TM0603", message, name.span);
     match names::nearest(&name.text, known()) {
-        Some(near) => error.label(format!("did you mean `{near}`?")),
+        Some(near) => error
+            .label(format!("did you mean `@@{near}`?"))
+            .fix(format!("@@{near}")),
         None => error.available(known().collect::<Vec<_>>().join(", ")),
     }
 }

@@ -270,6 +270,7 @@ impl Binder<'_> {
                 nullable: true,
                 text: param.name.text.as_str().into(),
                 constant: None,
+                unknown: false,
             };
             let value = Typed::column(&column, param.name.span);
             values.push(bound_argument(param, value, vec![column]));
@@ -438,7 +439,11 @@ fn by_parameter<'c>(
                         .map(|param| param.name.text.as_str())
                         .collect();
                     let message = format!("{name} has no argument named `{}`", written.text);
-                    Error::input("TM0402", message, written.span).available(known.join(", "))
+                    let error = Error::input("TM0402", message, written.span);
+                    match super::names::nearest(&written.text, known.iter().copied()) {
+                        Some(near) => error.did_you_mean(near),
+                        None => error.available(known.join(", ")),
+                    }
                 })?
             }
         };

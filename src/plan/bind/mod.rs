@@ -38,6 +38,7 @@ mod pivot;
 mod predicate;
 mod project;
 mod query;
+mod recover;
 mod relation;
 mod rewrite;
 mod rewrites;
@@ -219,7 +220,7 @@ impl WriteTarget {
     }
 }
 
-/// Binds one statement of `text`.
+/// Binds one statement of `text`. The error knows everything that is wrong with it: [`Error::all`].
 pub(crate) fn bind(
     statement: &ast::Statement,
     text: &str,
@@ -228,7 +229,7 @@ pub(crate) fn bind(
     parameters: &Parameters,
 ) -> Result<Binding> {
     let binder = Binder::new(text, catalog, files, parameters);
-    let bound = binder.statement(statement).map_err(planned)?;
+    let bound = binder.outcome(binder.statement(statement))?;
     Ok(Binding {
         bound,
         warnings: binder.warnings.into_inner(),
@@ -269,7 +270,7 @@ pub(crate) fn bind_values(
     parameters: &Parameters,
 ) -> Result<BoundQuery> {
     let binder = Binder::new(text, catalog, files, parameters);
-    binder.one_row_of(values).map_err(planned)
+    binder.outcome(binder.one_row_of(values))
 }
 
 /// The type that is written so.
@@ -285,7 +286,7 @@ pub(crate) fn check_function(
 ) -> Result<()> {
     let parameters = Parameters::default();
     let binder = Binder::new(&function.text, catalog, files, &parameters);
-    binder.check_macro(function).map_err(planned)
+    binder.outcome(binder.check_macro(function))
 }
 
 /// An error without a place came from DataFusion while a node was made, for a reason that should have been found before.
@@ -318,6 +319,7 @@ struct Binder<'a> {
     sources: RefCell<Sources>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
+    faults: recover::Faults,
 }
 
 impl<'a> Binder<'a> {
@@ -342,6 +344,7 @@ impl<'a> Binder<'a> {
             sources: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
+            faults: recover::Faults::default(),
         }
     }
 

@@ -34,7 +34,7 @@ impl Binder<'_> {
                     let message = format!("this STRUCT has no field named `{}`", name.text);
                     let mut error = Error::input("TM0201", message, name.span);
                     if let Some(near) = names::nearest(&name.text, known.iter().copied()) {
-                        error = error.label(format!("did you mean `{near}`?"));
+                        error = error.did_you_mean(near);
                     }
                     return Err(error.available(known.join(", ")));
                 };
@@ -44,7 +44,7 @@ impl Binder<'_> {
             _ => {
                 return Err(Error::input(
                     "TM0403",
-                    format!("{} has no fields", base.type_name()),
+                    format!("a value of type {} has no fields", base.type_name()),
                     span,
                 ));
             }

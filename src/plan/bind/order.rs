@@ -131,13 +131,17 @@ pub(super) fn at_position<'c>(
     index
         .checked_sub(1)
         .and_then(|index| columns.get(index))
-        .ok_or_else(|| {
-            Error::input(
-                "TM0317",
-                format!("there is no column {position}: there are {}", columns.len()),
-                span,
-            )
-        })
+        .ok_or_else(|| no_position(position, columns.len(), span))
+}
+
+/// TM0317
+pub(super) fn no_position(position: &str, columns: usize, span: Span) -> Error {
+    let message = format!("there is no column {position} to sort by");
+    let columns = match columns {
+        1 => "there is 1 column".to_string(),
+        columns => format!("there are {columns} columns"),
+    };
+    Error::input("TM0317", message, span).label(columns)
 }
 
 fn sortable(value: Typed) -> Result<Typed> {

@@ -38,8 +38,8 @@ impl Binder<'_> {
             }
             PipeOp::Extend { items, windows } => self.extend(relation, items, windows, env),
             PipeOp::Set(assignments) => self.set_columns(relation, assignments, env),
-            PipeOp::Drop(names) => drop_columns(relation, names, pipe.keyword),
-            PipeOp::Rename(renames) => rename(relation, renames, pipe.keyword),
+            PipeOp::Drop(names) => self.drop_columns(relation, names, pipe.keyword),
+            PipeOp::Rename(renames) => self.rename(relation, renames, pipe.keyword),
             PipeOp::As(alias) => {
                 relation.scope = relation.scope.under(&alias.text);
                 Ok(relation)
@@ -258,11 +258,26 @@ impl Binder<'_> {
         assignments: &[(Ident, ast::Expr)],
         env: &Env,
     ) -> Result<Relation> {
-        let mut positions: Vec<usize> = Vec::with_capacity(assignments.len());
+        let mut positions: Vec<Option<usize>> = Vec::with_capacity(assignments.len());
         for (name, _) in assignments {
-            let position = only_column(&relation.scope, name)?;
-            if positions.contains(&position) {
-                return Err(twice_in_list(name, "SET"));
+            let moment = self.moment();
+            let position = match only_column(&relation.scope, name) {
+                Ok(position) => Some(position),
+                Err(error) => {
+                    let is_new = error.code() == "TM0201" && error.suggested_fix().is_none();
+                    let error = match is_new {
+                        true => error.hint(format!(
+                            "SET changes columns that are there; to add one write `|> EXTEND … AS {}`",
+                            name.text
+                        )),
+                        false => error,
+                    };
+                    self.keep_name(error, name, &relation.scope, moment)?;
+                    None
+                }
+            };
+            if position.is_some() && positions.contains(&position) {
+                self.keep(twice_in_list(name, "SET"), moment)?;
             }
             positions.push(position);
         }
@@ -272,6 +287,9 @@ impl Binder<'_> {
                 .map(|(_, expr)| self.expr(expr, stage))
                 .collect::<Result<Vec<_>>>()
         })?;
+        let known = values.into_iter().zip(positions);
+        let known = known.filter_map(|(value, position)| Some((value, position?)));
+        let (values, positions): (Vec<Typed>, Vec<usize>) = known.unzip();
         let new = values
             .into_iter()
             .zip(&positions)
@@ -340,49 +358,73 @@ fn has_window(expr: &ast::Expr) -> bool {
     }
 }
 
-/// Every column of a name goes.
-fn drop_columns(mut relation: Relation, names: &[Ident], keyword: Span) -> Result<Relation> {
-    let before = relation.scope.clone();
-    let mut dropped: Vec<&str> = Vec::with_capacity(names.len());
-    for name in names {
-        if dropped
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(&name.text))
-        {
-            return Err(twice_in_list(name, "DROP"));
+impl Binder<'_> {
+    /// Every column of a name goes.
+    fn drop_columns(
+        &self,
+        mut relation: Relation,
+        names: &[Ident],
+        keyword: Span,
+    ) -> Result<Relation> {
+        let before = relation.scope.clone();
+        let mut dropped: Vec<&str> = Vec::with_capacity(names.len());
+        for name in names {
+            let moment = self.moment();
+            if dropped
+                .iter()
+                .any(|other| other.eq_ignore_ascii_case(&name.text))
+            {
+                self.keep(twice_in_list(name, "DROP"), moment)?;
+                continue;
+            }
+            dropped.push(&name.text);
+            let known = before
+                .columns
+                .iter()
+                .any(|column| column.is_called(&name.text));
+            if !known {
+                let error = before.unknown(std::slice::from_ref(name));
+                self.keep_name(error, name, &before, moment)?;
+                continue;
+            }
+            let columns = &mut relation.scope.columns;
+            columns.retain(|column| !column.is_called(&name.text));
         }
-        dropped.push(&name.text);
-        let known = before
-            .columns
-            .iter()
-            .any(|column| column.is_called(&name.text));
-        if !known {
-            return Err(before.unknown(std::slice::from_ref(name)));
+        if relation.scope.columns.is_empty() {
+            return Err(no_columns(keyword).hint("keep at least one column"));
         }
-        let columns = &mut relation.scope.columns;
-        columns.retain(|column| !column.is_called(&name.text));
+        relation.scope = relation.scope.after(&before, keyword);
+        Ok(relation)
     }
-    if relation.scope.columns.is_empty() {
-        return Err(no_columns(keyword).hint("keep at least one column"));
-    }
-    relation.scope = relation.scope.after(&before, keyword);
-    Ok(relation)
-}
 
-/// All renames happen at once, so that names can be swapped.
-fn rename(mut relation: Relation, renames: &[(Ident, Ident)], keyword: Span) -> Result<Relation> {
-    let before = relation.scope.clone();
-    let mut changed: Vec<usize> = Vec::with_capacity(renames.len());
-    for (old, new) in renames {
-        let position = only_column(&before, old)?;
-        if changed.contains(&position) {
-            return Err(twice_in_list(old, "RENAME"));
+    /// All renames happen at once, so that names can be swapped.
+    fn rename(
+        &self,
+        mut relation: Relation,
+        renames: &[(Ident, Ident)],
+        keyword: Span,
+    ) -> Result<Relation> {
+        let before = relation.scope.clone();
+        let mut changed: Vec<usize> = Vec::with_capacity(renames.len());
+        for (old, new) in renames {
+            let moment = self.moment();
+            let position = match only_column(&before, old) {
+                Ok(position) => position,
+                Err(error) => {
+                    self.keep_name(error, old, &before, moment)?;
+                    continue;
+                }
+            };
+            if changed.contains(&position) {
+                self.keep(twice_in_list(old, "RENAME"), moment)?;
+                continue;
+            }
+            changed.push(position);
+            relation.scope.columns[position].name = Some(new.text.as_str().into());
         }
-        changed.push(position);
-        relation.scope.columns[position].name = Some(new.text.as_str().into());
+        relation.scope = relation.scope.after(&before, keyword);
+        Ok(relation)
     }
-    relation.scope = relation.scope.after(&before, keyword);
-    Ok(relation)
 }
 
 fn twice_in_list(name: &Ident, clause: &str) -> Error {

@@ -91,8 +91,7 @@ impl Binder<'_> {
             .into_iter()
             .all(|typed| is_text(typed) || dictionary(typed))
         {
-            return Err(operator_types("LIKE", &[&operand, &pattern], expr.span)
-                .hint("LIKE compares text: CAST(x AS STRING)"));
+            return Err(operator_types("LIKE", &[&operand, &pattern], expr.span));
         }
         let pattern = match escape {
             None => pattern,

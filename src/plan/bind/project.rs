@@ -236,7 +236,7 @@ fn unknown_name(name: &Ident, columns: &[NewColumn], clause: &str) -> Error {
     let message = format!("no column named `{}` for {clause}", name.text);
     let mut error = Error::input("TM0201", message, name.span);
     if let Some(near) = names::nearest(&name.text, known.iter().copied()) {
-        error = error.label(format!("did you mean `{near}`?"));
+        error = error.did_you_mean(near);
     }
     error.available(names::shorten(
         known.into_iter().map(str::to_string).collect(),

@@ -34,19 +34,33 @@ impl Binder<'_> {
             let unions = unions_in_a_row(pipes);
             if let PipeOp::With(with) = &pipe.op {
                 *env = self.with(with, env)?;
-            } else if unions > 1 {
-                relation = self.unions(relation, &pipes[..unions], env)?;
-                pipes = &pipes[unions..];
+                pipes = rest;
                 continue;
-            } else {
-                relation = self.pipe(relation, pipe, env)?;
             }
-            pipes = rest;
+            let (moment, before) = (self.moment(), relation.scope.clone());
+            let bound = if unions > 1 {
+                let (together, rest) = pipes.split_at(unions);
+                pipes = rest;
+                self.unions(relation, together, env)
+            } else {
+                pipes = rest;
+                self.pipe(relation, pipe, env)
+            };
+            relation = match bound {
+                Ok(next) => next,
+                Err(error) => self.table_after(error, before, pipe, moment)?,
+            };
         }
         Ok(relation)
     }
 
+    /// What a query begins with.
     pub(super) fn body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
+        let moment = self.moment();
+        self.table_or_unknown(moment, self.known_body(body, env))
+    }
+
+    fn known_body(&self, body: &QueryBody, env: &Env) -> Result<Relation> {
         match body {
             QueryBody::From(items) => self.bind_from(items, env),
             QueryBody::Catalog(query) => self.catalog_query(query, env),
@@ -79,6 +93,11 @@ impl Binder<'_> {
     }
 
     pub(super) fn set_expr(&self, set: &SetExpr, env: &Env) -> Result<Relation> {
+        let moment = self.moment();
+        self.table_or_unknown(moment, self.known_set_expr(set, env))
+    }
+
+    fn known_set_expr(&self, set: &SetExpr, env: &Env) -> Result<Relation> {
         match set {
             SetExpr::Select(select) => self.select(select, &[], env),
             SetExpr::Values { rows, span } => values_plan(self, rows, *span, env),

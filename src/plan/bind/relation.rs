@@ -101,6 +101,7 @@ impl Binder<'_> {
                     nullable: new.value.nullable,
                     text: new.text,
                     constant: new.value.constant,
+                    unknown: new.value.unknown,
                 }
             })
             .collect();

@@ -24,6 +24,8 @@ pub(super) struct ScopeColumn {
     pub(super) text: Arc<str>,
     /// The value, where it is the same on every row and known now.
     pub(super) constant: Option<ScalarValue>,
+    /// Its value could not be bound: what goes wrong with it was said already. Without a name it stands for any further columns.
+    pub(super) unknown: bool,
 }
 
 impl ScopeColumn {
@@ -41,6 +43,11 @@ impl ScopeColumn {
             self.data_type.clone(),
             self.nullable,
         ))
+    }
+
+    /// Whether it stands for columns that are not known.
+    pub(super) fn is_further(&self) -> bool {
+        self.unknown && self.name.is_none()
     }
 
     /// The name to show: the text of an anonymous column.
@@ -69,8 +76,8 @@ pub(super) struct RangeVariable {
 pub(super) struct Lost {
     /// The operator's keyword.
     pub(super) keyword: Span,
-    /// Names before the step.
-    names: Vec<Arc<str>>,
+    /// Names before the step, with the ids of columns.
+    names: Vec<(Arc<str>, Option<Arc<str>>)>,
     before: Option<Arc<Lost>>,
 }
 
@@ -103,16 +110,21 @@ impl Scope {
     /// Remembers the names of `before`, which the step at `keyword` takes away.
     pub(super) fn after(mut self, before: &Scope, keyword: Span) -> Self {
         let names = before.columns.iter().chain(&before.pseudo);
-        let ranges = before.ranges.iter().map(|range| Arc::clone(&range.name));
+        let names =
+            names.filter_map(|column| Some((column.name.clone()?, Some(Arc::clone(&column.id)))));
+        let ranges = before.ranges.iter();
+        let ranges = ranges.map(|range| (Arc::clone(&range.name), None));
         self.lost = Some(Arc::new(Lost {
             keyword,
-            names: names
-                .filter_map(|column| column.name.clone())
-                .chain(ranges)
-                .collect(),
+            names: names.chain(ranges).collect(),
             before: before.lost.clone(),
         }));
         self
+    }
+
+    /// Whether there may be more columns than those that are known.
+    pub(super) fn has_unknown_columns(&self) -> bool {
+        self.columns.iter().any(ScopeColumn::is_further)
     }
 
     /// Puts everything under one alias.
@@ -153,7 +165,8 @@ impl Scope {
                 return Ok(Some(Found::Column(column.clone(), 2)));
             }
         }
-        if let Some(column) = self.column(first)? {
+        let column = self.column(first);
+        if let Some(column) = column.map_err(|error| self.with_owners(error, first))? {
             return Ok(Some(Found::Column(column.clone(), 1)));
         }
         if parts.len() == 1
@@ -162,6 +175,22 @@ impl Scope {
             return Ok(Some(Found::Row(range.clone())));
         }
         Ok(None)
+    }
+
+    /// Says which tables have a column of the ambiguous name.
+    fn with_owners(&self, error: Error, name: &Ident) -> Error {
+        let has_it = |range: &&RangeVariable| {
+            let mut columns = range.columns.iter();
+            columns.any(|column| column.is_called(&name.text))
+        };
+        let owners = self.ranges.iter().filter(has_it);
+        let ways: Vec<String> = owners
+            .map(|range| format!("`{}.{}`", range.name, name.text))
+            .collect();
+        match ways.len() {
+            2.. => error.label(format!("write {}", ways.join(" or "))),
+            _ => error,
+        }
     }
 
     /// The only column or pseudo-column of this name.
@@ -184,19 +213,29 @@ impl Scope {
         }
         let span = first.span.to(last.span);
         let name = &first.text;
+        if let [_, second, ..] = parts
+            && !self.ranges.is_empty()
+            && self.last_seen(name).is_none()
+        {
+            return self.unknown_alias(first, second);
+        }
         let mut error = Error::input("TM0201", format!("no column named `{name}` here"), span);
         if let Some(lost) = self.last_seen(name) {
-            return error.also(
+            error = error.also(
                 lost.keyword,
                 format!(
                     "`{name}` was last available before this step; after it there are: {}",
                     self.list(false)
                 ),
             );
+            return match self.called_now(name, lost) {
+                Some(now) => error.did_you_mean(now),
+                None => error,
+            };
         }
         let known: Vec<&str> = self.visible_names().collect();
         if let Some(near) = names::nearest(name, known.iter().copied()) {
-            error = error.label(format!("did you mean `{near}`?"));
+            error = error.did_you_mean(near);
         }
         if first.quoted && self.text_quotes(first) {
             error = error.hint(format!(
@@ -209,15 +248,55 @@ impl Scope {
         error.available(self.list(true))
     }
 
+    /// TM0201 for `x.price`, where `x` is neither a table's name nor a column.
+    fn unknown_alias(&self, first: &Ident, second: &Ident) -> Error {
+        let message = format!("no table or column named `{}` here", first.text);
+        let error = Error::input("TM0201", message, first.span);
+        let names: Vec<&str> = self
+            .ranges
+            .iter()
+            .map(|range| range.name.as_ref())
+            .collect();
+        let has_it = |range: &&RangeVariable| {
+            let mut columns = range.columns.iter().chain(&range.pseudo);
+            columns.any(|column| column.is_called(&second.text))
+        };
+        let mut owners = self.ranges.iter().filter(has_it);
+        let meant = match (owners.next(), owners.next()) {
+            (Some(only), None) => Some(only.name.as_ref()),
+            _ => names::nearest(&first.text, names.iter().copied()),
+        };
+        let error = match meant {
+            Some(name) => error.did_you_mean(name),
+            None => error,
+        };
+        error.available(names::shorten(
+            names.into_iter().map(str::to_string).collect(),
+        ))
+    }
+
     /// A quoted word is likelier text than a name when nothing here is spelled alike.
     fn text_quotes(&self, name: &Ident) -> bool {
         names::nearest(&name.text, self.visible_names()).is_none()
     }
 
-    fn last_seen(&self, name: &str) -> Option<&Lost> {
+    /// The name that a column has now which was called `name` before a step.
+    fn called_now(&self, name: &str, lost: &Lost) -> Option<&str> {
+        let mut names = lost.names.iter();
+        let (_, id) = names.find(|(old, _)| old.eq_ignore_ascii_case(name))?;
+        let id = id.as_ref()?;
+        let mut columns = self.columns.iter();
+        columns
+            .find(|column| column.id == *id)
+            .and_then(|column| column.name.as_deref())
+    }
+
+    /// The step that took a name away.
+    pub(super) fn last_seen(&self, name: &str) -> Option<&Lost> {
         let mut step = self.lost.as_deref();
         while let Some(lost) = step {
-            if lost.names.iter().any(|old| old.eq_ignore_ascii_case(name)) {
+            let mut names = lost.names.iter();
+            if names.any(|(old, _)| old.eq_ignore_ascii_case(name)) {
                 return Some(lost);
             }
             step = lost.before.as_deref();
@@ -234,19 +313,30 @@ impl Scope {
 
     /// `a (INT64), b (STRING), t.c`: what there is, cut to a readable length.
     pub(super) fn list(&self, with_types: bool) -> String {
-        let mut items: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| match (&column.name, with_types) {
-                (Some(name), true) => format!("{name} ({})", type_name(&column.data_type)),
-                _ => column.display().to_string(),
+        let known = self.columns.iter().filter(|column| !column.is_further());
+        let twice = |column: &ScopeColumn| {
+            let name = column.name.as_deref();
+            let mut same = self.columns.iter();
+            name.is_some_and(|name| {
+                same.by_ref()
+                    .filter(|own| own.is_called(name))
+                    .nth(1)
+                    .is_some()
             })
-            .collect();
-        if with_types && self.ranges.len() > 1 {
-            for range in &self.ranges {
-                let columns = range.columns.iter();
-                items.extend(columns.map(|column| format!("{}.{}", range.name, column.display())));
+        };
+        let item = |column: &ScopeColumn| match &column.name {
+            Some(name) if with_types && !column.unknown => {
+                format!("{name} ({})", type_name(&column.data_type))
             }
+            _ => column.display().to_string(),
+        };
+        if !with_types || self.ranges.len() < 2 {
+            return names::shorten(known.map(item).collect());
+        }
+        let mut items: Vec<String> = known.filter(|column| !twice(column)).map(item).collect();
+        for range in &self.ranges {
+            let columns = range.columns.iter().filter(|column| twice(column));
+            items.extend(columns.map(|column| format!("{}.{}", range.name, column.display())));
         }
         names::shorten(items)
     }
@@ -261,7 +351,7 @@ fn unknown_in(range: &RangeVariable, name: &Ident) -> Error {
     let message = format!("`{}` has no column named `{}`", range.name, name.text);
     let mut error = Error::input("TM0201", message, name.span);
     if let Some(near) = names::nearest(&name.text, known.iter().copied()) {
-        error = error.label(format!("did you mean `{near}`?"));
+        error = error.did_you_mean(near);
     }
     error.available(names::shorten(
         known.into_iter().map(str::to_string).collect(),

@@ -6,7 +6,7 @@ use datafusion::logical_expr::Expr;
 use super::Binder;
 use super::group::{GroupKey, GroupRules, Grouping};
 use super::nested::inferred_name;
-use super::order::{at_position, position};
+use super::order::{no_position, position};
 use super::query::one_row;
 use super::relation::{NewColumn, Relation};
 use super::scope::Scope;
@@ -157,9 +157,7 @@ impl Binder<'_> {
         if let Some(position) = position(expr) {
             let index: usize = position.parse().unwrap_or(0);
             if index == 0 || index > columns.len() {
-                return Err(at_position(&[], position, expr.span)
-                    .err()
-                    .unwrap_or_else(|| Error::bug("a position that is not there is")));
+                return Err(no_position(position, columns.len(), expr.span));
             }
             return Ok(Target::Output(index - 1));
         }
@@ -185,7 +183,7 @@ impl Binder<'_> {
                 ));
             }
         }
-        match self.expr(expr, stage) {
+        match self.whole(|| self.expr(expr, stage)) {
             Ok(value) => Ok(Target::Input(Box::new(value))),
             Err(error) if error.code() == "TM0201" => Ok(Target::OverOutput),
             Err(error) => Err(error),

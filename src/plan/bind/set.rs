@@ -78,6 +78,7 @@ impl Binder<'_> {
                 nullable: true,
                 text: Arc::clone(&column.text),
                 constant: None,
+                unknown: is_unknown(&inputs, column),
             });
         }
         let mut plans = Vec::with_capacity(inputs.len());
@@ -287,6 +288,12 @@ fn by_name(
     Ok(matched)
 }
 
+/// Whether a source of the column could not be bound.
+fn is_unknown(inputs: &[Finished], column: &Matched) -> bool {
+    let mut sources = inputs.iter().zip(&column.sources);
+    sources.any(|(input, source)| source.is_some_and(|source| input.columns[source].unknown))
+}
+
 fn position(input: &Finished, name: &str) -> Option<usize> {
     input
         .columns
@@ -356,7 +363,7 @@ fn common_type(inputs: &[Finished], matched: &Matched, places: &[Span]) -> Resul
         common = wider.ok_or_else(|| {
             let message = format!(
                 "column `{}` is {} in one input and {} in another",
-                matched.text,
+                matched.name.as_deref().unwrap_or(&matched.text),
                 type_name(&common),
                 type_name(data_type)
             );

@@ -165,7 +165,7 @@ fn unknown_argument(shown: &str, name: &Ident, known: &[String]) -> Error {
         name.span,
     );
     match names::nearest(&name.text, known.iter().map(String::as_str)) {
-        Some(near) => error.label(format!("did you mean `{near}`?")),
+        Some(near) => error.did_you_mean(near),
         None => error.available(known.join(", ")),
     }
 }

@@ -168,6 +168,7 @@ impl Binder<'_> {
             nullable: value.nullable,
             text: name.into(),
             constant: None,
+            unknown: value.unknown,
         };
         let typed = Typed::column(&column, value.span);
         taken.push(Extracted {

@@ -75,7 +75,7 @@ impl Binder<'_> {
                 let message = format!("no table function named `{name}`");
                 let error = Error::input("TM0204", message, path.span);
                 return Err(match names::nearest(name, known) {
-                    Some(near) => error.label(format!("did you mean `{near}`?")),
+                    Some(near) => error.did_you_mean(near),
                     None => error.available(known.join(", ")),
                 });
             }
@@ -164,7 +164,7 @@ impl Binder<'_> {
             let message = format!("no table function named `{name}` takes a table");
             let error = Error::input("TM0204", message, function.span);
             return Err(match names::nearest(&name, known.iter().copied()) {
-                Some(near) => error.label(format!("did you mean `{near}`?")),
+                Some(near) => error.did_you_mean(near),
                 None => error.hint("create one with CREATE TEMP TABLE FUNCTION"),
             });
         };

@@ -20,6 +20,8 @@ pub(super) struct Typed {
     pub(super) constant: Option<ScalarValue>,
     /// A number written with a point, exactly: it stands for this beside a DECIMAL.
     pub(super) exact: Option<ScalarValue>,
+    /// A part of it could not be bound, which was said.
+    pub(super) unknown: bool,
 }
 
 impl Typed {
@@ -31,6 +33,15 @@ impl Typed {
             span,
             constant: None,
             exact: None,
+            unknown: false,
+        }
+    }
+
+    /// What stands for a value that could not be bound.
+    pub(super) fn unknown(span: Span) -> Self {
+        Typed {
+            unknown: true,
+            ..Typed::literal(ScalarValue::Null, span)
         }
     }
 
@@ -46,6 +57,7 @@ impl Typed {
             expr: Expr::Literal(value, None),
             span,
             exact: None,
+            unknown: false,
         }
     }
 
@@ -57,6 +69,7 @@ impl Typed {
             span,
             constant: column.constant.clone(),
             exact: None,
+            unknown: column.unknown,
         }
     }
 
@@ -118,6 +131,7 @@ impl Typed {
             span: self.span,
             constant: None,
             exact: None,
+            unknown: self.unknown,
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn data_type(written: &TypeName) -> Result<DataType> {
     })
 }
 
+/// The names that messages list.
+const TYPES: &str = "INT64, FLOAT64, STRING, BOOL, DATE, TIMESTAMP, DECIMAL(p, s), BYTES, TIME, DATETIME, \
+     INTERVAL, ARRAY<T>, STRUCT<a T>, MAP<K, V>, INT32, INT16, TINYINT, UINT64, UINT32, UINT16, UINT8, FLOAT32";
+
 /// A timestamp is a moment; it is kept in UTC.
 pub(super) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
@@ -92,13 +96,12 @@ fn named(name: &str, args: &[i64], span: Span) -> Result<DataType> {
             .hint("write TINYINT for 8 bits, INT64 for 8 bytes"));
         }
         _ => {
-            return Err(
-                Error::input("TM0405", format!("no type is named {name}"), span).available(
-                    "INT64, INT32, INT16, TINYINT, UINT8, UINT16, UINT32, UINT64, FLOAT64, FLOAT32, \
-                     DECIMAL(p,s), BOOL, STRING, BYTES, DATE, TIME, TIMESTAMP, DATETIME, INTERVAL, \
-                     ARRAY<T>, STRUCT<a T>, MAP<K, V>",
-                ),
-            );
+            let known = TYPES.split(", ").filter(|name| !name.contains(['<', '(']));
+            let error = Error::input("TM0405", format!("no type is named {name}"), span);
+            return Err(match super::names::nearest(name, known) {
+                Some(near) => error.did_you_mean(near),
+                None => error.available(TYPES),
+            });
         }
     })
 }

@@ -113,7 +113,7 @@ impl Binder<'_> {
         array: Typed,
     ) -> Result<ScopeColumn> {
         let id = self.fresh(name);
-        let data_type = array.data_type.clone();
+        let (data_type, unknown) = (array.data_type.clone(), array.unknown);
         let plan = std::mem::take(&mut relation.plan);
         relation.plan = super::relation::compute(plan, vec![(array.expr, id.clone())])?;
         let column = ScopeColumn {
@@ -123,6 +123,7 @@ impl Binder<'_> {
             nullable: true,
             text: name.into(),
             constant: None,
+            unknown,
         };
         Ok(with_plan_type(column, &relation.plan))
     }

@@ -71,23 +71,24 @@ impl Binder<'_> {
                 .iter()
                 .any(|name| name.text.eq_ignore_ascii_case(&table.name.text));
             if twice {
-                return Err(Error::input(
+                let error = Error::input(
                     "TM0207",
                     format!("two tables of this WITH are called `{}`", table.name.text),
                     table.name.span,
-                ));
+                );
+                self.keep(error, self.moment())?;
             }
             names.push(&table.name);
             let around = self.expanded.replace(0);
-            let finished = match recursive_parts(with, table) {
-                Some((first, rest, all)) => self.recursive(table, first, rest, all, &env)?,
-                None => {
-                    let relation = self.query(&table.query, &env)?;
-                    self.finish(relation, false)?
+            let moment = self.moment();
+            let finished = match self.defined(with, table, &env) {
+                Ok(finished) => finished,
+                Err(error) => {
+                    self.keep(error, moment)?;
+                    self.finish(self.any_table()?, false)?
                 }
             };
             self.expanded.set(around);
-            let finished = renamed(finished, table)?;
             let relations = relations(&finished.plan)?;
             env.ctes = Some(Rc::new(Cte {
                 name: table.name.text.clone(),
@@ -99,6 +100,17 @@ impl Binder<'_> {
             }));
         }
         Ok(env)
+    }
+
+    fn defined(&self, with: &With, table: &CommonTable, env: &Env) -> Result<Finished> {
+        let finished = match recursive_parts(with, table) {
+            Some((first, rest, all)) => self.recursive(table, first, rest, all, env)?,
+            None => {
+                let relation = self.query(&table.query, env)?;
+                self.finish(relation, false)?
+            }
+        };
+        renamed(finished, table)
     }
 
     /// The common table expression of a name, if it is one.

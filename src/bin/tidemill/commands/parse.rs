@@ -38,7 +38,7 @@ impl Parse {
         let text = self.text()?;
         match self.reading.syntax().json(&text.text) {
             Ok(tree) => answer(&tree),
-            Err(errors) => Err(Stop::wrong_text(&errors, &text, self.reading.error_format)),
+            Err(errors) => Err(Stop::wrong_text(errors, &text, self.reading.error_format)),
         }
     }
 
