@@ -4,8 +4,10 @@ pub(crate) mod assert;
 pub(crate) mod bind;
 mod decorrelate;
 pub(crate) mod lower;
+mod matching;
 pub(crate) mod optimize;
 pub(crate) mod places;
+mod planner;
 
 use std::sync::Arc;
 

@@ -177,6 +177,7 @@ impl Binder<'_> {
         if stage.only_aggregates && stage.inside_aggregate.is_none() {
             return Err(outside_aggregate(path, stage.scope));
         }
+        self.match_range(&found, path, stage)?;
         match found {
             Found::Column(column, parts) => {
                 note_use(&column, path.span, stage);

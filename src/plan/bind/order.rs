@@ -140,7 +140,8 @@ pub(super) fn at_position<'c>(
         })
 }
 
-fn sortable(value: Typed) -> Result<Typed> {
+/// TM0403 for values that have no order.
+pub(super) fn sortable(value: Typed) -> Result<Typed> {
     if let arrow::datatypes::DataType::Map(_, _) = value.data_type {
         return Err(Error::input(
             "TM0403",
