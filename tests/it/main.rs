@@ -20,6 +20,7 @@ mod examples;
 mod floors;
 mod hostile;
 mod lists;
+mod matching;
 mod memory;
 mod queries;
 mod random;

@@ -54,10 +54,23 @@ impl Matcher {
         cancel: &CancelToken,
         memory: &MemoryReservation,
     ) -> Result<Self> {
-        let states = rule.automaton.states.len();
         // With blocks of this many rows, the reaches kept and the choices of a block are about equally many.
-        let square = rows.len().isqrt();
-        let block_rows = (BLOCK_CHOICES / states).max(square).clamp(1, rows.len().max(1));
+        let square = rows.len().isqrt() * rule.automaton.states.len();
+        let choices = BLOCK_CHOICES.max(square);
+        Self::in_blocks(rule, holds, rows, cancel, memory, choices)
+    }
+
+    /// The same with about so many choices in a block.
+    pub(super) fn in_blocks(
+        rule: &MatchRule,
+        holds: &Arc<Vec<BooleanBuffer>>,
+        rows: Range<usize>,
+        cancel: &CancelToken,
+        memory: &MemoryReservation,
+        choices: usize,
+    ) -> Result<Self> {
+        let states = rule.automaton.states.len();
+        let block_rows = (choices / states).clamp(1, rows.len().max(1));
         let blocks = rows.len().div_ceil(block_rows);
         let kept = blocks * states * size_of::<u32>();
         memory.try_resize(kept + BLOCKS.min(blocks) * block_rows * states * size_of::<u16>())?;
