@@ -27,8 +27,8 @@ pub use datafusion;
 pub use engine::{
     Builder, Checked, CheckedStatement, ColumnLineage, Emit, Engine, Explain, FileSource,
     FunctionArgument, FunctionResult, Histogram, Measured, Metrics, Outcome, ParamMap, Params,
-    Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary, Syntax,
-    Table, Value,
+    Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary,
+    Syntax, Table, Value,
 };
 pub use file::type_name;
 

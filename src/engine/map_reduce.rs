@@ -147,6 +147,7 @@ impl Table {
             hints: Vec::new(),
             sample: None,
             pivot: None,
+            matching: None,
             span: place,
         };
         let body = ast::QueryBody::From(vec![ast::FromItem {

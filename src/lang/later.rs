@@ -36,7 +36,7 @@ const CREATED: &[&str] = &[
 ];
 
 /// Words that begin a pipe operator.
-const OPERATORS: &[&str] = &["MATCH_RECOGNIZE", "EMIT", "NATURAL", "ASOF"];
+const OPERATORS: &[&str] = &["EMIT", "NATURAL", "ASOF"];
 
 /// The statement at `span` is one of those not built yet.
 pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
@@ -105,15 +105,11 @@ pub(super) fn inside(
         token.is_some_and(|token| token.is_word(source.text, word))
     };
     let word = |word: &str| here.is_word(source.text, word);
-    let symbol = |token: Option<&Token>, text: &str| {
-        token.is_some_and(|token| token.text(source.text) == text)
-    };
     let what = match here.kind {
         TokenKind::Hint => "a hint `@{…}` here",
         TokenKind::Word if word("NATURAL") => "NATURAL JOIN",
         TokenKind::Word if word("ASOF") && is(next, "JOIN") => "ASOF JOIN",
         TokenKind::Word if word("JOIN") && is(previous, "ASOF") => "ASOF JOIN",
-        TokenKind::Word if word("MATCH_RECOGNIZE") && symbol(next, "(") => "MATCH_RECOGNIZE",
         TokenKind::Word if word("COLLATE") => "COLLATE",
         TokenKind::Word if word("AT") && is(next, "TIME") => "AT TIME ZONE",
         TokenKind::Word if word("EXCLUDE") && is(previous, "ROW") => "EXCLUDE in a window frame",

@@ -285,6 +285,8 @@ impl<'t> Lexer<'t> {
             [b')' | b']' | b'}', ..] => (1, TokenKind::Close),
             [b';', ..] => (1, TokenKind::Semicolon),
             [b'?', ..] => (1, TokenKind::Parameter),
+            // The end of a pattern; `$1` and `$name` are another language's parameters.
+            [b'$', rest @ ..] if word_length(rest) == 0 => (1, TokenKind::Symbol),
             [
                 b',' | b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'<' | b'>' | b'=' | b'&'
                 | b'^' | b'~',

@@ -5,8 +5,10 @@ pub(crate) mod bind;
 mod decorrelate;
 pub(crate) mod lineage;
 pub(crate) mod lower;
+mod matching;
 pub(crate) mod optimize;
 pub(crate) mod places;
+mod planner;
 
 use std::sync::Arc;
 

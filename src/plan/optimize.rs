@@ -18,8 +18,8 @@ use datafusion::prelude::SessionConfig;
 use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
-use crate::plan::assert::query_planner;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
+use crate::plan::planner::query_planner;
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]

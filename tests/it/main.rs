@@ -22,6 +22,7 @@ mod floors;
 mod hostile;
 mod lists;
 mod manners;
+mod matching;
 mod memory;
 mod queries;
 mod random;

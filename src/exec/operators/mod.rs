@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod filter;
 pub(crate) mod join;
 pub(crate) mod limit;
+pub(crate) mod matching;
 pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod recursive;

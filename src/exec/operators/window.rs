@@ -159,7 +159,7 @@ impl Source for WindowSource {
 }
 
 /// Ranges of about [`RANGE_ROWS`] rows, each of whole partitions.
-fn cut(sorted: &SortRun, partition_by: Option<&SortKeys>) -> Result<Vec<Range<usize>>> {
+pub(super) fn cut(sorted: &SortRun, partition_by: Option<&SortKeys>) -> Result<Vec<Range<usize>>> {
     let rows = sorted.len();
     let mut ranges = Vec::new();
     let mut start = 0;

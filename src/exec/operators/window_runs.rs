@@ -36,12 +36,7 @@ pub(super) fn windows(
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
     let rows = context.batch_rows;
     let windows = Windows {
-        reader: Ranges {
-            rows: Some(runs.merged(context)?),
-            waiting: VecDeque::new(),
-            keys,
-            room: Room::new(runs.share()),
-        },
+        reader: Ranges::new(runs, keys, context)?,
         plan,
         context: Arc::clone(context),
         ready: VecDeque::new(),
@@ -152,6 +147,32 @@ impl Windows {
     }
 }
 
+/// The same rows for who takes a few partitions at a time, each of which must fit into memory.
+pub(super) struct WholePartitions(Ranges);
+
+impl WholePartitions {
+    pub(super) fn new(
+        runs: &Runs,
+        keys: Option<Arc<SortKeys>>,
+        context: &Arc<RunContext>,
+    ) -> Result<Self> {
+        Ranges::new(runs, keys, context).map(WholePartitions)
+    }
+
+    /// The next partitions; those before are given back.
+    pub(super) fn next_range(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        self.0.room.empty();
+        match self.0.next()? {
+            Range::Whole(batches) => Ok(Some(batches)),
+            Range::TooLarge(_) => {
+                let share = self.0.room.share();
+                Err(limit_reached(share.name(), share.limit()))
+            }
+            Range::End => Ok(None),
+        }
+    }
+}
+
 /// Cuts sorted rows where partitions end.
 struct Ranges {
     rows: Option<Batches>,
@@ -171,6 +192,15 @@ enum Range {
 }
 
 impl Ranges {
+    fn new(runs: &Runs, keys: Option<Arc<SortKeys>>, context: &Arc<RunContext>) -> Result<Self> {
+        Ok(Ranges {
+            rows: Some(runs.merged(context)?),
+            waiting: VecDeque::new(),
+            keys,
+            room: Room::new(runs.share()),
+        })
+    }
+
     fn put_back(&mut self, batches: Vec<RecordBatch>) {
         for batch in batches.into_iter().rev() {
             self.waiting.push_front(batch);

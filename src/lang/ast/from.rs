@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Argument, AsOf, Expr, Ident, NamedExpr, OptionSetting, Path, Query, StringLiteral};
+use super::{
+    Argument, AsOf, Expr, Ident, MatchRecognize, NamedExpr, OptionSetting, Path, Query,
+    StringLiteral,
+};
 use crate::error::Span;
 use crate::lang::json::{place, with_offset};
 
@@ -54,6 +57,7 @@ pub struct TableFactor {
     pub hints: Vec<OptionSetting>,
     pub sample: Option<TableSample>,
     pub pivot: Option<Pivot>,
+    pub matching: Option<Box<MatchRecognize>>,
     #[serde(serialize_with = "place")]
     pub span: Span,
 }

@@ -4,12 +4,14 @@
 
 mod expr;
 mod from;
+mod matching;
 mod pipe;
 mod query;
 mod statement;
 
 pub use expr::*;
 pub use from::*;
+pub use matching::*;
 pub use pipe::*;
 pub use query::*;
 pub use statement::*;

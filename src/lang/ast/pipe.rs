@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{
-    Argument, Expr, GroupBy, Ident, InsertTarget, Join, Limit, NamedWindow, OptionSetting,
-    OrderItem, Path, Pivot, Query, SelectItem, SelectShape, SetOperator, SortOrder, TableSample,
-    TableTarget, With,
+    Argument, Expr, GroupBy, Ident, InsertTarget, Join, Limit, MatchRecognize, NamedWindow,
+    OptionSetting, OrderItem, Path, Pivot, Query, SelectItem, SelectShape, SetOperator, SortOrder,
+    TableSample, TableTarget, With,
 };
 use crate::error::Span;
 use crate::lang::json::place;
@@ -62,6 +62,7 @@ pub enum PipeOp {
     },
     Sample(TableSample),
     Pivot(Pivot),
+    Match(Box<MatchRecognize>),
     RecursiveUnion {
         operator: SetOperator,
         body: RecursiveBody,

@@ -31,6 +31,7 @@ pub(super) const OPERATORS: &[(&str, &str)] = &[
     ("CALL", "CALL"),
     ("PIVOT", "PIVOT"),
     ("UNPIVOT", "UNPIVOT"),
+    ("MATCH_RECOGNIZE", "MATCH_RECOGNIZE"),
     ("TABLESAMPLE", "TABLESAMPLE"),
     ("ASSERT", "ASSERT"),
     ("IF", "IF"),

@@ -65,12 +65,15 @@ impl<'t> Reader<'_, 't> {
         let arguments = inner.next_if(|part| part.as_rule() == Rule::function_arguments);
         let kind = self.table_kind(first, arguments)?;
         let (mut alias, mut with_offset, mut hints) = (None, None, Vec::new());
-        let (mut sample, mut pivot) = (None, None);
+        let (mut sample, mut pivot, mut matching) = (None, None, None);
         for part in inner {
             match part.as_rule() {
                 Rule::hint => hints = self.hint(part)?,
                 Rule::tablesample => sample = Some(self.table_sample(part)?),
                 Rule::pivot => pivot = Some(self.pivot(part)?),
+                Rule::match_recognize => {
+                    matching = Some(Box::new(self.match_recognize(part)?));
+                }
                 Rule::table_alias => alias = Some(self.table_alias(part)?),
                 Rule::with_offset if !matches!(kind, TableKind::Unnest(_)) => {
                     let message = "WITH OFFSET belongs to UNNEST";
@@ -90,6 +93,7 @@ impl<'t> Reader<'_, 't> {
             hints,
             sample,
             pivot,
+            matching,
             span,
         })
     }

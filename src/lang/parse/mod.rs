@@ -7,6 +7,7 @@ mod call;
 mod durable;
 mod expr;
 mod from;
+mod matching;
 mod operators;
 mod pipe;
 mod query;
@@ -32,6 +33,7 @@ use crate::error::{Error, ErrorKind, Result, Span};
 #[grammar = "../grammar/pipe.pest"]
 #[grammar = "../grammar/statement.pest"]
 #[grammar = "../grammar/table.pest"]
+#[grammar = "../grammar/match.pest"]
 struct Grammar;
 
 type Node<'t> = Pair<'t, Rule>;
@@ -139,6 +141,7 @@ fn too_wide(what: &str, span: Span) -> Error {
 fn is_keyword(rule: Rule) -> bool {
     (Rule::kw_aggregate..=Rule::kw_within).contains(&rule)
         || (Rule::kt_add..=Rule::kt_version).contains(&rule)
+        || (Rule::km_after..=Rule::km_skip).contains(&rule)
 }
 
 fn has(node: &Node, rule: Rule) -> bool {

@@ -14,6 +14,7 @@ impl<'t> Reader<'_, 't> {
             Rule::call_table => self.call_table(node)?,
             Rule::tablesample => PipeOp::Sample(self.table_sample(node)?),
             Rule::pivot => PipeOp::Pivot(self.pivot(node)?),
+            Rule::match_recognize => PipeOp::Match(Box::new(self.match_recognize(node)?)),
             Rule::recursive_union => self.recursive_union(node)?,
             Rule::assert_rows => self.assert_rows(node)?,
             Rule::describe_table => PipeOp::Describe,

@@ -1,49 +1,18 @@
 //! Logical node to physical node.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
 use datafusion::error::Result;
-use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::{AssertExec, AssertNode};
+use crate::plan::planner::Planned;
 
-type Planned<'future, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'future>>;
-
-/// DataFusion's planner, which knows our node too.
-pub(crate) fn query_planner() -> Arc<dyn QueryPlanner + Send + Sync> {
-    Arc::new(Planner)
-}
-
-#[derive(Debug)]
-struct Planner;
-
-impl QueryPlanner for Planner {
-    fn create_physical_plan<'own, 'plan, 'session, 'future>(
-        &'own self,
-        plan: &'plan LogicalPlan,
-        session: &'session dyn Session,
-    ) -> Planned<'future, Arc<dyn ExecutionPlan>>
-    where
-        'own: 'future,
-        'plan: 'future,
-        'session: 'future,
-        Self: 'future,
-    {
-        Box::pin(async move {
-            let planner =
-                DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(AssertPlanner)]);
-            planner.create_physical_plan(plan, session).await
-        })
-    }
-}
-
-struct AssertPlanner;
+pub(crate) struct AssertPlanner;
 
 impl ExtensionPlanner for AssertPlanner {
     fn plan_extension<'own, 'planner, 'node, 'inputs, 'input, 'physical, 'session, 'ctx, 'future>(

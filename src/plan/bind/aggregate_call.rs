@@ -52,7 +52,8 @@ impl Binder<'_> {
         let arguments = self.aggregate_arguments(&function, call, stage);
         stage.inside_aggregate = None;
         stage.inside_window = outer_window;
-        let arguments = arguments?;
+        let mut arguments = arguments?;
+        self.over_match(&function, &mut arguments, call.distinct, stage);
         if function.name() == "grouping" {
             return self.grouping(function, arguments, span, stage);
         }

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 
 use super::Binder;
 use super::constant;
+use super::matched::outside_match;
 use super::names;
 use super::operators::unify;
 use super::signature::{named_arguments, usage};
@@ -42,6 +43,9 @@ impl Binder<'_> {
             .hint("only functions of imported modules have a name before the dot"));
         };
         let name = ident.text.to_ascii_lowercase();
+        if let Some(value) = self.match_call(&name, call, span, stage)? {
+            return Ok(value);
+        }
         if let Some(rewritten) = self.rewrite_call(&name, call, span, stage)? {
             return Ok(rewritten);
         }
@@ -72,7 +76,7 @@ impl Binder<'_> {
                 name.to_uppercase()
             )));
         }
-        Err(self.unknown_function(ident))
+        Err(outside_match(&name, span).unwrap_or_else(|| self.unknown_function(ident)))
     }
 
     pub(super) fn unknown_function(&self, ident: &ast::Ident) -> Error {

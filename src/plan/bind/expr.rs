@@ -235,6 +235,7 @@ impl Binder<'_> {
         if stage.only_aggregates && stage.inside_aggregate.is_none() {
             return Err(outside_aggregate(path, stage.scope));
         }
+        self.match_range(&found, path, stage)?;
         match found {
             Found::Column(column, parts) => {
                 if column.unknown {

@@ -94,9 +94,10 @@ impl Binder<'_> {
             None => relation,
             Some(sample) => self.sample(relation, sample, env)?,
         };
-        match &factor.pivot {
-            None => Ok(relation),
-            Some(pivot) => self.pivot(relation, pivot, env),
+        match (&factor.pivot, &factor.matching) {
+            (Some(pivot), _) => self.pivot(relation, pivot, env),
+            (None, Some(matching)) => self.match_recognize(relation, matching, factor.span, env),
+            (None, None) => Ok(relation),
         }
     }
 

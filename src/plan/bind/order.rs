@@ -144,7 +144,8 @@ pub(super) fn no_position(position: &str, columns: usize, span: Span) -> Error {
     Error::input("TM0317", message, span).label(columns)
 }
 
-fn sortable(value: Typed) -> Result<Typed> {
+/// TM0403 for values that have no order.
+pub(super) fn sortable(value: Typed) -> Result<Typed> {
     if let arrow::datatypes::DataType::Map(_, _) = value.data_type {
         return Err(Error::input(
             "TM0403",

@@ -94,6 +94,7 @@ impl Binder<'_> {
             }
             PipeOp::Sample(sample) => self.sample(relation, sample, env),
             PipeOp::Pivot(pivot) => self.pivot(relation, pivot, env),
+            PipeOp::Match(matching) => self.match_recognize(relation, matching, pipe.keyword, env),
             PipeOp::Assert {
                 condition,
                 payload,

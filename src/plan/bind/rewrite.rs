@@ -17,6 +17,7 @@ pub(super) fn from(table: &Path, operators: Vec<PipeOp>) -> Query {
         hints: Vec::new(),
         sample: None,
         pivot: None,
+        matching: None,
         span,
     };
     let item = FromItem {

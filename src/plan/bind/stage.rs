@@ -9,6 +9,7 @@ use datafusion::logical_expr::Expr;
 use super::Binder;
 use super::group::GroupKey;
 use super::macros::Arguments;
+use super::matched::{Matched, MatchedRange};
 use super::scope::{Scope, ScopeColumn};
 use super::typed::Typed;
 use super::with::Cte;
@@ -78,6 +79,10 @@ pub(super) struct Stage<'s> {
     pub(super) inside_window: bool,
     pub(super) lambda: Vec<(String, FieldRef)>,
     pub(super) uses: Vec<Use>,
+    /// What DEFINE and MEASURES of MATCH_RECOGNIZE have beside others.
+    pub(super) matched: Option<&'s Matched>,
+    /// Whose rows the aggregate that is being bound reads.
+    pub(super) match_range: Option<MatchedRange>,
 }
 
 impl<'s> Stage<'s> {
@@ -100,6 +105,8 @@ impl<'s> Stage<'s> {
             inside_window: false,
             lambda: Vec::new(),
             uses: Vec::new(),
+            matched: None,
+            match_range: None,
         }
     }
 

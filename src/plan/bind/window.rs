@@ -465,7 +465,7 @@ fn check_distance(key: &Typed, place: Span) -> Result<()> {
         .hint("count rows with ROWS, or equal values with GROUPS"))
 }
 
-fn window_type(
+pub(super) fn window_type(
     function: &Arc<WindowUDF>,
     args: &[Typed],
     name: &str,

@@ -5,6 +5,7 @@ mod assert;
 mod filter;
 mod join;
 mod limit;
+mod matching;
 mod offers;
 mod project;
 mod recursive;
@@ -41,6 +42,7 @@ use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
 use crate::plan::assert::AssertExec;
+use crate::plan::matching::MatchExec;
 use offers::Offers;
 
 /// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
@@ -156,6 +158,10 @@ fn lower_order_and_shape(
         let offers = offers.through_window(window::window_functions(plan)?);
         let input = lower_node(window::window_input(plan)?, &offers, graph)?;
         return window::lower_window(plan, input, graph);
+    }
+    if let Some(matching) = plan.downcast_ref::<MatchExec>() {
+        let input = lower_alone(matching::match_input(matching), graph)?;
+        return matching::lower_match(matching, input, graph);
     }
     if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
         let input = lower_alone(unnest.input(), graph)?;
