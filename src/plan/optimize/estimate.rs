@@ -176,18 +176,14 @@ fn of_join(join: &HashJoinExec) -> Estimate {
         .map(|(l, r)| (left.column_of(l), right.column_of(r)))
         .collect();
     let pairs = left.rows * right.rows * share_of_pairs(&keys, left.rows, right.rows);
-    let matched = |rows: f64, other: f64| {
-        let keys = keys.iter().map(|(l, r)| l.distinct.min(r.distinct));
-        // One key of the other side for each of its rows, of as many as there are.
-        rows * (other / keys.product::<f64>().max(1.0)).min(1.0)
-    };
+    let swapped: Vec<_> = keys.iter().map(|(l, r)| (*r, *l)).collect();
     let rows = match join.join_type() {
         Inner => pairs,
         Left => pairs.max(left.rows),
         Right => pairs.max(right.rows),
         Full => pairs.max(left.rows).max(right.rows),
-        LeftSemi => matched(left.rows, right.rows),
-        RightSemi => matched(right.rows, left.rows),
+        LeftSemi => left.rows * share_with_partner(&keys, right.rows),
+        RightSemi => right.rows * share_with_partner(&swapped, left.rows),
         LeftAnti => left.rows * SOME,
         RightAnti => right.rows * SOME,
         LeftMark => left.rows,
@@ -229,6 +225,17 @@ pub(super) fn share_of_pairs(
         combinations = combinations.min(left_rows.max(right_rows).max(1.0));
     }
     share / combinations
+}
+
+/// The share of rows that find their keys among `others` rows; of each pair of columns the first is that of the rows.
+pub(super) fn share_with_partner(keys: &[(ColumnEstimate, ColumnEstimate)], others: f64) -> f64 {
+    let (mut share, mut combinations) = (1.0, 1.0);
+    for (own, other) in keys {
+        share *= own.overlap(other);
+        combinations *= own.distinct.min(other.distinct).max(1.0);
+    }
+    // One key of the other side for each of its rows, of as many as there are.
+    share * (others / combinations).min(1.0)
 }
 
 /// From what DataFusion knows of any node.
