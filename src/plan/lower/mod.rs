@@ -11,6 +11,7 @@ mod recursive;
 #[cfg(test)]
 mod row_tests;
 mod scan;
+mod shared;
 mod sort;
 mod unnest;
 mod values;
@@ -41,6 +42,7 @@ use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
 use crate::plan::assert::AssertExec;
+use crate::plan::shared::SharedExec;
 use offers::Offers;
 
 /// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
@@ -78,6 +80,10 @@ fn lower_node(
             let projection = filter.projection().as_ref();
             projection.map_or(Some(column), |columns| columns.get(column).copied())
         });
+        let offers = match filter.fetch() {
+            None => offers.and_at_most_of(filter.predicate()),
+            Some(_) => offers,
+        };
         let input = lower_node(filter.input(), &offers, graph)?;
         return filter::lower_filter(filter, input);
     }
@@ -85,6 +91,9 @@ fn lower_node(
         // Every row is to be looked at.
         let input = lower_alone(assert.input(), graph)?;
         return assert::lower_assert(assert, input);
+    }
+    if let Some(part) = plan.downcast_ref::<SharedExec>() {
+        return shared::lower_shared(part, offers, graph);
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let offers = offers.through_projection(projection);
@@ -153,9 +162,9 @@ fn lower_order_and_shape(
         return limit::lower_limit(0, Some(limit.fetch()), input);
     }
     if plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>() {
-        let offers = offers.through_window(window::window_functions(plan)?);
-        let input = lower_node(window::window_input(plan)?, &offers, graph)?;
-        return window::lower_window(plan, input, graph);
+        let to_input = offers.through_window(window::window_functions(plan)?);
+        let input = lower_node(window::window_input(plan)?, &to_input, graph)?;
+        return window::lower_window(plan, offers, input, graph);
     }
     if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
         let input = lower_alone(unnest.input(), graph)?;

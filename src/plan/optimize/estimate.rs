@@ -1,7 +1,8 @@
 //! How many rows a plan gives, and how many different values its columns have: guesses good enough to choose between plans.
 //!
-//! They start from what files say of themselves (rows, smallest and largest values) and follow the plan upwards. The number of
-//! different values is never known, only bounded: by the rows of the table and by the range of a whole number.
+//! They start from what files say of themselves (rows, smallest and largest values, values that repeat) and follow the plan
+//! upwards. The number of different values is mostly not known, only bounded: by the rows of the table and by the range of a
+//! whole number.
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub(super) struct Estimate {
 pub(super) struct ColumnEstimate {
     /// Different values, at most.
     pub(super) distinct: f64,
+    /// That many are known to be there, about.
+    pub(super) counted: bool,
     /// Smallest and largest value, of numbers and dates.
     pub(super) range: Option<(f64, f64)>,
 }
@@ -46,6 +49,7 @@ impl ColumnEstimate {
     fn of_rows(rows: f64) -> Self {
         ColumnEstimate {
             distinct: rows.max(1.0),
+            counted: false,
             range: None,
         }
     }
@@ -268,6 +272,7 @@ fn of_statistics(known: &Statistics) -> Estimate {
                 .min(by_range)
                 .min(rows)
                 .max(1.0),
+            counted: counted.is_some(),
             range,
         }
     });
