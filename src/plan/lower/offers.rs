@@ -33,6 +33,8 @@ pub(crate) struct Offer {
     after: Option<SinkId>,
     /// Whether any scan took it.
     taken: Arc<AtomicBool>,
+    /// What is offered in its stead where not all keys have a column: less, of one key each.
+    parts: Vec<Offer>,
 }
 
 impl Offer {
@@ -47,6 +49,26 @@ impl Offer {
             filter,
             after,
             taken,
+            parts: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_parts(self, parts: Vec<Offer>) -> Self {
+        Offer { parts, ..self }
+    }
+
+    /// The offer with its keys in other columns, or the parts of it whose key has one.
+    fn through(&self, column: &impl Fn(usize) -> Option<usize>) -> Vec<Offer> {
+        let parts = self.parts.iter().flat_map(|part| part.through(column));
+        let keys = self.keys.iter().map(|key| column(*key));
+        match keys.collect::<Option<_>>() {
+            None => parts.collect(),
+            Some(keys) => vec![Offer {
+                keys,
+                parts: parts.collect(),
+                ..self.clone()
+            }],
         }
     }
 }
@@ -61,8 +83,8 @@ pub(crate) struct Offers {
 
 impl Offers {
     #[must_use]
-    pub(crate) fn and(mut self, offer: Option<Offer>) -> Self {
-        self.learned.extend(offer);
+    pub(crate) fn and(mut self, offers: impl IntoIterator<Item = Offer>) -> Self {
+        self.learned.extend(offers);
         self
     }
 
@@ -98,13 +120,8 @@ impl Offers {
 
     /// What of it goes on to the input; `column` says where a column comes from.
     pub(crate) fn through(&self, column: impl Fn(usize) -> Option<usize>) -> Self {
-        let learned = self.learned.iter().filter_map(|offer| {
-            let keys = offer.keys.iter().map(|key| column(*key));
-            Some(Offer {
-                keys: keys.collect::<Option<_>>()?,
-                ..offer.clone()
-            })
-        });
+        let learned = self.learned.iter();
+        let learned = learned.flat_map(|offer| offer.through(&column));
         let limits = self.at_most.iter();
         let limits = limits.filter_map(|(limited, most)| Some((column(*limited)?, *most)));
         Offers {
