@@ -78,6 +78,11 @@ impl TableScanExec {
         self.table.path()
     }
 
+    /// Whether both read the same files in the same way.
+    pub(crate) fn reads_what(&self, other: &TableScanExec) -> bool {
+        self.table.is(&other.table)
+    }
+
     pub(crate) fn files(&self) -> &[ScanFile] {
         self.table.files()
     }

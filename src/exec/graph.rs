@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::operators::collect::Slot;
 use super::{AnySink, Operator, Source};
 
 /// A sink's place in its graph.
@@ -39,6 +42,18 @@ pub(crate) struct PipelineGraph {
     pub(crate) limited: bool,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) sinks: Vec<Arc<dyn AnySink>>,
+    /// Parts of the plan whose rows are kept for all who read them.
+    pub(crate) repeated: Vec<RepeatedRows>,
+}
+
+/// Where the rows of a part of the plan lie once `sink` is finished.
+#[derive(Debug, Clone)]
+pub(crate) struct RepeatedRows {
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) sink: SinkId,
+    pub(crate) slot: Slot,
+    /// They lie in an order that someone can observe.
+    pub(crate) ordered: bool,
 }
 
 impl PipelineGraph {

@@ -50,6 +50,11 @@ pub(crate) trait DataFile: Send + Sync + Debug {
     /// Bytes on disk.
     fn byte_count(&self) -> u64;
 
+    /// About how many different values a column (by position in the schema) has, where few values come often and the file says so.
+    fn distinct_values(&self, _column: usize) -> Option<u64> {
+        None
+    }
+
     /// Shows what the file says of its values, if it does: its row groups as containers.
     fn with_bounds(&self, _look: &mut dyn FnMut(&dyn Bounds)) {}
 }

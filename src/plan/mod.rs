@@ -9,6 +9,7 @@ mod matching;
 pub(crate) mod optimize;
 pub(crate) mod places;
 mod planner;
+mod repeated;
 
 use std::sync::Arc;
 

@@ -1,11 +1,13 @@
 //! Logical plan to physical plan: DataFusion's analyzer, optimizer and physical planner, set up for our pipelines.
 //!
 //! One partition everywhere: splitting work is the executor's business, so that plans come without repartitioning. What comes out
-//! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]).
+//! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]), and what it would
+//! compute twice is shared ([`repeats`]).
 
 mod estimate;
 mod join_graph;
 mod join_order;
+mod repeats;
 mod selectivity;
 
 use std::sync::Arc;
@@ -83,7 +85,7 @@ pub(crate) async fn optimize(
     let marked = query.places.mark(&plan, optimized, state)?;
     let planner = state.query_planner();
     let physical = planner.create_physical_plan(&marked, state).await;
-    join_order::order_joins(physical.map_err(explain)?)
+    repeats::find(join_order::order_joins(physical.map_err(explain)?)?)
 }
 
 fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {

@@ -140,6 +140,11 @@ impl FileTable {
         }))
     }
 
+    /// Whether it is the same table, opened once.
+    pub(crate) fn is(&self, other: &FileTable) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The path as the user wrote it.
     pub(crate) fn path(&self) -> &str {
         &self.0.path

@@ -9,7 +9,7 @@ use datafusion::common::{ColumnStatistics, ScalarValue};
 
 use super::FileTable;
 use crate::file::Bounds;
-use crate::file::table::Origin;
+use crate::file::table::{Origin, ScanFile};
 
 /// Bytes that a value of text or of a nested type is taken to have.
 const LONG: usize = 24;
@@ -84,12 +84,30 @@ pub(super) fn column(table: &FileTable, column: usize) -> ColumnStatistics {
             }),
         }
     }
+    let distinct = distinct(table, column).map(|count| count.try_into().unwrap_or(usize::MAX));
     ColumnStatistics {
+        distinct_count: distinct.map_or(Precision::Absent, Precision::Inexact),
         null_count: all.nulls.map_or(Precision::Absent, Precision::Exact),
         min_value: all.extreme(&all.min, kind, std::cmp::Ordering::Less),
         max_value: all.extreme(&all.max, kind, std::cmp::Ordering::Greater),
         ..ColumnStatistics::new_unknown()
     }
+}
+
+/// Files that are asked for the values they name: each is opened for it.
+const FEW_FILES: usize = 8;
+
+/// At most about so many different values are in the column, where all files have few.
+fn distinct(table: &FileTable, column: usize) -> Option<u64> {
+    let files = table.files();
+    if files.is_empty() || files.len() > FEW_FILES {
+        return None;
+    }
+    let of_file = |file: &ScanFile| match file.origins.get(column)? {
+        Origin::Stored(position) => file.data.distinct_values(*position),
+        Origin::Constant(_) | Origin::Missing => Some(1),
+    };
+    files.iter().map(of_file).sum()
 }
 
 /// What is known of a column in some files.

@@ -6,6 +6,7 @@ pub(crate) mod bridge;
 pub(crate) mod collect;
 pub(crate) mod files;
 pub(crate) mod filter;
+pub(crate) mod first_rows;
 pub(crate) mod join;
 pub(crate) mod limit;
 pub(crate) mod matching;

@@ -16,6 +16,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::SchemaRef;
 
 use super::filter::{Stage, containers_left};
@@ -27,6 +28,9 @@ use footer::Footer;
 
 /// Smaller pieces of a row group are not worth finding their first row.
 const PIECE_ROWS: u64 = 128 * 1024;
+
+/// A value comes so often, on average, where there are few.
+const REPEATED: u64 = 10;
 
 /// One Parquet file.
 #[derive(Debug)]
@@ -141,6 +145,31 @@ impl DataFile for ParquetFile {
 
     fn byte_count(&self) -> u64 {
         self.footer.bytes
+    }
+
+    fn distinct_values(&self, column: usize) -> Option<u64> {
+        let (values, rows) = self.first_dictionary(column)?;
+        if values == 0 || values > rows / REPEATED {
+            return None;
+        }
+        // What comes that often has no other values in the next group, unless rows are in their order.
+        let (mut same, mut groups) = (false, 1);
+        self.with_bounds(&mut |bounds| {
+            let all_equal = |values: Option<ArrayRef>| {
+                let values = values.map(|values| values.to_data());
+                let first = values.as_ref().map(|values| values.slice(0, 1));
+                values.zip(first).is_some_and(|(values, first)| {
+                    (1..values.len()).all(|group| values.slice(group, 1) == first)
+                })
+            };
+            groups = bounds.containers() as u64;
+            same = all_equal(bounds.min(column)) && all_equal(bounds.max(column));
+        });
+        Some(if same {
+            values
+        } else {
+            values.saturating_mul(groups)
+        })
     }
 
     fn with_bounds(&self, look: &mut dyn FnMut(&dyn Bounds)) {

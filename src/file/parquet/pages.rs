@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use super::footer::read_at;
+use super::footer::{open, read_at};
 use super::{ParquetFile, thrift};
 use crate::error::Result;
 use crate::file::guard::Suspect;
@@ -55,6 +55,28 @@ impl ParquetFile {
     }
 }
 
+impl ParquetFile {
+    /// How many values the dictionary of a column (by position in the schema) has in the first row group, and the rows of that
+    /// group. Damage is for the reader to find.
+    pub(super) fn first_dictionary(&self, column: usize) -> Option<(u64, u64)> {
+        let metadata = &self.footer.metadata;
+        let group = metadata.metadata().row_groups().first()?;
+        let parquet = metadata.parquet_schema();
+        let is_of = |leaf: &usize| parquet.get_column_root_idx(*leaf) == column;
+        let mut leaves = (0..group.num_columns()).filter(is_of);
+        let (leaf, None) = (leaves.next()?, leaves.next()) else {
+            return None;
+        };
+        let chunk = group.column(leaf);
+        let position = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
+        let (start, length) = chunk.byte_range();
+        let mut file = open(&self.suspect).ok()?;
+        let (header, _) = header_at(&mut file, position, start + length, &self.suspect).ok()?;
+        let values = u64::try_from(header.dictionary_values).ok()?;
+        Some((values, u64::try_from(group.num_rows()).ok()?))
+    }
+}
+
 /// What a page header says.
 #[derive(Default)]
 struct Header {
@@ -100,12 +122,8 @@ fn header_at(
 ) -> Result<(Header, usize)> {
     let mut window = HEADER;
     loop {
-        let bytes = read_at(
-            file,
-            position,
-            window.min((end - position) as usize),
-            suspect,
-        )?;
+        let most = end.saturating_sub(position) as usize;
+        let bytes = read_at(file, position, window.min(most), suspect)?;
         let mut header = Header::default();
         let length = thrift::walk(&bytes, &mut |parent, field, value| match (parent, field) {
             (0, 2) => header.uncompressed = value,

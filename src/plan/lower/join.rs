@@ -1,6 +1,5 @@
 //! Joins to pipelines: the left input ends in a build sink, the right input goes on through a probe operator.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -17,10 +16,10 @@ use datafusion::physical_plan::joins::{
 use super::offers::{Offer, Offers, column_of};
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
-use crate::exec::graph::{Branch, PipelineGraph, Stream};
+use crate::exec::graph::{Branch, PipelineGraph, SinkId, Stream};
 use crate::exec::operators::join::{
-    BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe, SpillJoin,
-    SpilledSource, SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
+    Asked, BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe,
+    SpillJoin, SpilledSource, SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
 };
 
 /// Lowers one of the inputs, to which something is offered.
@@ -157,16 +156,16 @@ fn lower(
         _ => offers.through_join(side, request.kind, &columns, &request.on),
     };
     let (to_left, to_right) = (through(JoinSide::Left), through(JoinSide::Right));
-    let probe_columns = request.on.iter().map(|(_, probe)| column_of(probe));
-    let probe_columns: Option<Vec<usize>> = probe_columns.collect();
+    let probe_keys = request.on.iter().map(|(_, probe)| column_of(probe));
+    let probe_keys: Vec<Option<usize>> = probe_keys.collect();
     let spec = Arc::new(spec(request, &columns)?);
     let slot = TableSlot::new(OnceLock::new());
-    let filter_taken = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(Asked::new(spec.build_keys.len()));
     let build = BuildSink::new(
         Arc::clone(&spec),
         Arc::clone(&sides.left),
         Arc::clone(&slot),
-        Arc::clone(&filter_taken),
+        Arc::clone(&asked),
     );
     let left = input(JoinSide::Left, to_left, graph)?;
     let (built, right) = if graph.limited {
@@ -178,11 +177,8 @@ fn lower(
         (left.into_sink(graph, Arc::new(build)), right)
     } else {
         let built = left.into_sink(graph, Arc::new(build));
-        let filter = KeyFilter::new(&spec, &sides.right, Arc::clone(&slot))?;
-        let offer = probe_columns.zip(filter).map(|(columns, filter)| {
-            Offer::new(columns, Arc::new(filter), Some(built), filter_taken)
-        });
-        (built, input(JoinSide::Right, to_right.and(offer), graph)?)
+        let own = key_offers(&spec, &sides.right, &slot, &probe_keys, (built, &asked))?;
+        (built, input(JoinSide::Right, to_right.and(own), graph)?)
     };
     let probe = Probe::new(
         Arc::clone(&spec),
@@ -200,6 +196,33 @@ fn lower(
         });
     }
     Ok(stream)
+}
+
+/// What the build side is going to know of the probe side's keys.
+fn key_offers(
+    spec: &Arc<JoinSpec>,
+    probe: &SchemaRef,
+    slot: &TableSlot,
+    columns: &[Option<usize>],
+    (built, asked): (SinkId, &Asked),
+) -> Result<Vec<Offer>> {
+    let offer = |columns, filter, part| {
+        Offer::new(columns, Arc::new(filter), Some(built), asked.flag(part))
+    };
+    let mut parts = Vec::new();
+    for (key, column) in columns.iter().enumerate() {
+        if let Some(column) = column
+            && let Some(filter) = KeyFilter::of_part(spec, key, probe, Arc::clone(slot))?
+        {
+            parts.push(offer(vec![*column], filter, Some(key)));
+        }
+    }
+    let all: Option<Vec<usize>> = columns.iter().copied().collect();
+    let whole = KeyFilter::new(spec, probe, Arc::clone(slot))?;
+    Ok(match all.zip(whole) {
+        Some((columns, filter)) => vec![offer(columns, filter, None).with_parts(parts)],
+        None => parts,
+    })
 }
 
 /// The same with sides that are written out where the build side does not fit.

@@ -9,6 +9,7 @@ mod matching;
 mod offers;
 mod project;
 mod recursive;
+mod repeated;
 #[cfg(test)]
 mod row_tests;
 mod scan;
@@ -43,6 +44,7 @@ use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
 use crate::plan::assert::AssertExec;
 use crate::plan::matching::MatchExec;
+use crate::plan::repeated::RepeatedExec;
 use offers::Offers;
 
 /// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
@@ -80,6 +82,10 @@ fn lower_node(
             let projection = filter.projection().as_ref();
             projection.map_or(Some(column), |columns| columns.get(column).copied())
         });
+        let offers = match filter.fetch() {
+            None => offers.and_at_most_of(filter.predicate()),
+            Some(_) => offers,
+        };
         let input = lower_node(filter.input(), &offers, graph)?;
         return filter::lower_filter(filter, input);
     }
@@ -87,6 +93,9 @@ fn lower_node(
         // Every row is to be looked at.
         let input = lower_alone(assert.input(), graph)?;
         return assert::lower_assert(assert, input);
+    }
+    if let Some(part) = plan.downcast_ref::<RepeatedExec>() {
+        return repeated::lower_repeated(part, offers, graph);
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let offers = offers.through_projection(projection);
@@ -155,9 +164,9 @@ fn lower_order_and_shape(
         return limit::lower_limit(0, Some(limit.fetch()), input);
     }
     if plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>() {
-        let offers = offers.through_window(window::window_functions(plan)?);
-        let input = lower_node(window::window_input(plan)?, &offers, graph)?;
-        return window::lower_window(plan, input, graph);
+        let to_input = offers.through_window(window::window_functions(plan)?);
+        let input = lower_node(window::window_input(plan)?, &to_input, graph)?;
+        return window::lower_window(plan, offers, input, graph);
     }
     if let Some(matching) = plan.downcast_ref::<MatchExec>() {
         let input = lower_alone(matching::match_input(matching), graph)?;

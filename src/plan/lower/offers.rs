@@ -8,15 +8,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datafusion::common::{JoinSide, JoinType};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
+use arrow::datatypes::DataType;
+use datafusion::common::{JoinSide, JoinType, ScalarValue};
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::window::WindowExpr;
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::joins::JoinOnRef;
 use datafusion::physical_plan::joins::utils::ColumnIndex;
 use datafusion::physical_plan::projection::ProjectionExec;
 
+use crate::exec::expr::can_fail;
 use crate::exec::graph::{SinkId, Stream};
 use crate::file::RuntimeFilter;
 
@@ -30,6 +33,8 @@ pub(crate) struct Offer {
     after: Option<SinkId>,
     /// Whether any scan took it.
     taken: Arc<AtomicBool>,
+    /// What is offered in its stead where not all keys have a column: less, of one key each.
+    parts: Vec<Offer>,
 }
 
 impl Offer {
@@ -44,37 +49,85 @@ impl Offer {
             filter,
             after,
             taken,
+            parts: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_parts(self, parts: Vec<Offer>) -> Self {
+        Offer { parts, ..self }
+    }
+
+    /// The offer with its keys in other columns, or the parts of it whose key has one.
+    fn through(&self, column: &impl Fn(usize) -> Option<usize>) -> Vec<Offer> {
+        let parts = self.parts.iter().flat_map(|part| part.through(column));
+        let keys = self.keys.iter().map(|key| column(*key));
+        match keys.collect::<Option<_>>() {
+            None => parts.collect(),
+            Some(keys) => vec![Offer {
+                keys,
+                parts: parts.collect(),
+                ..self.clone()
+            }],
         }
     }
 }
 
 /// All that is offered to a node.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Offers(Vec<Offer>);
+pub(crate) struct Offers {
+    learned: Vec<Offer>,
+    /// Rows with more than this in the column are of no use.
+    at_most: Vec<(usize, u64)>,
+}
 
 impl Offers {
     #[must_use]
-    pub(crate) fn and(mut self, offer: Option<Offer>) -> Self {
-        self.0.extend(offer);
+    pub(crate) fn and(mut self, offers: impl IntoIterator<Item = Offer>) -> Self {
+        self.learned.extend(offers);
         self
+    }
+
+    /// What a condition on rows says of the largest numbers that are of use.
+    #[must_use]
+    pub(crate) fn and_at_most_of(mut self, condition: &Arc<dyn PhysicalExpr>) -> Self {
+        // A part that can fail must meet the rows that reach it.
+        let parts = split_conjunction(condition).into_iter();
+        let parts = parts.take_while(|part| !can_fail(part));
+        self.at_most.extend(parts.filter_map(at_most));
+        self
+    }
+
+    /// Whether anything is offered that the running query learns.
+    pub(crate) fn are_learned(&self) -> bool {
+        !self.learned.is_empty()
+    }
+
+    /// The largest number in the column that is of use, where that is known.
+    pub(crate) fn at_most(&self, column: usize) -> Option<u64> {
+        let limits = self.at_most.iter();
+        limits
+            .filter(|(limited, _)| *limited == column)
+            .map(|(_, most)| *most)
+            .min()
     }
 
     /// The columns that filters are asked about.
     pub(crate) fn keys(&self) -> BTreeSet<usize> {
-        let keys = self.0.iter().flat_map(|offer| &offer.keys);
+        let keys = self.learned.iter().flat_map(|offer| &offer.keys);
         keys.copied().collect()
     }
 
     /// What of it goes on to the input; `column` says where a column comes from.
     pub(crate) fn through(&self, column: impl Fn(usize) -> Option<usize>) -> Self {
-        let on = self.0.iter().filter_map(|offer| {
-            let keys = offer.keys.iter().map(|key| column(*key));
-            Some(Offer {
-                keys: keys.collect::<Option<_>>()?,
-                ..offer.clone()
-            })
-        });
-        Offers(on.collect())
+        let learned = self.learned.iter();
+        let learned = learned.flat_map(|offer| offer.through(&column));
+        let limits = self.at_most.iter();
+        let limits = limits.filter_map(|(limited, most)| Some((column(*limited)?, *most)));
+        Offers {
+            learned: learned.collect(),
+            at_most: limits.collect(),
+        }
     }
 
     /// All of it, where nothing counts the rows.
@@ -89,7 +142,7 @@ impl Offers {
     /// Hands it to the stream's sources. Those that take an offer start when it is known.
     #[must_use]
     pub(crate) fn hand_over(self, mut stream: Stream) -> Stream {
-        for offer in self.0 {
+        for offer in self.learned {
             for branch in &mut stream.branches {
                 if branch.source.offer(&offer.keys, &offer.filter) {
                     offer.taken.store(true, Ordering::Relaxed);
@@ -159,6 +212,29 @@ impl Offers {
             })
         })
     }
+}
+
+/// A condition that a column is no more than a number.
+fn at_most(part: &Arc<dyn PhysicalExpr>) -> Option<(usize, u64)> {
+    let binary = part.downcast_ref::<BinaryExpr>()?;
+    let (column, op, value) = match binary.right().downcast_ref::<Literal>() {
+        Some(value) => (binary.left(), *binary.op(), value),
+        None => {
+            let value = binary.left().downcast_ref::<Literal>()?;
+            (binary.right(), binary.op().swap()?, value)
+        }
+    };
+    let column = column_of(column)?;
+    let value = value.value().cast_to(&DataType::Int64).ok()?;
+    let ScalarValue::Int64(Some(value)) = value else {
+        return None;
+    };
+    let most = match op {
+        Operator::Lt => value.saturating_sub(1),
+        Operator::LtEq | Operator::Eq => value,
+        _ => return None,
+    };
+    Some((column, u64::try_from(most).unwrap_or(0)))
 }
 
 /// The column that the expression is, unchanged.

@@ -21,6 +21,7 @@ use proptest::prelude::*;
 
 use super::filter::lower_filter;
 use super::limit::lower_limit;
+use super::offers::Offers;
 use super::project::lower_projection;
 use super::recursive::lower_recursive;
 use super::sort::lower_sort;
@@ -39,7 +40,7 @@ fn lower(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Str
     }
     if plan.name().contains("WindowAggExec") {
         let input = lower(window_input(plan)?, graph)?;
-        return lower_window(plan, input, graph);
+        return lower_window(plan, &Offers::default(), input, graph);
     }
     if let Some(query) = plan.downcast_ref::<RecursiveQueryExec>() {
         return lower_recursive(query, lower, graph);

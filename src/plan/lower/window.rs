@@ -18,12 +18,14 @@ use datafusion::physical_expr::window::{
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
+use super::offers::Offers;
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{PipelineGraph, Stream};
+use crate::exec::operators::first_rows::FirstRows;
 use crate::exec::operators::sort::{SortSink, SortedSlot};
 use crate::exec::operators::sort_keys::SortKeys;
 use crate::exec::operators::window::{WindowPlan, WindowSource};
@@ -33,6 +35,7 @@ use crate::exec::operators::window::{WindowPlan, WindowSource};
 /// ([`window_input`]).
 pub(crate) fn lower_window(
     plan: &Arc<dyn ExecutionPlan>,
+    offers: &Offers,
     input: Stream,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
@@ -41,6 +44,10 @@ pub(crate) fn lower_window(
         exprs.iter().map(checked_window).collect::<Result<_>>()?;
     let Some(first) = exprs.first() else {
         return Ok(input);
+    };
+    let input = match first_rows(&exprs, offers, &schema)? {
+        Some(first_rows) => input.then(Arc::new(first_rows), &[]),
+        None => input,
     };
     // DataFusion puts windows into one node only if they agree in both kinds of keys.
     let promised = promised_order(plan, &schema);
@@ -67,6 +74,45 @@ pub(crate) fn lower_window(
     let mut stream = Stream::from_source(Arc::new(source), vec![sink]);
     stream.ordered = true;
     Ok(stream)
+}
+
+/// Leaves out rows before they are sorted, where `offers` say that their numbers are too high to be of use.
+fn first_rows(
+    exprs: &[Arc<dyn WindowExpr>],
+    offers: &Offers,
+    input: &SchemaRef,
+) -> Result<Option<FirstRows>> {
+    let ties = exprs.iter().map(is_rank);
+    // Functions of another kind may look at any row.
+    let (Some(ties), Some(first)) = (ties.collect::<Option<Vec<bool>>>(), exprs.first()) else {
+        return Ok(None);
+    };
+    let mut wanted: Option<(usize, bool)> = None;
+    for (number, with_ties) in ties.iter().enumerate() {
+        let most = offers.at_most(input.fields().len() + number);
+        let most = most.and_then(|most| usize::try_from(most).ok());
+        if let Some(most) = most
+            && wanted.is_none_or(|(known, _)| most < known)
+        {
+            wanted = Some((most, *with_ties));
+        }
+    }
+    let order = LexOrdering::new(first.order_by().iter().cloned());
+    let (Some(wanted), Some(order)) = (wanted, order) else {
+        return Ok(None);
+    };
+    FirstRows::new(first.partition_by(), &order, wanted, input)
+}
+
+/// Whether the function is RANK, not ROW_NUMBER; `None` for any other. Both look only at earlier rows.
+fn is_rank(expr: &Arc<dyn WindowExpr>) -> Option<bool> {
+    let standard = expr.as_any().downcast_ref::<StandardWindowExpr>()?;
+    let function = standard.get_standard_func_expr().as_any();
+    match function.downcast_ref::<WindowUDFExpr>()?.fun().name() {
+        "row_number" => Some(false),
+        "rank" => Some(true),
+        _ => None,
+    }
 }
 
 /// What a window node reads, without the sort that only puts its rows in order.

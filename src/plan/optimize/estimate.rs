@@ -1,7 +1,8 @@
 //! How many rows a plan gives, and how many different values its columns have: guesses good enough to choose between plans.
 //!
-//! They start from what files say of themselves (rows, smallest and largest values) and follow the plan upwards. The number of
-//! different values is never known, only bounded: by the rows of the table and by the range of a whole number.
+//! They start from what files say of themselves (rows, smallest and largest values, values that repeat) and follow the plan
+//! upwards. The number of different values is mostly not known, only bounded: by the rows of the table and by the range of a
+//! whole number.
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub(super) struct Estimate {
 pub(super) struct ColumnEstimate {
     /// Different values, at most.
     pub(super) distinct: f64,
+    /// That many are known to be there, about.
+    pub(super) counted: bool,
     /// Smallest and largest value, of numbers and dates.
     pub(super) range: Option<(f64, f64)>,
 }
@@ -46,6 +49,7 @@ impl ColumnEstimate {
     fn of_rows(rows: f64) -> Self {
         ColumnEstimate {
             distinct: rows.max(1.0),
+            counted: false,
             range: None,
         }
     }
@@ -176,18 +180,14 @@ fn of_join(join: &HashJoinExec) -> Estimate {
         .map(|(l, r)| (left.column_of(l), right.column_of(r)))
         .collect();
     let pairs = left.rows * right.rows * share_of_pairs(&keys, left.rows, right.rows);
-    let matched = |rows: f64, other: f64| {
-        let keys = keys.iter().map(|(l, r)| l.distinct.min(r.distinct));
-        // One key of the other side for each of its rows, of as many as there are.
-        rows * (other / keys.product::<f64>().max(1.0)).min(1.0)
-    };
+    let swapped: Vec<_> = keys.iter().map(|(l, r)| (*r, *l)).collect();
     let rows = match join.join_type() {
         Inner => pairs,
         Left => pairs.max(left.rows),
         Right => pairs.max(right.rows),
         Full => pairs.max(left.rows).max(right.rows),
-        LeftSemi => matched(left.rows, right.rows),
-        RightSemi => matched(right.rows, left.rows),
+        LeftSemi => left.rows * share_with_partner(&keys, right.rows),
+        RightSemi => right.rows * share_with_partner(&swapped, left.rows),
         LeftAnti => left.rows * SOME,
         RightAnti => right.rows * SOME,
         LeftMark => left.rows,
@@ -231,6 +231,17 @@ pub(super) fn share_of_pairs(
     share / combinations
 }
 
+/// The share of rows that find their keys among `others` rows; of each pair of columns the first is that of the rows.
+pub(super) fn share_with_partner(keys: &[(ColumnEstimate, ColumnEstimate)], others: f64) -> f64 {
+    let (mut share, mut combinations) = (1.0, 1.0);
+    for (own, other) in keys {
+        share *= own.overlap(other);
+        combinations *= own.distinct.min(other.distinct).max(1.0);
+    }
+    // One key of the other side for each of its rows, of as many as there are.
+    share * (others / combinations).min(1.0)
+}
+
 /// From what DataFusion knows of any node.
 fn of_any(plan: &Arc<dyn ExecutionPlan>) -> Estimate {
     let columns = plan.schema().fields().len();
@@ -261,6 +272,7 @@ fn of_statistics(known: &Statistics) -> Estimate {
                 .min(by_range)
                 .min(rows)
                 .max(1.0),
+            counted: counted.is_some(),
             range,
         }
     });

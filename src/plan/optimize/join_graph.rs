@@ -1,4 +1,5 @@
-//! A tree of inner joins as a graph: its inputs, and which of their columns must be equal.
+//! A tree of inner joins as a graph: its inputs, and which of their columns must be equal. Semi and anti joins among them are
+//! inputs too, which give no columns: when such a [`Sieve`] is asked changes how many rows there are on the way, not the answer.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::joins::HashJoinExec;
-use datafusion::physical_plan::joins::utils::build_join_schema;
+use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter, build_join_schema};
 use datafusion::physical_plan::projection::ProjectionExec;
 
 use crate::error::{Error, Result};
@@ -47,9 +48,35 @@ impl Condition {
     }
 }
 
+/// An input that only says which rows of the others stay: the other side of a semi or anti join.
+#[derive(Debug)]
+pub(super) struct Sieve {
+    pub(super) input: usize,
+    /// Rows that find a partner go, instead of those that find none.
+    pub(super) anti: bool,
+    pub(super) null_equality: NullEquality,
+    /// Columns of the others, and those of the sieve that must equal them.
+    pub(super) keys: Vec<(Place, usize)>,
+    /// What must be true of a partner beside that.
+    pub(super) condition: Option<Condition>,
+}
+
+impl Sieve {
+    pub(super) fn inputs(&self) -> Inputs {
+        1 << self.input
+    }
+
+    /// The inputs that the condition reads beside the sieve.
+    fn condition_inputs(&self) -> Inputs {
+        let read = self.condition.as_ref().map_or(0, Condition::inputs);
+        read & !self.inputs()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct JoinGraph {
     pub(super) inputs: Vec<Arc<dyn ExecutionPlan>>,
+    pub(super) sieves: Vec<Sieve>,
     /// Columns that are equal in every row of the join; of each input at most one.
     pub(super) classes: Vec<Vec<Place>>,
     pub(super) conditions: Vec<Condition>,
@@ -81,13 +108,37 @@ impl JoinGraph {
         Ok((clear && apart && (2..=MOST_INPUTS).contains(&count)).then_some(graph))
     }
 
+    /// The sieve that `inputs` is, if it is one alone.
+    pub(super) fn sieve(&self, inputs: Inputs) -> Option<&Sieve> {
+        self.sieves.iter().find(|sieve| sieve.inputs() == inputs)
+    }
+
+    /// Whether `inputs` have all that the sieve is to look at.
+    pub(super) fn can_sift(&self, sieve: &Sieve, inputs: Inputs) -> bool {
+        let has = |key: &(Place, usize)| self.standing_for(key.0, inputs).is_some();
+        sieve.condition_inputs() & !inputs == 0 && sieve.keys.iter().all(has)
+    }
+
+    /// The column of `inputs` that equals `place` in every row of the join.
+    pub(super) fn standing_for(&self, place: Place, inputs: Inputs) -> Option<Place> {
+        if place.inputs() & inputs != 0 {
+            return Some(place);
+        }
+        let class = self.classes.iter().find(|class| class.contains(&place))?;
+        let mut here = class.iter().filter(|equal| equal.inputs() & inputs != 0);
+        here.next().copied()
+    }
+
     /// Adds the joins of a plan, or the plan as an input, and says where its columns are.
     fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<Place>> {
         if let Some(join) = plan
             .downcast_ref::<HashJoinExec>()
             .filter(|join| is_free(join))
         {
-            return self.add_join(join);
+            return match join.join_type() {
+                JoinType::Inner => self.add_inner(join),
+                _ => self.add_sieve(join),
+            };
         }
         if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
             let columns = projection.expr().iter().map(|projected| {
@@ -107,7 +158,7 @@ impl JoinGraph {
         Ok(columns.map(|column| Place { input, column }).collect())
     }
 
-    fn add_join(&mut self, join: &HashJoinExec) -> Result<Vec<Place>> {
+    fn add_inner(&mut self, join: &HashJoinExec) -> Result<Vec<Place>> {
         let left = self.add(join.left())?;
         let right = self.add(join.right())?;
         for (one, other) in join.on() {
@@ -115,19 +166,7 @@ impl JoinGraph {
             let other = right[column(other)?];
             self.equate(one, other);
         }
-        let side = |side, index: usize| match side {
-            JoinSide::Left => left.get(index),
-            JoinSide::Right => right.get(index),
-            JoinSide::None => None,
-        };
-        if let Some(filter) = join.filter() {
-            let places = filter.column_indices().iter();
-            let places = places.map(|place| side(place.side, place.index).copied());
-            self.conditions.push(Condition {
-                expression: Arc::clone(filter.expression()),
-                places: places.collect::<Option<_>>().ok_or_else(unknown_column)?,
-            });
-        }
+        self.conditions.extend(condition(join, &left, &right)?);
         let (_, all) = build_join_schema(
             &join.left().schema(),
             &join.right().schema(),
@@ -135,13 +174,44 @@ impl JoinGraph {
         );
         let all: Option<Vec<Place>> = all
             .iter()
-            .map(|place| side(place.side, place.index).copied())
+            .map(|place| on_side(place, &left, &right))
             .collect();
-        let all = all.ok_or_else(unknown_column)?;
-        Ok(match join.projection.as_deref() {
-            None => all,
-            Some(kept) => kept.iter().map(|column| all[*column]).collect(),
-        })
+        Ok(projected(join, all.ok_or_else(unknown_column)?))
+    }
+
+    fn add_sieve(&mut self, join: &HashJoinExec) -> Result<Vec<Place>> {
+        let keeps_left = matches!(join.join_type(), JoinType::LeftSemi | JoinType::LeftAnti);
+        let (kept, other) = match keeps_left {
+            true => (join.left(), join.right()),
+            false => (join.right(), join.left()),
+        };
+        let outer = self.add(kept)?;
+        let input = self.inputs.len();
+        self.inputs.push(Arc::clone(other));
+        let own: Vec<Place> = (0..other.schema().fields().len())
+            .map(|column| Place { input, column })
+            .collect();
+        let keys = join.on().iter().map(|(left, right)| {
+            let (outer_key, own_key) = if keeps_left {
+                (left, right)
+            } else {
+                (right, left)
+            };
+            Ok((outer[column(outer_key)?], column(own_key)?))
+        });
+        let keys = keys.collect::<Result<_>>()?;
+        let condition = match keeps_left {
+            true => condition(join, &outer, &own)?,
+            false => condition(join, &own, &outer)?,
+        };
+        self.sieves.push(Sieve {
+            input,
+            anti: matches!(join.join_type(), JoinType::LeftAnti | JoinType::RightAnti),
+            null_equality: join.null_equality(),
+            keys,
+            condition,
+        });
+        Ok(projected(join, outer))
     }
 
     fn equate(&mut self, one: Place, other: Place) {
@@ -168,11 +238,45 @@ fn unknown_column() -> Error {
     Error::bug("a join names a column that it does not have")
 }
 
+/// The place of a join's column.
+fn on_side(column: &ColumnIndex, left: &[Place], right: &[Place]) -> Option<Place> {
+    match column.side {
+        JoinSide::Left => left.get(column.index).copied(),
+        JoinSide::Right => right.get(column.index).copied(),
+        JoinSide::None => None,
+    }
+}
+
+/// What the join asks beside its keys.
+fn condition(join: &HashJoinExec, left: &[Place], right: &[Place]) -> Result<Option<Condition>> {
+    let of_filter = |filter: &JoinFilter| {
+        let columns = filter.column_indices().iter();
+        let places = columns.map(|column| on_side(column, left, right));
+        Ok(Condition {
+            expression: Arc::clone(filter.expression()),
+            places: places.collect::<Option<_>>().ok_or_else(unknown_column)?,
+        })
+    };
+    join.filter().map(of_filter).transpose()
+}
+
+fn projected(join: &HashJoinExec, all: Vec<Place>) -> Vec<Place> {
+    match join.projection.as_deref() {
+        None => all,
+        Some(kept) => kept.iter().map(|column| all[*column]).collect(),
+    }
+}
+
 /// Whether the join may be done at another time than the plan has it.
 fn is_free(join: &HashJoinExec) -> bool {
+    use JoinType::{Inner, LeftAnti, LeftSemi, RightAnti, RightSemi};
     let plain = |key: &Arc<dyn PhysicalExpr>| key.is::<Column>();
-    *join.join_type() == JoinType::Inner
-        && join.null_equality() == NullEquality::NullEqualsNothing
+    let may_move = match join.join_type() {
+        Inner => join.null_equality() == NullEquality::NullEqualsNothing,
+        LeftSemi | LeftAnti | RightSemi | RightAnti => !join.null_aware,
+        _ => false,
+    };
+    may_move
         && join.fetch().is_none()
         && join.on().iter().all(|(l, r)| plain(l) && plain(r))
         // What can fail must not meet other rows than it was written for.

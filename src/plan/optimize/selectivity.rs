@@ -132,7 +132,7 @@ const SOME_OF_A_LIST: f64 = 0.5;
 /// The share of one value.
 fn equal(column: Option<&ColumnEstimate>) -> f64 {
     match column {
-        Some(column) if column.range.is_some() => 1.0 / column.distinct,
+        Some(column) if column.counted || column.range.is_some() => 1.0 / column.distinct,
         _ => EQUAL_TEXT,
     }
 }
@@ -155,6 +155,7 @@ mod tests {
     fn share(condition: &Arc<dyn PhysicalExpr>) -> f64 {
         let column = ColumnEstimate {
             distinct: 101.0,
+            counted: false,
             range: Some((0.0, 100.0)),
         };
         selectivity(condition, &[column])

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::exec::graph::{PipelineGraph, Stream};
 
+pub(super) use keys::{GroupKeys, has_codes};
 pub(crate) use plan::{Aggregation, Function};
 
 /// Ends `input` in the aggregate and gives the stream of its results.

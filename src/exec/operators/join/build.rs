@@ -1,7 +1,6 @@
 //! The build side's sink: batches and their keys, collected by each worker, become one [`JoinTable`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -11,7 +10,9 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::encode::KeyEncoder;
 use super::index::Index;
+use super::key_filter::Asked;
 use super::keys::EncodedKeys;
+use super::members::Members;
 use super::rows::{self, BuildRows};
 use super::table::JoinTable;
 use super::{JoinSpec, TableSlot};
@@ -25,8 +26,7 @@ pub(crate) struct BuildSink {
     /// Of the rows that come in.
     input: SchemaRef,
     slot: TableSlot,
-    /// Whether a scan asks a [`KeyFilter`](super::KeyFilter) over the slot. Settled before the run.
-    filter_taken: Arc<AtomicBool>,
+    asked: Arc<Asked>,
 }
 
 /// What one worker collected.
@@ -35,7 +35,16 @@ pub(crate) struct Collected {
     batches: Vec<RecordBatch>,
     keys: Vec<EncodedKeys>,
     encoder: Option<KeyEncoder>,
+    parts: Vec<CollectedPart>,
     memory: MemoryReservation,
+}
+
+/// One of several keys, which a scan asks for by itself.
+#[derive(Debug)]
+struct CollectedPart {
+    key: usize,
+    encoder: KeyEncoder,
+    values: Vec<EncodedKeys>,
 }
 
 impl BuildSink {
@@ -43,13 +52,13 @@ impl BuildSink {
         spec: Arc<JoinSpec>,
         input: SchemaRef,
         slot: TableSlot,
-        filter_taken: Arc<AtomicBool>,
+        asked: Arc<Asked>,
     ) -> Self {
         BuildSink {
             spec,
             input,
             slot,
-            filter_taken,
+            asked,
         }
     }
 }
@@ -62,18 +71,22 @@ impl Sink for BuildSink {
             batches: Vec::new(),
             keys: Vec::new(),
             encoder: encoder(&self.spec.build_keys, &self.input, &self.spec)?,
+            parts: self.parts()?,
             memory: context.reserve("hash join"),
         })
     }
 
     fn push(&self, local: &mut Collected, batch: RecordBatch) -> Result<Flow> {
-        let keys = local
-            .encoder
-            .as_ref()
-            .map(|encoder| encoder.encode(&evaluate(&self.spec.build_keys, &batch)?))
-            .transpose()?;
+        let values = evaluate(&self.spec.build_keys, &batch)?;
+        let encoder = local.encoder.as_ref();
+        let keys = encoder.map(|encoder| encoder.encode(&values)).transpose()?;
+        let mut key_size = keys.as_ref().map_or(0, EncodedKeys::memory_size);
+        for part in &mut local.parts {
+            let values = part.encoder.encode(&values[part.key..=part.key])?;
+            key_size += values.memory_size();
+            part.values.push(values);
+        }
         let batch = rows::compact(batch.project(&self.spec.build_columns)?)?;
-        let key_size = keys.as_ref().map_or(0, EncodedKeys::memory_size);
         local
             .memory
             .try_grow(rows::memory_size(&batch) + key_size)?;
@@ -95,14 +108,39 @@ impl Sink for BuildSink {
 }
 
 impl BuildSink {
+    fn parts(&self) -> Result<Vec<CollectedPart>> {
+        let keys = self.asked.parts();
+        let parts = keys.map(|key| {
+            let only = std::slice::from_ref(&self.spec.build_keys[key]);
+            let encoder = encoder(only, &self.input, &self.spec)?;
+            Ok(encoder.map(|encoder| CollectedPart {
+                key,
+                encoder,
+                values: Vec::new(),
+            }))
+        });
+        parts.filter_map(Result::transpose).collect()
+    }
+
     fn table(&self, locals: Vec<Collected>, context: &Arc<RunContext>) -> Result<JoinTable> {
         let memory = context.reserve("hash join");
         let (mut batches, mut keys, mut reservations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut parts = self.parts()?;
         for local in locals {
             batches.extend(local.batches);
             keys.extend(local.keys);
+            for (all, part) in parts.iter_mut().zip(local.parts) {
+                all.values.extend(part.values);
+            }
             reservations.push(local.memory);
         }
+        let parts = parts
+            .into_iter()
+            .map(|part| {
+                let values = EncodedKeys::concat(part.values, part.encoder.shape())?;
+                Ok((part.key, Members::of_encoded(&values)?))
+            })
+            .collect::<Result<_>>()?;
         let schema = Arc::new(self.input.project(&self.spec.build_columns)?);
         // One piece is faster to read, but not worth failing for.
         let copy = batches.iter().map(rows::memory_size).sum();
@@ -117,13 +155,14 @@ impl BuildSink {
             Some(encoder) => {
                 let keys = EncodedKeys::concat(keys, encoder.shape())?;
                 let known = self.spec.null_aware.then(|| keys.valid.clone()).flatten();
-                let ask = self.filter_taken.load(Ordering::Relaxed);
+                let ask = self.asked.whole();
                 (Index::over(keys, rows.len(), context.threads, ask)?, known)
             }
         };
         Ok(JoinTable::new(
             rows,
             index,
+            parts,
             self.spec.ends_with_build_rows(),
             known_keys,
             reservations,

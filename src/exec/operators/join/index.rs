@@ -203,7 +203,7 @@ pub(super) fn is_valid(valid: Option<&NullBuffer>, row: usize) -> bool {
 }
 
 /// The smallest and the largest key.
-fn span(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, u64)> {
+pub(super) fn span(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, u64)> {
     let (mut least, mut most) = (u64::MAX, 0);
     match valid {
         None => {
@@ -223,7 +223,7 @@ fn span(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, u64)> {
 }
 
 /// The smallest key and the number of places up to the largest, if few of them stay empty.
-fn direct_places((least, most): (u64, u64), keys: usize) -> Option<(u64, usize)> {
+pub(super) fn direct_places((least, most): (u64, u64), keys: usize) -> Option<(u64, usize)> {
     let range = most - least;
     let dense = range / DIRECT_PLACES < keys as u64;
     dense.then(|| Some((least, usize::try_from(range).ok()? + 1)))?

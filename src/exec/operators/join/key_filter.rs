@@ -1,17 +1,52 @@
 //! What a finished build side knows of the probe side's keys: its scan leaves out rows that cannot find a partner.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::NullEquality;
 
 use super::build::encoder;
 use super::encode::KeyEncoder;
-use super::keys::Keys;
-use super::{JoinSpec, TableSlot};
+use super::keys::{EncodedKeys, Keys};
+use super::{JoinSpec, JoinTable, TableSlot};
 use crate::error::{Error, Result};
 use crate::file::{Bounds, RuntimeFilter};
+
+/// What scans ask of a build side. Settled before the run.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// For all keys together.
+    whole: Arc<AtomicBool>,
+    /// For one of several keys, by number.
+    parts: Vec<Arc<AtomicBool>>,
+}
+
+impl Asked {
+    pub(crate) fn new(keys: usize) -> Self {
+        Asked {
+            whole: Arc::default(),
+            parts: (0..keys).map(|_| Arc::default()).collect(),
+        }
+    }
+
+    /// To be set by who asks a [`KeyFilter`], for all keys or one.
+    pub(crate) fn flag(&self, part: Option<usize>) -> Arc<AtomicBool> {
+        Arc::clone(part.map_or(&self.whole, |key| &self.parts[key]))
+    }
+
+    pub(super) fn whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = usize> + '_ {
+        let asked = |(_, asked): &(usize, &Arc<AtomicBool>)| asked.load(Ordering::Relaxed);
+        let parts = self.parts.iter().enumerate();
+        parts.filter(asked).map(|(key, _)| key)
+    }
+}
 
 /// The keys of a build side, once it is complete.
 #[derive(Debug)]
@@ -20,6 +55,8 @@ pub(crate) struct KeyFilter {
     encoder: KeyEncoder,
     /// Encoded keys are in the order of the values.
     ordered: bool,
+    /// The only one of several keys that is looked at.
+    part: Option<usize>,
 }
 
 impl KeyFilter {
@@ -42,7 +79,58 @@ impl KeyFilter {
             slot,
             encoder,
             ordered,
+            part: None,
         }))
+    }
+
+    /// Less than that, of one key among several; none where it is no number.
+    pub(crate) fn of_part(
+        spec: &JoinSpec,
+        key: usize,
+        probe: &SchemaRef,
+        slot: TableSlot,
+    ) -> Result<Option<Self>> {
+        let only = std::slice::from_ref(&spec.probe_keys[key]);
+        let can_be_asked = spec.needs_build_rows()
+            && !spec.null_aware
+            && spec.probe_keys.len() > 1
+            && spec.null_equality == NullEquality::NullEqualsNothing
+            && keeps_order(&only[0].data_type(probe)?);
+        if !can_be_asked {
+            return Ok(None);
+        }
+        let encoder = encoder(only, probe, spec)?;
+        Ok(encoder.map(|encoder| KeyFilter {
+            slot,
+            encoder,
+            ordered: true,
+            part: Some(key),
+        }))
+    }
+
+    fn may_contain(&self, table: &JoinTable, keys: &EncodedKeys) -> Result<BooleanBuffer> {
+        let Some(part) = self.part else {
+            return table.index.may_contain(keys);
+        };
+        let (Some(values), Keys::Narrow(numbers)) = (table.part(part), &keys.keys) else {
+            return Err(Error::bug(
+                "a join's key is asked for that it does not keep",
+            ));
+        };
+        let may = values.contains(numbers);
+        Ok(match &keys.valid {
+            Some(valid) => &may & valid.inner(),
+            None => may,
+        })
+    }
+
+    fn any_between(&self, table: &JoinTable, low: u64, high: u64) -> bool {
+        match self.part {
+            None => table.index.any_between(low, high),
+            Some(part) => table
+                .part(part)
+                .is_none_or(|values| values.any_between(low, high)),
+        }
     }
 }
 
@@ -55,7 +143,7 @@ impl RuntimeFilter for KeyFilter {
         let table = self.slot.get();
         let table = table.ok_or_else(|| Error::bug("a join's keys are asked for too early"))?;
         let keys = self.encoder.encode(keys)?;
-        Ok(BooleanArray::new(table.index.may_contain(&keys)?, None))
+        Ok(BooleanArray::new(self.may_contain(table, &keys)?, None))
     }
 
     fn may_match(&self, bounds: &dyn Bounds) -> Option<Vec<bool>> {
@@ -75,7 +163,7 @@ impl RuntimeFilter for KeyFilter {
         // Where a bound is unknown, anything may be there.
         let unknown = |place: usize| min.is_null(place) || max.is_null(place);
         let places = 0..bounds.containers().min(lows.len()).min(highs.len());
-        let may = |place| unknown(place) || table.index.any_between(lows[place], highs[place]);
+        let may = |place| unknown(place) || self.any_between(table, lows[place], highs[place]);
         Some(places.map(may).collect())
     }
 }

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 
-use super::index::is_valid;
+use super::index::{direct_places, is_valid, span};
+use super::keys::{EncodedKeys, Keys};
+use crate::error::{Error, Result};
 
 /// Up to this many keys are kept in order.
 const FEW: usize = 1 << 14;
@@ -27,6 +30,28 @@ impl Members {
             least,
             bits: BooleanBuffer::collect_bool(heads.len(), taken),
         }
+    }
+
+    /// From keys that are numbers.
+    pub(super) fn of_encoded(keys: &EncodedKeys) -> Result<Self> {
+        let Keys::Narrow(numbers) = &keys.keys else {
+            return Err(Error::bug("keys to be asked one by one are no numbers"));
+        };
+        let valid = keys.valid.as_ref();
+        let span = span(numbers, valid);
+        let Some((least, places)) = span.and_then(|span| direct_places(span, numbers.len())) else {
+            return Ok(Members::of_keys(numbers, valid, span));
+        };
+        let mut bits = BooleanBufferBuilder::new(places);
+        bits.append_n(places, false);
+        for row in (0..numbers.len()).filter(|row| is_valid(valid, *row)) {
+            // In range by the choice of `least` and `places`.
+            bits.set_bit((numbers[row] - least) as usize, true);
+        }
+        Ok(Members::Places {
+            least,
+            bits: bits.finish(),
+        })
     }
 
     /// `span` is that of the valid keys.
@@ -92,9 +117,14 @@ mod tests {
         let heads: Vec<AtomicU32> = (10..=17)
             .map(|key| AtomicU32::new(u32::from(keys.contains(&key))))
             .collect();
+        let encoded = EncodedKeys {
+            keys: Keys::Narrow(keys.to_vec()),
+            valid: None,
+        };
         vec![
             Members::of_places(10, &heads),
             Members::of_keys(&keys, None, Some((10, 17))),
+            Members::of_encoded(&encoded).unwrap(),
         ]
     }
 

@@ -36,7 +36,7 @@ use datafusion::physical_expr_common::physical_expr::fmt_sql;
 
 pub(crate) use build::BuildSink;
 pub(crate) use fetch::Fetch;
-pub(crate) use key_filter::KeyFilter;
+pub(crate) use key_filter::{Asked, KeyFilter};
 pub(crate) use output::{Column, OutputColumns, PairFilter};
 pub(crate) use probe::Probe;
 pub(crate) use spilled::{SpillJoin, SpilledSource, SpillingBuild, SpillingProbe};

@@ -6,6 +6,7 @@ use arrow::buffer::NullBuffer;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::index::{Index, Link};
+use super::members::Members;
 use super::rows::BuildRows;
 
 /// Filled by the build sink, read by every probe worker, and at the end by the source of unmatched rows.
@@ -13,6 +14,8 @@ use super::rows::BuildRows;
 pub(crate) struct JoinTable {
     pub(super) rows: BuildRows,
     pub(super) index: Index,
+    /// Values of single keys, of those that are asked for.
+    parts: Vec<(usize, Members)>,
     /// Build rows that found a partner, where someone asks later.
     visited: Option<Vec<AtomicU64>>,
     /// For `NOT IN`: build rows whose key is not NULL.
@@ -30,6 +33,7 @@ impl JoinTable {
     pub(super) fn new(
         rows: BuildRows,
         index: Index,
+        parts: Vec<(usize, Members)>,
         track_visits: bool,
         known_keys: Option<NullBuffer>,
         memory: Vec<MemoryReservation>,
@@ -39,12 +43,21 @@ impl JoinTable {
             visited: track_visits.then(|| (0..words).map(|_| AtomicU64::new(0)).collect()),
             rows,
             index,
+            parts,
             known_keys,
             probe_seen: AtomicBool::new(false),
             probe_null: AtomicBool::new(false),
             probing: AtomicUsize::new(0),
             _memory: memory,
         }
+    }
+
+    /// The values of one key.
+    pub(super) fn part(&self, key: usize) -> Option<&Members> {
+        let mut parts = self.parts.iter();
+        parts
+            .find(|(part, _)| *part == key)
+            .map(|(_, values)| values)
     }
 
     /// Whether what the build rows lack is known. It is not where someone downstream had enough before the last probe row;

@@ -136,6 +136,7 @@ type Row = (Option<u8>, Option<u8>, Option<i32>);
 
 /// Types of the first key.
 const KEYS: usize = 15;
+const INT64_KEY: usize = 0;
 
 fn key_array(kind: usize, keys: &[Option<u8>]) -> ArrayRef {
     let numbers = || keys.iter().map(|key| key.map(i64::from));
@@ -242,6 +243,8 @@ struct Inputs {
     right: Vec<RecordBatch>,
     /// Whether the sources leave out rows for what the join learns.
     listen: bool,
+    /// A column that offers do not reach, as where it is computed.
+    hidden: Option<usize>,
 }
 
 impl Inputs {
@@ -252,6 +255,7 @@ impl Inputs {
             left,
             right: table(kind, right, batch).1,
             listen: false,
+            hidden: None,
         }
     }
 
@@ -278,9 +282,11 @@ impl Inputs {
 /// Lowers an input that is the source of its side.
 fn give(
     sources: &[Arc<Batches>; 2],
+    hidden: Option<usize>,
 ) -> impl FnMut(JoinSide, Offers, &mut PipelineGraph) -> Result<Stream> + use<> {
     let sources = sources.clone();
     move |side, offers, _| {
+        let offers = offers.through(|column| (hidden != Some(column)).then_some(column));
         let source = Arc::clone(&sources[usize::from(side == JoinSide::Right)]);
         Ok(offers.hand_over(Stream::from_source(source, Vec::new())))
     }
@@ -289,7 +295,7 @@ fn give(
 /// The join's pipelines over these inputs.
 fn hash_stream(join: &HashJoinExec, inputs: &Inputs) -> (Stream, PipelineGraph) {
     let mut graph = PipelineGraph::default();
-    let mut input = give(&inputs.sources());
+    let mut input = give(&inputs.sources(), inputs.hidden);
     let stream = lower_hash_join(join, &Offers::default(), &mut input, &mut graph).unwrap();
     (stream, graph)
 }
@@ -398,6 +404,7 @@ struct Case {
     with_filter: bool,
     nulls_equal: bool,
     listen: bool,
+    hidden: Option<usize>,
     /// 0: all columns, 1: last and first, 2: none.
     projection: usize,
     threads: usize,
@@ -421,6 +428,7 @@ fn cases() -> impl Strategy<Value = Case> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        prop::option::of(0usize..2),
         0usize..3,
     );
     let run = (
@@ -429,7 +437,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(vec![1usize, 5, 100]),
     );
     (shape, run, rows(40), rows(60)).prop_map(|(shape, run, left, right)| {
-        let (key, both_keys, with_filter, nulls_equal, listen, projection) = shape;
+        let (key, both_keys, with_filter, nulls_equal, listen, hidden, projection) = shape;
         let (threads, batch_rows, input_rows) = run;
         Case {
             key,
@@ -439,6 +447,7 @@ fn cases() -> impl Strategy<Value = Case> {
             with_filter,
             nulls_equal,
             listen,
+            hidden,
             projection,
             threads,
             batch_rows,
@@ -479,6 +488,7 @@ impl Case {
     fn inputs(&self) -> Inputs {
         Inputs {
             listen: self.listen,
+            hidden: self.hidden,
             ..Inputs::new(self.key, &self.left, &self.right, self.input_rows)
         }
     }
@@ -522,7 +532,7 @@ proptest! {
             let projection = case.projection(whole.fields().len());
             let join = NestedLoopJoinExec::try_new(left, right, filter, &kind, projection).unwrap();
             let mut graph = PipelineGraph::default();
-            let mut input = give(&inputs.sources());
+            let mut input = give(&inputs.sources(), inputs.hidden);
             let stream =
                 lower_nested_loop_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
             let ours = sorted(printed(&collect(&context, stream, graph).unwrap()));
@@ -642,7 +652,7 @@ fn a_cross_join_gives_every_pair() {
     let (left, right) = inputs.plans();
     let join = CrossJoinExec::new(left, right);
     let mut graph = PipelineGraph::default();
-    let mut input = give(&inputs.sources());
+    let mut input = give(&inputs.sources(), inputs.hidden);
     let stream = lower_cross_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
     let context = RunContext::for_tests(2, 100);
     let ours = collect(&context, stream, graph).unwrap();
@@ -762,7 +772,7 @@ fn given_by_probe_side(kind: JoinType, null_aware: bool) -> usize {
         .unwrap();
     let sources = inputs.sources();
     let mut graph = PipelineGraph::default();
-    let mut input = give(&sources);
+    let mut input = give(&sources, None);
     let stream = lower_hash_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
     let ours = collect(&RunContext::for_tests(2, 100), stream, graph).unwrap();
     assert_eq!(
@@ -786,4 +796,34 @@ fn a_scan_leaves_out_rows_without_partner_where_nobody_wants_them() {
     }
     // NOT IN asks for NULLs, and whether there is any row.
     assert_eq!(given_by_probe_side(LeftAnti, true), 1000);
+}
+
+#[test]
+fn a_key_that_is_asked_for_alone_leaves_out_what_it_can() {
+    // Of the left rows k is 0, 5 and 10; l says nothing.
+    let rows =
+        |keys: &[u8]| -> Vec<Row> { keys.iter().map(|k| (Some(*k), Some(1), None)).collect() };
+    let all: Vec<u8> = (0..=11).collect();
+    let mut inputs = Inputs::new(INT64_KEY, &rows(&[0, 5, 10]), &rows(&all), 4);
+    inputs.listen = true;
+    for (hidden, given) in [(None, 3), (Some(1), 3), (Some(0), 12)] {
+        inputs.hidden = hidden;
+        let (left, right) = inputs.plans();
+        let on = vec![(key("k", 0), key("k", 0)), (key("l", 1), key("l", 1))];
+        let join = HashJoinExecBuilder::new(left, right, on, JoinType::Inner)
+            .with_partition_mode(PartitionMode::CollectLeft)
+            .build()
+            .unwrap();
+        let sources = inputs.sources();
+        let mut graph = PipelineGraph::default();
+        let mut input = give(&sources, hidden);
+        let stream = lower_hash_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
+        let ours = collect(&RunContext::for_tests(2, 100), stream, graph).unwrap();
+        assert_eq!(sorted(printed(&ours)), by_datafusion(Arc::new(join)));
+        assert_eq!(
+            sources[1].given.load(Ordering::Relaxed),
+            given,
+            "{hidden:?}"
+        );
+    }
 }

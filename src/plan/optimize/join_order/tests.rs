@@ -1,17 +1,20 @@
 //! The same rows in any order of joins, and the order that is chosen.
 
 use arrow::array::{ArrayRef, Int64Array};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
-use datafusion::common::NullEquality;
+use datafusion::common::{JoinSide, NullEquality};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::BinaryExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExecBuilder;
+use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use proptest::prelude::*;
 
 use super::*;
@@ -91,9 +94,9 @@ fn join(
     right: Arc<dyn ExecutionPlan>,
     step: &Step,
 ) -> Arc<dyn ExecutionPlan> {
-    use JoinType::{Full, Inner, Left, LeftAnti, LeftSemi, Right, RightSemi};
+    use JoinType::{Full, Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
     // Mostly inner joins.
-    let kinds = [Left, Right, LeftSemi, RightSemi, LeftAnti, Full];
+    let kinds = [Left, Right, LeftSemi, RightSemi, LeftAnti, RightAnti, Full];
     let kind = kinds.get(step.kind).copied().unwrap_or(Inner);
     let (lefts, rights) = (left.schema().fields().len(), right.schema().fields().len());
     let keys = step
@@ -147,7 +150,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let place = || (0usize..20, 0usize..20);
     let step = (
         place(),
-        0usize..14,
+        0usize..16,
         prop::collection::vec(place(), 1..3),
         prop::option::weighted(0.2, place()),
         prop::option::weighted(0.3, prop::collection::vec(0usize..20, 1..7)),
@@ -272,5 +275,62 @@ fn many_inputs_are_joined_greedily() {
     }
     let ordered = order_joins(Arc::clone(&plan)).unwrap();
     assert_eq!(plan.schema(), ordered.schema());
+    assert_eq!(rows_of(plan), rows_of(ordered));
+}
+
+/// Of `rows` rows those whose first column is below three, and the estimate knows that they are few.
+fn few(name: &str, rows: i64) -> Arc<dyn ExecutionPlan> {
+    let all = table(name, &numbers(rows, rows));
+    let three: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(3i64.into()));
+    let below = BinaryExpr::new(column(&all, 0), Operator::Lt, three);
+    let below: Arc<dyn PhysicalExpr> = Arc::new(below);
+    let often = datafusion::physical_expr::conjunction(vec![below; 5]);
+    Arc::new(FilterExec::try_new(often, all).unwrap())
+}
+
+#[test]
+fn a_semi_join_comes_before_the_joins_that_it_makes_cheaper() {
+    // t1 joined to t0 and t2, and of all that the few rows whose t1.a is in t3.
+    for keeps_left in [true, false] {
+        let [t0, t1, t2] = [
+            ("t0", numbers(400, 400)),
+            ("t1", numbers(1000, 400)),
+            ("t2", numbers(1000, 1000)),
+        ]
+        .map(|(name, rows)| table(name, &rows));
+        let first = join(t0, t1, &on((0, 0), (0, 1)));
+        let joined = join(first, t2, &on((0, 0), (3, 0)));
+        let semi = |kind, keys| Step {
+            kind,
+            ..on((0, 0), keys)
+        };
+        let plan = match keeps_left {
+            true => join(joined, few("t3", 1000), &semi(2, (3, 0))),
+            false => join(few("t3", 1000), joined, &semi(3, (0, 3))),
+        };
+        let ordered = order_joins(Arc::clone(&plan)).unwrap();
+        assert_eq!(order_of(&ordered)[..2], ["t3", "t1"], "{keeps_left}");
+        let found = rows_of(ordered);
+        assert_eq!(rows_of(plan), found);
+        // Three rows, in a frame of four lines.
+        assert_eq!(found.len(), 3 + 4);
+    }
+}
+
+#[test]
+fn a_semi_join_asks_any_column_that_is_equal() {
+    // What is asked of t0.a can be asked of t1.a, which has more rows to leave out.
+    let (t0, t1) = (
+        table("t0", &numbers(500, 500)),
+        table("t1", &numbers(5000, 10)),
+    );
+    let joined = join(t0, t1, &on((0, 0), (0, 0)));
+    let semi = Step {
+        kind: 2,
+        ..on((0, 0), (0, 0))
+    };
+    let plan = join(joined, few("t2", 500), &semi);
+    let ordered = order_joins(Arc::clone(&plan)).unwrap();
+    assert_ne!(order_of(&ordered)[2], "t2");
     assert_eq!(rows_of(plan), rows_of(ordered));
 }

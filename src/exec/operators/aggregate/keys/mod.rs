@@ -27,12 +27,12 @@ pub(super) use general::as_planned;
 use packed::PackedKeys;
 
 /// Whether values of this type have codes.
-pub(super) fn has_codes(data_type: &DataType) -> bool {
+pub(in super::super) fn has_codes(data_type: &DataType) -> bool {
     KeyColumn::new(data_type).is_some()
 }
 
 /// The groups of one table.
-pub(super) struct GroupKeys {
+pub(in super::super) struct GroupKeys {
     schema: SchemaRef,
     in_order: bool,
     table: Table,
@@ -45,7 +45,7 @@ enum Table {
 
 impl GroupKeys {
     /// With `in_order` groups are numbered as they are first seen.
-    pub(super) fn new(schema: &SchemaRef, in_order: bool) -> Result<Self> {
+    pub(in super::super) fn new(schema: &SchemaRef, in_order: bool) -> Result<Self> {
         let table = match PackedKeys::new(schema) {
             Some(keys) => Table::Packed(Box::new(keys)),
             None => Table::General(general::table(schema, in_order)?),
@@ -57,7 +57,7 @@ impl GroupKeys {
         })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in super::super) fn len(&self) -> usize {
         match &self.table {
             Table::Packed(keys) => keys.len(),
             Table::General(groups) => groups.len(),
@@ -65,7 +65,7 @@ impl GroupKeys {
     }
 
     /// Bytes held. May look at every group.
-    pub(super) fn size(&self) -> usize {
+    pub(in super::super) fn size(&self) -> usize {
         match &self.table {
             Table::Packed(keys) => keys.size(),
             Table::General(groups) => groups.size(),
@@ -78,7 +78,11 @@ impl GroupKeys {
     }
 
     /// Writes the group of each row to `row_groups`, making those that are new.
-    pub(super) fn intern(&mut self, keys: &[ArrayRef], row_groups: &mut Vec<usize>) -> Result<()> {
+    pub(in super::super) fn intern(
+        &mut self,
+        keys: &[ArrayRef],
+        row_groups: &mut Vec<usize>,
+    ) -> Result<()> {
         if let Table::Packed(packed) = &mut self.table {
             if packed.intern(keys, row_groups)? {
                 return Ok(());

@@ -20,7 +20,7 @@ fn in_little_memory(
     inputs: &Inputs,
 ) -> Vec<String> {
     let mut graph = limited();
-    let mut input = give(&inputs.sources());
+    let mut input = give(&inputs.sources(), inputs.hidden);
     let stream = lower_hash_join(join, &Offers::default(), &mut input, &mut graph).unwrap();
     let ours = sorted(printed(&collect(context, stream, graph).unwrap()));
     // The last worker may still be on its way out.
@@ -61,7 +61,7 @@ proptest! {
             let projection = case.projection(whole.fields().len());
             let join = NestedLoopJoinExec::try_new(left, right, filter, &kind, projection).unwrap();
             let mut graph = limited();
-            let mut input = give(&inputs.sources());
+            let mut input = give(&inputs.sources(), inputs.hidden);
             let stream = lower_nested_loop_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
             let ours = sorted(printed(&collect(&context, stream, graph).unwrap()));
             prop_assert_eq!(ours, by_datafusion(Arc::new(join)), "{}", kind);
