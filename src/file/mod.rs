@@ -6,6 +6,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod filter;
+mod filtered;
 pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
