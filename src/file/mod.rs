@@ -72,7 +72,7 @@ pub(crate) struct ReadRequest {
     /// Rows wanted are those that pass all of them.
     pub(crate) filters: Vec<Arc<dyn RowFilter>>,
     /// Columns wanted, by position in the file's schema, that may come in a narrower type than that has: decimals in 64 bits, text
-    /// as dictionaries. No filter is over them.
+    /// as dictionaries. Filters are given them as they come.
     pub(crate) narrow: Vec<usize>,
     /// Rows a batch should have.
     pub(crate) batch_rows: usize,

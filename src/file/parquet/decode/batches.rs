@@ -15,6 +15,7 @@ use super::{Reader, Wanted, readers};
 use crate::error::{Error, Result};
 use crate::file::filtered::{Undecoded, decode};
 use crate::file::guard::{Suspect, guard};
+use crate::file::types::with_types;
 use crate::file::{ReadRequest, RowFilter, batch_of, schema_of};
 
 /// Where so small a share of rows passes, rows of several batches are looked at together: so many.
@@ -203,7 +204,10 @@ impl Undecoded for Rows<'_> {
         }
         let ask = |values: Option<&ArrayRef>| -> Result<BooleanArray, Fault> {
             let batch = match values {
-                Some(values) => batch_of(&schema, vec![ArrayRef::clone(values)], values.len()),
+                Some(values) => {
+                    let columns = vec![ArrayRef::clone(values)];
+                    batch_of(&with_types(&schema, &columns), columns, values.len())
+                }
                 None => {
                     let null = new_null_array(schema.field(0).data_type(), 1);
                     batch_of(&schema, vec![null], 1)

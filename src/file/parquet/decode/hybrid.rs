@@ -64,10 +64,6 @@ impl Hybrid {
         })
     }
 
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
     /// Hands the next `count` numbers to `take`, piece by piece.
     pub(super) fn pieces(
         &mut self,
