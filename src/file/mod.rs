@@ -6,6 +6,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod filter;
+mod filtered;
 pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
@@ -76,7 +77,7 @@ pub(crate) struct ReadRequest {
     /// Rows wanted are those that pass all of them.
     pub(crate) filters: Vec<Arc<dyn RowFilter>>,
     /// Columns wanted, by position in the file's schema, that may come in a narrower type than that has: decimals in 64 bits, text
-    /// as dictionaries. No filter is over them.
+    /// as dictionaries. Filters are given them as they come.
     pub(crate) narrow: Vec<usize>,
     /// Rows a batch should have.
     pub(crate) batch_rows: usize,

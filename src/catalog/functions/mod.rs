@@ -36,6 +36,16 @@ pub(crate) fn takes_narrow(function: &AggregateUDF, is_distinct: bool, has_group
     !is_distinct && (inner.is::<sum::CheckedSum>() || has_groups && inner.is::<avg::ExactAvg>())
 }
 
+/// Whether `function` is the language's SUM.
+pub(crate) fn is_sum(function: &AggregateUDF) -> bool {
+    function.inner().is::<sum::CheckedSum>()
+}
+
+/// Whether `function` is the language's AVG.
+pub(crate) fn is_average(function: &AggregateUDF) -> bool {
+    function.inner().is::<avg::ExactAvg>()
+}
+
 /// The kinds of functions, by lower-case name and alias.
 #[derive(Debug, Default)]
 pub(crate) struct Functions {

@@ -8,8 +8,8 @@ use super::Table;
 use super::split::{Fault, Field, Records, Stop, Window};
 use crate::error::{Error, Result};
 use crate::file::ReadRequest;
+use crate::file::filtered::{self, Undecoded};
 use crate::file::text::column::{self, Cells, Refusal};
-use crate::file::text::filtered::{self, Undecoded};
 use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
 use crate::file::type_name;
 
@@ -201,12 +201,12 @@ impl Batches {
     /// The next batch that is not empty.
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         while let Some(chunk) = self.reader.advance(self.request.batch_rows.max(1))? {
-            let rows = Rows {
+            let mut rows = Rows {
                 table: &self.table,
                 slots: &self.slots,
                 chunk,
             };
-            let batch = filtered::decode(&rows, &self.table.schema, &self.request)?;
+            let batch = filtered::decode(&mut rows, &self.table.schema, &self.request)?;
             if batch.num_rows() > 0 {
                 return Ok(Some(batch));
             }
@@ -240,7 +240,15 @@ impl Undecoded for Rows<'_> {
         self.chunk.rows
     }
 
-    fn column(&self, column: usize, rows: Option<&[u32]>) -> Result<ArrayRef> {
+    fn cost(&self, column: usize) -> f64 {
+        filtered::text_cost(self.table.schema.field(column).data_type())
+    }
+
+    fn few(&self) -> f64 {
+        filtered::FEW_TEXTS
+    }
+
+    fn column(&mut self, column: usize, rows: Option<&[u32]>) -> Result<ArrayRef> {
         let slot = self.slots[column]
             .ok_or_else(|| Error::bug("a column is decoded that was not split"))?;
         let cells = self.chunk.cells(self.table, slot, rows);

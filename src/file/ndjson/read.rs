@@ -10,8 +10,8 @@ use super::shape::key_text;
 use super::walk::{Fault, Kind, Value, Walk};
 use super::{Layout, Table};
 use crate::error::{Error, Result};
+use crate::file::filtered::{self, Undecoded};
 use crate::file::input::Input;
-use crate::file::text::filtered::{self, Undecoded};
 use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
 use crate::file::type_name;
 use crate::file::{ReadRequest, batch_of};
@@ -254,13 +254,13 @@ impl Batches {
                 return Ok(None);
             }
             let (text, base) = self.reader.text()?;
-            let rows = Rows {
+            let mut rows = Rows {
                 table: &self.table,
                 objects: &self.objects,
                 text,
                 base,
             };
-            let batch = filtered::decode(&rows, &self.table.schema, &self.request)?;
+            let batch = filtered::decode(&mut rows, &self.table.schema, &self.request)?;
             if batch.num_rows() > 0 {
                 return Ok(Some(batch));
             }
@@ -304,7 +304,15 @@ impl Undecoded for Rows<'_> {
         self.objects.rows
     }
 
-    fn column(&self, column: usize, rows: Option<&[u32]>) -> Result<ArrayRef> {
+    fn cost(&self, column: usize) -> f64 {
+        filtered::text_cost(self.table.schema.field(column).data_type())
+    }
+
+    fn few(&self) -> f64 {
+        filtered::FEW_TEXTS
+    }
+
+    fn column(&mut self, column: usize, rows: Option<&[u32]>) -> Result<ArrayRef> {
         let all = &self.objects.values[column];
         let chosen: Vec<Value>;
         let values = match rows {

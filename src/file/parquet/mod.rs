@@ -2,10 +2,11 @@
 //!
 //! [`footer`] reads what the file says about itself and checks it; [`narrow`] is how columns come in types
 //! no wider than they are stored; [`bounds`] is what a filter skips row groups and pages by;
-//! [`read`] decodes the filter's columns first where that saves work; [`pages`] checks page headers before a decoder believes
+//! [`read`] opens a unit and [`decode`] decodes it, the filter's columns first; [`pages`] checks page headers before a decoder believes
 //! them, and [`thrift`] is the walk that both checks rest on.
 
 mod bounds;
+mod decode;
 mod footer;
 mod narrow;
 mod pages;

@@ -48,7 +48,7 @@ fn narrow_type(planned: &DataType, chunk: &ColumnChunkMetaData) -> Option<DataTy
 
 /// Whether every data page holds numbers into the chunk's dictionary. Of a chunk in which some pages do not, the reader would have
 /// to make a dictionary.
-fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+pub(super) fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     chunk.page_encoding_stats_mask().is_some_and(|pages| {
         pages.is_only(Encoding::RLE_DICTIONARY) || pages.is_only(Encoding::PLAIN_DICTIONARY)
     })

@@ -1,6 +1,7 @@
 //! One unit of a Parquet file, decoded.
 //!
-//! Two ways, chosen for each unit: the filters' columns first and of the others only the pages and values of rows that pass; or
+//! Mostly by [`decode`]. Units with columns that it does not know are read by the parquet crate, in one of two ways, chosen for
+//! each unit: the filters' columns first and of the others only the pages and values of rows that pass; or
 //! everything, and the filters on each batch. The first wins where few rows pass and there are other columns.
 
 use std::any::Any;
@@ -14,13 +15,13 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowFilter as First, RowSelection, RowSelector,
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowFilter as First, RowSelection, RowSelector,
 };
 
 use super::bounds::pages_left;
 use super::narrow::narrowed;
-use super::{ParquetFile, footer};
+use super::{ParquetFile, decode, footer};
 use crate::error::{Error, Result};
 use crate::file::filter::{in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
@@ -64,6 +65,9 @@ pub(super) fn read(
         return Ok(Box::new(std::iter::empty()));
     }
 
+    if let Some(batches) = decoded(file, &suspect, &metadata, group, &mut selection, request)? {
+        return Ok(Box::new(batches));
+    }
     let columns = metadata.metadata().row_group(group);
     let parquet = metadata.parquet_schema();
     let plan = Plan::new(request, |column| {
@@ -103,6 +107,36 @@ pub(super) fn read(
         plan,
         projection: request.projection.clone(),
     }))
+}
+
+/// The unit by our own decoder, if that knows all of its columns. It takes the selection then.
+fn decoded(
+    file: &ParquetFile,
+    suspect: &Suspect,
+    metadata: &ArrowReaderMetadata,
+    group: usize,
+    selection: &mut Option<RowSelection>,
+    request: &ReadRequest,
+) -> Result<Option<decode::Batches>> {
+    let filtered = request.filters.iter().flat_map(|filter| filter.columns());
+    let columns: BTreeSet<usize> = request.projection.iter().chain(filtered).copied().collect();
+    let columns: Vec<usize> = columns.into_iter().collect();
+    let Some(wanted) = decode::wanted(metadata, group, &columns) else {
+        return Ok(None);
+    };
+    let mut handle = footer::open(suspect)?;
+    file.check_pages(&mut handle, group, &columns, suspect)?;
+    let selection = selection.take();
+    decode::Batches::open(
+        suspect.clone(),
+        handle,
+        metadata,
+        group,
+        wanted,
+        selection,
+        request,
+    )
+    .map(Some)
 }
 
 /// The selection with the rows after its end said to be skipped.

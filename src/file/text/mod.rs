@@ -1,11 +1,10 @@
 //! What CSV and NDJSON have in common: bytes that arrive in pieces, and text that becomes typed columns.
 //!
-//! [`TextBuffer`] reads ahead, [`guess::Guess`] finds the type a column's texts have in common, [`parse`] reads one value,
-//! [`column::build`] a whole column and [`filtered::decode`] a batch of those rows that pass a filter.
+//! [`TextBuffer`] reads ahead, [`guess::Guess`] finds the type a column's texts have in common, [`parse`] reads one value
+//! and [`column::build`] a whole column.
 
 mod buffer;
 pub(super) mod column;
-pub(super) mod filtered;
 pub(super) mod guess;
 pub(super) mod parse;
 

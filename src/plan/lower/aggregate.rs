@@ -13,10 +13,10 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use crate::catalog::functions::takes_narrow;
+use crate::catalog::functions::{is_average, is_sum, takes_narrow};
 use crate::error::{Error, Result};
 use crate::exec::graph::{PipelineGraph, Stream};
-use crate::exec::operators::aggregate::{self, Aggregation, Function};
+use crate::exec::operators::aggregate::{self, Aggregation, Function, Total};
 
 /// The plan whose rows `aggregate` takes: what is to be lowered before [`lower_aggregate`]. Of a pair of a partial and a final
 /// aggregate it is the input of the partial one.
@@ -63,11 +63,14 @@ pub(crate) fn lower_aggregate(
     let has_groups = !definition.group_expr().is_true_no_grouping();
     let functions = zip(definition.aggr_expr(), definition.filter_expr())
         .map(|(function, filter)| {
-            let takes_narrow = takes_narrow(function.fun(), function.is_distinct(), has_groups);
+            let total = total(function).filter(|_| has_groups);
+            let takes_narrow =
+                total.is_some() || takes_narrow(function.fun(), function.is_distinct(), has_groups);
             let distinct = distinct_count(function, &definition.input().schema())?;
             let function = Function::new(function, filter.as_ref())?;
             Ok(function
                 .with_narrow(takes_narrow)
+                .with_total(total)
                 .with_distinct_count(distinct))
         })
         .collect::<Result<_>>()?;
@@ -87,6 +90,19 @@ pub(crate) fn lower_aggregate(
     .with_limit(limit)
     .with_order(in_order);
     Ok(aggregate::aggregate(plan, input, graph))
+}
+
+/// What the function makes of count and sum, if that is all it is.
+fn total(function: &AggregateFunctionExpr) -> Option<Total> {
+    if function.is_distinct() || !function.order_bys().is_empty() {
+        return None;
+    }
+    match function.fun() {
+        function if function.inner().is::<Count>() => Some(Total::Count),
+        function if is_sum(function) => Some(Total::Sum),
+        function if is_average(function) => Some(Total::Average),
+        _ => None,
+    }
 }
 
 /// The type of the values that a COUNT(DISTINCT x) counts.

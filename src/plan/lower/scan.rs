@@ -38,17 +38,12 @@ pub(crate) fn lower_narrow_scan(
 fn lower(scan: &TableScanExec, narrow: impl Fn(usize, &DataType) -> bool) -> Result<Stream> {
     let filters = scan.predicate().map(conjuncts).transpose()?;
     let mut request = scan.request(&filters.unwrap_or_default(), ANY_BATCH_ROWS)?;
-    let in_filters = |column: &usize| {
-        let mut filters = request.filters.iter();
-        filters.any(|filter| filter.columns().contains(column))
-    };
     request.narrow = request
         .projection
         .iter()
         .enumerate()
         .filter(|(position, column)| narrow(*position, request.table.field(**column).data_type()))
         .map(|(_, column)| *column)
-        .filter(|column| !in_filters(column))
         .collect();
     let filter = scan.predicate_text().map(str::to_string);
     let source = FileSource::new(scan.path(), scan.files(), request, filter);

@@ -1,7 +1,7 @@
 //! GROUP BY and aggregates without groups, in two phases.
 //!
-//! [`plan`]: what is to be computed. [`table`]: groups ([`keys`] finds them) and the state of their aggregates, in DataFusion's
-//! accumulators, those of our functions, or [`distinct`]. [`partial`], phase 1: each worker fills a table that stays small; when it
+//! [`plan`]: what is to be computed. [`table`]: groups ([`keys`] finds them) and the [`state`] of their aggregates: [`totals`] of
+//! numbers, [`distinct`] counts, or DataFusion's accumulators. [`partial`], phase 1: each worker fills a table that stays small; when it
 //! outgrows the cache, its states (or, where groups hardly repeat, the rows themselves) go by hash to [`partitions`] that all
 //! workers share. [`merge`], phase 2: one unit for each partition merges what is left and gives the rows. [`ungrouped`]: one state
 //! for each worker, merged at the end.
@@ -18,7 +18,9 @@ mod partial;
 mod partitions;
 mod plan;
 mod spilled;
+mod state;
 mod table;
+mod totals;
 mod ungrouped;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::exec::graph::{PipelineGraph, Stream};
 
 pub(super) use keys::{GroupKeys, has_codes};
 pub(crate) use plan::{Aggregation, Function};
+pub(crate) use totals::Total;
 
 /// Ends `input` in the aggregate and gives the stream of its results.
 pub(crate) fn aggregate(plan: Aggregation, input: Stream, graph: &mut PipelineGraph) -> Stream {

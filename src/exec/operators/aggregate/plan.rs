@@ -11,6 +11,8 @@ use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 use datafusion::physical_plan::aggregates::{PhysicalGroupBy, evaluate_group_by};
 
 use super::distinct::{DistinctCount, DistinctCounts};
+use super::state::{Accumulated, GroupState};
+use super::totals::{Total, TotalsPlan, is_constant};
 use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::narrow::NarrowBatch;
@@ -24,6 +26,10 @@ pub(crate) struct Aggregation {
     pub(super) functions: Vec<Function>,
     /// What the functions take, each expression once.
     inputs: Vec<Input>,
+    /// Functions that share their state.
+    totals: Vec<TotalsPlan>,
+    /// The numbers of the others.
+    others: Vec<usize>,
     pub(super) input_schema: SchemaRef,
     pub(super) output_schema: SchemaRef,
     /// So many groups are enough, whichever they are.
@@ -56,11 +62,26 @@ impl Aggregation {
         functions
             .iter_mut()
             .for_each(|function| function.find_inputs(&mut inputs));
+        let (mut totals, mut others) = (Vec::new(), Vec::new());
+        for (number, function) in functions.iter().enumerate() {
+            let is_total = TotalsPlan::add(
+                &mut totals,
+                number,
+                function,
+                |argument| Ok(!is_constant(argument) && argument.nullable(&input_schema)?),
+                |argument| Ok(argument.data_type(&input_schema)?),
+            )?;
+            if !is_total {
+                others.push(number);
+            }
+        }
         Ok(Aggregation {
             group_by,
             group_schema,
             functions,
             inputs,
+            totals,
+            others,
             input_schema,
             output_schema,
             limit: None,
@@ -111,6 +132,20 @@ impl Aggregation {
             .collect()
     }
 
+    /// The states of all functions, for no group yet.
+    pub(super) fn start(&self) -> Result<Vec<Box<dyn GroupState>>> {
+        let totals = self.totals.iter().map(|totals| {
+            let totals: Box<dyn GroupState> = Box::new(totals.start());
+            Ok(totals)
+        });
+        let others = self.others.iter().map(|number| {
+            let state = Accumulated::new(*number, &self.functions[*number])?;
+            let state: Box<dyn GroupState> = Box::new(state);
+            Ok(state)
+        });
+        totals.chain(others).collect()
+    }
+
     /// NULL for each of [`inputs`](Self::inputs), for one row.
     pub(super) fn no_inputs(&self) -> Result<Vec<ArrayRef>> {
         self.inputs
@@ -157,6 +192,8 @@ pub(crate) struct Function {
     filter_input: Option<usize>,
     /// It takes decimals in 64 bits for those in 128.
     takes_narrow: bool,
+    /// It is made of count and sum.
+    total: Option<Total>,
     /// It counts different values of this type.
     distinct_count: Option<DataType>,
     /// How many columns its state takes.
@@ -186,6 +223,7 @@ impl Function {
             argument_inputs: Vec::new(),
             filter_input: None,
             takes_narrow: false,
+            total: None,
             distinct_count: None,
             state_columns: expr.state_fields()?.len(),
             expr: Arc::clone(expr),
@@ -195,6 +233,13 @@ impl Function {
     #[must_use]
     pub(crate) fn with_narrow(mut self, takes_narrow: bool) -> Self {
         self.takes_narrow = takes_narrow;
+        self
+    }
+
+    /// Says that it is made of count and sum.
+    #[must_use]
+    pub(crate) fn with_total(mut self, total: Option<Total>) -> Self {
+        self.total = total;
         self
     }
 
@@ -246,23 +291,51 @@ impl Function {
         self.arguments.iter().map(evaluate).collect()
     }
 
-    /// The arguments, and which rows count, from the inputs of all functions.
-    pub(super) fn pick(&self, inputs: &[ArrayRef]) -> Result<Inputs> {
-        let filter = match self.filter_input {
-            None => None,
-            Some(position) => {
-                let rows = inputs[position].as_boolean_opt().cloned();
-                Some(rows.ok_or_else(|| Error::bug("an aggregate's filter is not a condition"))?)
-            }
-        };
-        Ok(Inputs {
-            arguments: self
-                .argument_inputs
-                .iter()
-                .map(|position| Arc::clone(&inputs[*position]))
-                .collect(),
-            filter,
-        })
+    pub(super) fn expr(&self) -> &Arc<AggregateFunctionExpr> {
+        &self.expr
+    }
+
+    pub(super) fn total(&self) -> Option<Total> {
+        self.total
+    }
+
+    pub(super) fn filter_input(&self) -> Option<usize> {
+        self.filter_input
+    }
+
+    /// The arguments, each with its place among the inputs.
+    pub(super) fn plain_arguments(&self) -> Vec<(&Arc<dyn PhysicalExpr>, usize)> {
+        let inputs = self.argument_inputs.iter().copied();
+        self.arguments.iter().zip(inputs).collect()
+    }
+
+    pub(super) fn state_types(&self) -> Result<Vec<DataType>> {
+        let fields = self.expr.state_fields()?;
+        Ok(fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect())
+    }
+
+    /// Picks the arguments, and which rows count, from the inputs of all functions.
+    pub(super) fn picker(&self) -> impl Fn(&[ArrayRef]) -> Result<Inputs> + Send + 'static {
+        let (arguments, filter) = (self.argument_inputs.clone(), self.filter_input);
+        move |inputs| {
+            let filter = match filter {
+                None => None,
+                Some(position) => {
+                    let rows = inputs[position].as_boolean_opt().cloned();
+                    Some(
+                        rows.ok_or_else(|| Error::bug("an aggregate's filter is not a condition"))?,
+                    )
+                }
+            };
+            let arguments = arguments.iter();
+            Ok(Inputs {
+                arguments: arguments.map(|input| Arc::clone(&inputs[*input])).collect(),
+                filter,
+            })
+        }
     }
 
     /// State for many groups, kept in columns where the function can, else one accumulator for each group.

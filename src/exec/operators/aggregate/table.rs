@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_plan::aggregates::{PhysicalGroupBy, evaluate_group_by};
 
 use super::keys::{GroupKeys, as_planned};
-use super::plan::{Aggregation, Inputs};
+use super::plan::Aggregation;
+use super::state::{GroupState, RowGroups};
 use crate::error::{Error, Result};
 use crate::exec::narrow::NarrowBatch;
 
@@ -19,7 +19,7 @@ use crate::exec::narrow::NarrowBatch;
 pub(super) struct GroupTable {
     plan: Arc<Aggregation>,
     groups: GroupKeys,
-    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    states: Vec<Box<dyn GroupState>>,
     /// The group of each row of the batch at hand.
     row_groups: Vec<usize>,
 }
@@ -34,11 +34,7 @@ impl GroupTable {
     pub(super) fn new(plan: &Arc<Aggregation>) -> Result<Self> {
         Ok(GroupTable {
             groups: GroupKeys::new(&plan.group_schema, plan.in_order)?,
-            accumulators: plan
-                .functions
-                .iter()
-                .map(super::Function::start_groups)
-                .collect::<Result<_>>()?,
+            states: plan.start()?,
             row_groups: Vec::new(),
             plan: Arc::clone(plan),
         })
@@ -54,7 +50,7 @@ impl GroupTable {
 
     /// Bytes held. May look at every group: not for every batch.
     pub(super) fn size(&self) -> usize {
-        let states: usize = self.accumulators.iter().map(|state| state.size()).sum();
+        let states: usize = self.states.iter().map(|state| state.size()).sum();
         self.groups.size() + states + self.row_groups.capacity() * size_of::<usize>()
     }
 
@@ -87,12 +83,9 @@ impl GroupTable {
 
     fn add(&mut self, keys: &[ArrayRef], inputs: &[ArrayRef]) -> Result<()> {
         self.groups.intern(keys, &mut self.row_groups)?;
-        let groups = self.groups.len();
-        for (state, function) in self.accumulators.iter_mut().zip(&self.plan.functions) {
-            let Inputs { arguments, filter } = function.pick(inputs)?;
-            state.update_batch(&arguments, &self.row_groups, filter.as_ref(), groups)?;
-        }
-        Ok(())
+        let rows = RowGroups::new(&self.row_groups, self.groups.len());
+        let mut states = self.states.iter_mut();
+        states.try_for_each(|state| state.update(inputs, &rows))
     }
 
     /// Adds states that another table gave.
@@ -102,12 +95,12 @@ impl GroupTable {
         }
         let (keys, mut columns) = states.columns().split_at(self.plan.key_columns());
         self.groups.intern(keys, &mut self.row_groups)?;
-        let groups = self.groups.len();
-        for (state, function) in self.accumulators.iter_mut().zip(&self.plan.functions) {
+        let rows = RowGroups::new(&self.row_groups, self.groups.len());
+        for state in &mut self.states {
             let (mine, rest) = columns
-                .split_at_checked(function.state_columns())
+                .split_at_checked(state.columns())
                 .ok_or_else(|| Error::bug("an aggregate's state lacks columns"))?;
-            state.merge_batch(mine, &self.row_groups, groups)?;
+            state.merge(mine, &rows)?;
             columns = rest;
         }
         Ok(())
@@ -120,8 +113,8 @@ impl GroupTable {
         }
         let rows = self.len();
         let mut columns = self.groups.take()?;
-        for state in &mut self.accumulators {
-            columns.extend(state.state(EmitTo::All)?);
+        for state in &mut self.states {
+            columns.extend(state.take_states()?);
         }
         Ok(Some(Cargo::States(batch_of(columns, rows)?)))
     }
@@ -134,9 +127,12 @@ impl GroupTable {
         }
         let rows = RecordBatchOptions::new().with_row_count(Some(self.len()));
         let mut columns = self.groups.take()?;
-        for state in &mut self.accumulators {
-            columns.push(state.evaluate(EmitTo::All)?);
+        let mut results = Vec::with_capacity(self.plan.functions.len());
+        for state in &mut self.states {
+            results.extend(state.take_results()?);
         }
+        results.sort_by_key(|(number, _)| *number);
+        columns.extend(results.into_iter().map(|(_, result)| result));
         Ok(RecordBatch::try_new_with_options(schema, columns, &rows)?)
     }
 
@@ -179,13 +175,9 @@ impl GroupTable {
     /// Adds the group of one row that no function counts. (No row at all would be taken for "every group has been seen".)
     fn add_uncounted(&mut self, keys: &[ArrayRef], inputs: &[ArrayRef]) -> Result<()> {
         self.groups.intern(keys, &mut self.row_groups)?;
-        let groups = self.groups.len();
-        let none = BooleanArray::from(vec![false]);
-        for (state, function) in self.accumulators.iter_mut().zip(&self.plan.functions) {
-            let Inputs { arguments, .. } = function.pick(inputs)?;
-            state.update_batch(&arguments, &self.row_groups, Some(&none), groups)?;
-        }
-        Ok(())
+        let rows = RowGroups::new(&self.row_groups, self.groups.len());
+        let mut states = self.states.iter_mut();
+        states.try_for_each(|state| state.grow(inputs, &rows))
     }
 }
 

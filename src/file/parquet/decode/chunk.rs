@@ -1,0 +1,131 @@
+//! The bytes of a column chunk: read by large pieces, each once, from the place where the decoder is.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::reader::{ChunkReader, Length};
+
+/// A chunk of at most so many bytes is read at once, if all of it is wanted.
+const WHOLE: u64 = 8 * 1024 * 1024;
+/// Pieces of larger chunks.
+const PIECE: u64 = 1024 * 1024;
+/// Pieces where most pages may be skipped.
+const SMALL_PIECE: u64 = 64 * 1024;
+
+/// A column chunk in a file.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// The columns of a unit share it: each sets its place before it reads.
+    file: Arc<Mutex<File>>,
+    end: u64,
+    /// Bytes read at once at least.
+    piece: u64,
+    /// What was read last, and where that starts in the file.
+    held: Mutex<(u64, Bytes)>,
+}
+
+impl Chunk {
+    /// The chunk at `start`; `all` if most of it is wanted.
+    pub(super) fn new(file: &Arc<Mutex<File>>, start: u64, length: u64, all: bool) -> Self {
+        Chunk {
+            file: Arc::clone(file),
+            end: start + length,
+            piece: match all {
+                true if length <= WHOLE => length,
+                true => PIECE,
+                false => SMALL_PIECE,
+            },
+            held: Mutex::new((start, Bytes::new())),
+        }
+    }
+
+    /// Bytes from `start` on: `length` at least, unless the chunk ends before.
+    fn from(&self, start: u64, length: usize) -> Result<Bytes> {
+        let mut held = lock(&self.held);
+        let skipped = start.checked_sub(held.0).unwrap_or(u64::MAX);
+        let wanted = (length as u64).min(self.end.saturating_sub(start));
+        if skipped.saturating_add(wanted) > held.1.len() as u64 {
+            let rest = self.end.saturating_sub(start);
+            let bytes = read(&self.file, start, wanted.max(self.piece).min(rest))?;
+            *held = (start, bytes);
+            return Ok(held.1.clone());
+        }
+        Ok(held.1.slice(skipped as usize..))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(file: &Mutex<File>, start: u64, length: u64) -> Result<Bytes> {
+    let mut file = lock(file);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    (&mut *file).take(length).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+impl Length for Chunk {
+    fn len(&self) -> u64 {
+        self.end
+    }
+}
+
+impl ChunkReader for Chunk {
+    type T = Header;
+
+    fn get_read(&self, start: u64) -> Result<Header> {
+        Ok(Header {
+            bytes: self.from(start, HEADER)?,
+            file: Arc::clone(&self.file),
+            after: start,
+            end: self.end,
+        }
+        .placed())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        let bytes = self.from(start, length)?;
+        if bytes.len() < length {
+            return Err(ParquetError::EOF("a page is cut off".to_string()));
+        }
+        Ok(bytes.slice(..length))
+    }
+}
+
+/// Most page headers have fewer bytes.
+const HEADER: usize = 1024;
+
+/// Reads a page header.
+#[derive(Debug)]
+pub(super) struct Header {
+    bytes: Bytes,
+    file: Arc<Mutex<File>>,
+    /// Where `bytes` end in the file.
+    after: u64,
+    end: u64,
+}
+
+impl Header {
+    fn placed(mut self) -> Self {
+        self.after += self.bytes.len() as u64;
+        self
+    }
+}
+
+impl Read for Header {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.bytes.is_empty() && self.after < self.end {
+            let length = SMALL_PIECE.min(self.end - self.after);
+            self.bytes = read(&self.file, self.after, length).map_err(io::Error::other)?;
+            self.after += self.bytes.len() as u64;
+        }
+        let count = into.len().min(self.bytes.len());
+        into[..count].copy_from_slice(&self.bytes.split_to(count));
+        Ok(count)
+    }
+}
