@@ -85,7 +85,7 @@ pub(crate) async fn optimize(
     let marked = query.places.mark(&plan, optimized, state)?;
     let planner = state.query_planner();
     let physical = planner.create_physical_plan(&marked, state).await;
-    repeats::find(join_order::order_joins(physical.map_err(explain)?)?)
+    repeats::compute_once(join_order::order_joins(physical.map_err(explain)?)?)
 }
 
 fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {

@@ -171,6 +171,7 @@ impl Binder<'_> {
             nullable: field.is_nullable(),
             text: field.name().as_str().into(),
             constant: None,
+            unknown: false,
         });
         matched.clause = MatchClause::Measures(Measures {
             number,

@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::plan::repeated::RepeatedExec;
 
 /// The plan with equal aggregates shared.
-pub(super) fn find(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut groups: Vec<Same> = Vec::new();
     find(&plan, &mut groups);
     groups.retain(|group| group.places.len() > 1);
