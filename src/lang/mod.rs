@@ -8,6 +8,7 @@
 pub(crate) mod ast;
 mod blocks;
 mod diagnose;
+pub(crate) mod format;
 pub(crate) mod json;
 mod later;
 mod lex;
@@ -33,6 +34,16 @@ pub(crate) struct Options {
 
 /// The statements of `text`, or the first error of every statement that has one. A first line `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
+    parse_modes(text, options).map(|parsed| parsed.script)
+}
+
+/// A script, and from which byte on double quotes hold texts or names.
+struct Parsed {
+    script: ast::Script,
+    modes: Vec<(usize, bool)>,
+}
+
+fn parse_modes(text: &str, options: Options) -> Result<Parsed, Vec<Error>> {
     if text.len() > MAX_SCRIPT {
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
         return Err(vec![error.at(Span::new(0, 0))]);
@@ -42,15 +53,18 @@ pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Ve
         .unwrap_or(options.double_quotes_are_strings);
     let (mut blocks, mut errors) = (blocks::Blocks::default(), Vec::new());
     let (mut from, mut counted) = (0, parse::Counted::default());
+    let mut modes = vec![(from, strings)];
     // Where `SET @@double_quotes` changes how the text is read, the rest is read anew.
     while let Some(changed) =
         parse_from(text, from, strings, &mut counted, &mut blocks, &mut errors)
     {
         (from, strings) = changed;
+        modes.push(changed);
     }
     let statements = blocks.finish(&mut errors);
     if errors.is_empty() {
-        Ok(ast::Script { statements })
+        let script = ast::Script { statements };
+        Ok(Parsed { script, modes })
     } else {
         errors.truncate(MAX_ERRORS);
         Err(errors)
