@@ -99,7 +99,7 @@ impl Checker {
         let options = self.engine.lang_options();
         let parsed = on_planner_stack(|| Ok(lang::parse_all(&self.text, options)));
         let (script, errors) = match parsed {
-            Ok(parsed) => parsed,
+            Ok((parsed, errors)) => (parsed.script, errors),
             Err(error) => {
                 self.checked.errors.push(error);
                 return (self.engine, self.checked);

@@ -8,6 +8,7 @@
 pub(crate) mod ast;
 mod blocks;
 mod diagnose;
+pub(crate) mod format;
 pub(crate) mod json;
 mod later;
 mod lex;
@@ -37,19 +38,30 @@ pub(crate) struct Options {
 /// The statements of `text`, or every error that was found: after one, reading goes on at the next pipe operator. A first line
 /// `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
-    let (script, errors) = parse_all(text, options);
+    parse_script(text, options).map(|parsed| parsed.script)
+}
+
+fn parse_script(text: &str, options: Options) -> Result<Parsed, Vec<Error>> {
+    let (parsed, errors) = parse_all(text, options);
     if errors.is_empty() {
-        Ok(script)
+        Ok(parsed)
     } else {
         Err(errors)
     }
 }
 
+/// A script, and from which byte on double quotes hold texts or names.
+pub(crate) struct Parsed {
+    pub(crate) script: ast::Script,
+    modes: Vec<(usize, bool)>,
+}
+
 /// The statements of `text` that can be parsed, and the errors of the others.
-pub(crate) fn parse_all(text: &str, options: Options) -> (ast::Script, Vec<Error>) {
+pub(crate) fn parse_all(text: &str, options: Options) -> (Parsed, Vec<Error>) {
     let nothing = |error: Error| {
-        let statements = Vec::new();
-        (ast::Script { statements }, vec![error])
+        let (statements, modes) = (Vec::new(), Vec::new());
+        let script = ast::Script { statements };
+        (Parsed { script, modes }, vec![error])
     };
     if text.len() > MAX_SCRIPT {
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
@@ -61,15 +73,18 @@ pub(crate) fn parse_all(text: &str, options: Options) -> (ast::Script, Vec<Error
     };
     let (mut blocks, mut errors) = (blocks::Blocks::default(), Vec::new());
     let (mut from, mut counted) = (0, parse::Counted::default());
+    let mut modes = vec![(from, strings)];
     // Where `SET @@double_quotes` changes how the text is read, the rest is read anew.
     while let Some(changed) =
         parse_from(text, from, strings, &mut counted, &mut blocks, &mut errors)
     {
         (from, strings) = changed;
+        modes.push(changed);
     }
     let statements = blocks.finish(&mut errors);
     errors.truncate(MAX_ERRORS);
-    (ast::Script { statements }, errors)
+    let script = ast::Script { statements };
+    (Parsed { script, modes }, errors)
 }
 
 /// Whether double quotes hold texts at the start of a text.

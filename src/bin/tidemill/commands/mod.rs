@@ -2,6 +2,7 @@
 //!
 //! A query of one word is no query, so no subcommand stands in the way of one.
 
+mod fmt;
 mod parse;
 
 use clap::{Args, Subcommand};
@@ -13,6 +14,7 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Fmt(fmt::Fmt),
     Parse(parse::Parse),
 }
 
@@ -20,6 +22,7 @@ impl Command {
     /// Runs the subcommand; the exit code.
     pub(crate) fn run(&self) -> u8 {
         let (result, reading) = match self {
+            Command::Fmt(fmt) => (fmt.run(), &fmt.reading),
             Command::Parse(parse) => (parse.run(), &parse.reading),
         };
         match result {
