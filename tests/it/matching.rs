@@ -109,7 +109,10 @@ impl Search<'_> {
         }
         match pattern {
             Pattern::Symbol(symbol) => {
-                let holds = self.rows.get(row).is_some_and(|row| row[*symbol] == Some(true));
+                let holds = self
+                    .rows
+                    .get(row)
+                    .is_some_and(|row| row[*symbol] == Some(true));
                 if !holds {
                     return false;
                 }
@@ -142,7 +145,9 @@ impl Search<'_> {
                     self.either(
                         *reluctant,
                         &mut |search, then| {
-                            search.go(operand, row, &mut |search, row| search.go(&again, row, then))
+                            search.go(operand, row, &mut |search, row| {
+                                search.go(&again, row, then)
+                            })
                         },
                         row,
                         then,
@@ -161,8 +166,7 @@ impl Search<'_> {
                 ),
                 (1, None) => self.last_of_many(operand, *reluctant, row, then),
                 (least, most) => {
-                    let rest =
-                        once_less(operand, least - 1, most.map(|most| most - 1), *reluctant);
+                    let rest = once_less(operand, least - 1, most.map(|most| most - 1), *reluctant);
                     self.go(operand, row, &mut |search, row| search.go(&rest, row, then))
                 }
             },
@@ -170,13 +174,7 @@ impl Search<'_> {
     }
 
     /// The last repetition that must come, and then as many as there are.
-    fn last_of_many(
-        &mut self,
-        operand: &Pattern,
-        reluctant: bool,
-        row: usize,
-        then: Then,
-    ) -> bool {
+    fn last_of_many(&mut self, operand: &Pattern, reluctant: bool, row: usize, then: Then) -> bool {
         self.go(operand, row, &mut |search, end| {
             let mut again = |search: &mut Search, then: Then| {
                 end != row && search.last_of_many(operand, reluctant, end, then)
@@ -256,9 +254,17 @@ fn expected(
                 continue;
             };
             number += 1;
-            let ids: Vec<String> = (row..row + symbols.len()).map(|id| id.to_string()).collect();
+            let ids: Vec<String> = (row..row + symbols.len())
+                .map(|id| id.to_string())
+                .collect();
             let names: String = symbols.iter().map(|symbol| SYMBOLS[*symbol]).collect();
-            let or_null = |text: String| if text.is_empty() { "NULL".to_string() } else { text };
+            let or_null = |text: String| {
+                if text.is_empty() {
+                    "NULL".to_string()
+                } else {
+                    text
+                }
+            };
             let (ids, names) = (or_null(ids.join(" ")), or_null(names));
             let count = symbols.iter().filter(|symbol| **symbol == 1).count();
             lines.push(format!("{partition},{number},{ids},{names},{count}"));
@@ -271,12 +277,7 @@ fn expected(
     Some(lines)
 }
 
-fn query(
-    pattern: &Pattern,
-    partitions: &[Vec<Row>],
-    longest: bool,
-    skip_to_next: bool,
-) -> String {
+fn query(pattern: &Pattern, partitions: &[Vec<Row>], longest: bool, skip_to_next: bool) -> String {
     let mut rows = Vec::new();
     for (partition, of_partition) in partitions.iter().enumerate() {
         for (id, row) in of_partition.iter().enumerate() {
@@ -286,10 +287,17 @@ fn query(
                 Some(false) => "FALSE",
             });
             // Rows come in no order.
-            rows.insert((id * 7 + partition) % (rows.len() + 1), format!("({partition}, {id}, {a}, {b}, {c})"));
+            rows.insert(
+                (id * 7 + partition) % (rows.len() + 1),
+                format!("({partition}, {id}, {a}, {b}, {c})"),
+            );
         }
     }
-    let skip = if skip_to_next { "TO NEXT ROW" } else { "PAST LAST ROW" };
+    let skip = if skip_to_next {
+        "TO NEXT ROW"
+    } else {
+        "PAST LAST ROW"
+    };
     let mut text = String::new();
     write!(
         text,
@@ -320,7 +328,8 @@ fn matches_are_those_of_a_matcher_that_tries_everything() {
         max_shrink_iters: 500,
         ..Config::default()
     };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let engines = [(1, None), (2, Some(3))].map(|(threads, rows)| answer::engine(threads, rows));
     let holds = prop_oneof![4 => Just(Some(true)), 3 => Just(Some(false)), 1 => Just(None)];
     let row = [holds.clone(), holds.clone(), holds];

@@ -192,11 +192,7 @@ enum Range {
 }
 
 impl Ranges {
-    fn new(
-        runs: &Runs,
-        keys: Option<Arc<SortKeys>>,
-        context: &Arc<RunContext>,
-    ) -> Result<Self> {
+    fn new(runs: &Runs, keys: Option<Arc<SortKeys>>, context: &Arc<RunContext>) -> Result<Self> {
         Ok(Ranges {
             rows: Some(runs.merged(context)?),
             waiting: VecDeque::new(),

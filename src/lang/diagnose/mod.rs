@@ -9,7 +9,7 @@ use super::lex::{Token, TokenKind};
 use super::parse::Source;
 use crate::error::{Error, Span};
 use place::Place;
-use words::{CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
+use words::{CLAUSES, MATCH_CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
 
 /// The statement at `statement` cannot go on at `at`.
 pub(super) fn unexpected(source: &Source, statement: Span, at: usize) -> Error {
@@ -162,6 +162,7 @@ impl Place {
     fn common_mistakes(&self, source: &Source, here: &Token) -> Option<Error> {
         let (message, label) = self
             .mistaken_join(source, here)
+            .or_else(|| self.mistaken_clause(source, here))
             .or_else(|| self.mistaken_query(source, here))
             .or_else(|| self.mistaken_name(source, here))
             .or_else(|| self.mistaken_expression(source, here))?;
@@ -179,6 +180,27 @@ impl Place {
             return Some((message, "write LEFT SEMI JOIN or LEFT ANTI JOIN"));
         }
         joined("POSITIONAL").then_some(("there is no POSITIONAL JOIN", "join on a column"))
+    }
+
+    /// A clause of MATCH_RECOGNIZE in the wrong place.
+    fn mistaken_clause(
+        &self,
+        source: &Source,
+        here: &Token,
+    ) -> Option<(&'static str, &'static str)> {
+        let level = self.level();
+        let is = |word: &str| here.is_word(source.text, word);
+        let before = level.clause.filter(|_| level.matching)?;
+        if !MATCH_CLAUSES.iter().any(|word| is(word)) {
+            return None;
+        }
+        if before.is_word(source.text, "MEASURES") && (is("AFTER") || is("PATTERN")) {
+            return Some(("a measure needs a name", "write AS and a name before this"));
+        }
+        Some((
+            "this clause of MATCH_RECOGNIZE does not stand here",
+            "the order is PARTITION BY, ORDER BY, MEASURES, AFTER MATCH SKIP, PATTERN, DEFINE, OPTIONS",
+        ))
     }
 
     fn mistaken_query(

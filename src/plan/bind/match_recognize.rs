@@ -57,8 +57,14 @@ impl Binder<'_> {
                 order_by: keys.order_by.clone(),
             },
         };
-        let conditions =
-            self.conditions(&mut relation, &matching.define, &scope, &matched, &mut keys, env)?;
+        let conditions = self.conditions(
+            &mut relation,
+            &matching.define,
+            &scope,
+            &matched,
+            &mut keys,
+            env,
+        )?;
         let labels = self.label_rows(&mut relation, &keys, conditions, rule, &mut matched)?;
         let mut relation = self.measures(relation, matching, &scope, &matched, &labels, env)?;
         relation.scope = relation.scope.after(&before, keyword);

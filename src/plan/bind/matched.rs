@@ -186,10 +186,7 @@ impl Binder<'_> {
         stage.inside_window = true;
         let value = self.expr(value, stage);
         stage.inside_window = false;
-        let args = vec![
-            value?,
-            Typed::literal(ScalarValue::from(distance), span),
-        ];
+        let args = vec![value?, Typed::literal(ScalarValue::from(distance), span)];
         let function = if name == "prev" { "lag" } else { "lead" };
         let value = self.over_partition(function, args, keys, span)?;
         let Calls::Taken(taken) = &mut stage.windows else {
@@ -272,8 +269,9 @@ impl Binder<'_> {
         let symbol = symbol.and_then(|name| Some((name, matched.symbols.number(name)?)));
         if let (MatchClause::Define { .. }, Some((name, _))) = (&matched.clause, symbol) {
             let message = format!("`{}` stands for no rows in DEFINE", name.text);
-            return Err(Error::input("TM0326", message, name.span)
-                .hint("a condition sees its own row by plain names, others by PREV(x) and NEXT(x)"));
+            return Err(Error::input("TM0326", message, name.span).hint(
+                "a condition sees its own row by plain names, others by PREV(x) and NEXT(x)",
+            ));
         }
         if let (Found::Row(_), Some((name, _))) = (found, symbol) {
             let message = format!("the symbol `{}` is no value", name.text);
@@ -293,7 +291,9 @@ impl Binder<'_> {
                 }
             };
         }
-        let range = symbol.map_or(MatchedRange::All, |(_, number)| MatchedRange::Symbol(number));
+        let range = symbol.map_or(MatchedRange::All, |(_, number)| {
+            MatchedRange::Symbol(number)
+        });
         match stage.match_range.replace(range) {
             Some(before) if before != range => {
                 let of = |range| match range {

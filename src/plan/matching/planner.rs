@@ -45,9 +45,8 @@ impl ExtensionPlanner for MatchPlanner {
             let ([logical], [physical]) = (logical_inputs, physical_inputs) else {
                 return Ok(None);
             };
-            let physical_expr = |expr| {
-                planner.create_physical_expr(expr, logical.schema(), session, planning_ctx)
-            };
+            let physical_expr =
+                |expr| planner.create_physical_expr(expr, logical.schema(), session, planning_ctx);
             let order_by = matching.order_by.iter().map(|key| {
                 let options = SortOptions {
                     descending: !key.asc,

@@ -140,7 +140,9 @@ impl Nodes {
             Pattern::PartitionEnd => self.anchor(Place::End, next),
             Pattern::Sequence(parts) => {
                 let parts = parts.iter().rev();
-                parts.into_iter().try_fold(next, |next, part| self.build(part, next))
+                parts
+                    .into_iter()
+                    .try_fold(next, |next, part| self.build(part, next))
             }
             Pattern::Alternatives(parts) => {
                 let parts = parts.iter().map(|part| self.build(part, next));

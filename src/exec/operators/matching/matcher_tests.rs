@@ -80,16 +80,27 @@ fn work_grows_with_rows_times_edges() {
             repeated(symbol(0), 30, Some(30)),
             symbol(1),
         ]),
-        repeated(Pattern::Sequence(vec![repeated(symbol(0), 1, None), symbol(1)]), 3, None),
+        repeated(
+            Pattern::Sequence(vec![repeated(symbol(0), 1, None), symbol(1)]),
+            3,
+            None,
+        ),
     ];
     let rows = 20_000;
-    let holds = Arc::new(vec![buffer((0..rows).map(|_| true)), buffer((0..rows).map(|_| false))]);
+    let holds = Arc::new(vec![
+        buffer((0..rows).map(|_| true)),
+        buffer((0..rows).map(|_| false)),
+    ]);
     for pattern in &hostile {
-        for (longest, skip_to_next) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (longest, skip_to_next) in [(false, false), (true, false), (false, true), (true, true)]
+        {
             let rule = rule(pattern, longest, skip_to_next);
             let edges = rule.automaton.edges.len() as u64;
             let (found, steps) = matches(&rule, &holds, 0..rows, None);
-            assert!(found.is_empty(), "nothing ends in a row that is never there");
+            assert!(
+                found.is_empty(),
+                "nothing ends in a row that is never there"
+            );
             // Once backward, once more where blocks are read again, and a look at each row.
             let bound = (2 * edges + 1) * rows as u64;
             assert!(steps <= bound, "{steps} steps of {bound} for {pattern:?}");

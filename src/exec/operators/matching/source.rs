@@ -88,7 +88,14 @@ fn matched(
     context: &RunContext,
 ) -> Result<MatchedRows> {
     let memory = context.reserve(NAME);
-    MatchedRows::new(plan, batches, base, context.batch_rows, &context.cancel, memory)
+    MatchedRows::new(
+        plan,
+        batches,
+        base,
+        context.batch_rows,
+        &context.cancel,
+        memory,
+    )
 }
 
 /// One range of whole partitions after the other.
