@@ -1,6 +1,7 @@
 //! Where the grammar stopped, said in the user's words. Only the place of the failure is used; the tokens around it and
 //! the operator it stands in choose the message.
 
+mod matching;
 mod place;
 mod words;
 
@@ -9,7 +10,7 @@ use super::lex::{Token, TokenKind};
 use super::parse::Source;
 use crate::error::{Error, Span};
 use place::Place;
-use words::{CLAUSES, MATCH_CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
+use words::{CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
 
 /// The statement at `statement` cannot go on at `at`.
 pub(super) fn unexpected(source: &Source, statement: Span, at: usize) -> Error {
@@ -180,27 +181,6 @@ impl Place {
             return Some((message, "write LEFT SEMI JOIN or LEFT ANTI JOIN"));
         }
         joined("POSITIONAL").then_some(("there is no POSITIONAL JOIN", "join on a column"))
-    }
-
-    /// A clause of MATCH_RECOGNIZE in the wrong place.
-    fn mistaken_clause(
-        &self,
-        source: &Source,
-        here: &Token,
-    ) -> Option<(&'static str, &'static str)> {
-        let level = self.level();
-        let is = |word: &str| here.is_word(source.text, word);
-        let before = level.clause.filter(|_| level.matching)?;
-        if !MATCH_CLAUSES.iter().any(|word| is(word)) {
-            return None;
-        }
-        if before.is_word(source.text, "MEASURES") && (is("AFTER") || is("PATTERN")) {
-            return Some(("a measure needs a name", "write AS and a name before this"));
-        }
-        Some((
-            "this clause of MATCH_RECOGNIZE does not stand here",
-            "the order is PARTITION BY, ORDER BY, MEASURES, AFTER MATCH SKIP, PATTERN, DEFINE, OPTIONS",
-        ))
     }
 
     fn mistaken_query(

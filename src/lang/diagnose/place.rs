@@ -22,12 +22,6 @@ pub(super) struct Level {
     pub head: Option<Token>,
     /// The word after the last `|>`.
     pub operator: Option<Token>,
-    /// These are the brackets of MATCH_RECOGNIZE.
-    pub matching: bool,
-    /// The clause of MATCH_RECOGNIZE that began last.
-    pub clause: Option<Token>,
-    /// These are brackets of a pattern of rows.
-    pub pattern: bool,
 }
 
 impl Place {
@@ -65,24 +59,12 @@ impl Place {
     fn enter(&mut self, source: &Source, token: Token) {
         let after_pipe = self.last().is_some_and(|last| last.kind == TokenKind::Pipe);
         match token.kind {
-            TokenKind::Open => {
-                let pattern = self.level().pattern
-                    || (self.level().matching && self.last_is(source, "PATTERN"));
-                self.levels.push(Level {
-                    matching: self.last_is(source, "MATCH_RECOGNIZE"),
-                    pattern,
-                    ..Level::default()
-                });
-            }
+            TokenKind::Open => self.levels.push(Level::default()),
             TokenKind::Close if self.levels.len() > 1 => {
                 self.levels.pop();
             }
             TokenKind::Word => {
                 if let Some(level) = self.levels.last_mut() {
-                    let mut clauses = words::MATCH_CLAUSES.iter();
-                    if level.matching && clauses.any(|word| token.is_word(source.text, word)) {
-                        level.clause = Some(token);
-                    }
                     if after_pipe {
                         level.operator = Some(token);
                     }
@@ -138,7 +120,7 @@ impl Place {
             return "a query";
         };
         let text = last.text(source.text);
-        if self.level().pattern {
+        if self.in_row_pattern(source) {
             return "a symbol, `(`, `^`, `$` or a quantifier behind one";
         }
         match last.kind {

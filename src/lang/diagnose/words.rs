@@ -6,17 +6,6 @@ use crate::lang::parse::Source;
 /// Pipe operators that are there.
 pub(super) const OPERATORS: &str = "WHERE, SELECT, EXTEND, SET, DROP, RENAME, AS, AGGREGATE, DISTINCT, JOIN, ORDER BY, LIMIT, UNION, INTERSECT, EXCEPT, RECURSIVE UNION, WITH, CALL, PIVOT, UNPIVOT, MATCH_RECOGNIZE, TABLESAMPLE, ASSERT, IF, LOG, DESCRIBE, STATIC_DESCRIBE, TEE, FORK, CREATE TABLE, INSERT, EXPORT DATA";
 
-/// Words that begin a clause of MATCH_RECOGNIZE, in the order of the clauses.
-pub(super) const MATCH_CLAUSES: &[&str] = &[
-    "PARTITION",
-    "ORDER",
-    "MEASURES",
-    "AFTER",
-    "PATTERN",
-    "DEFINE",
-    "OPTIONS",
-];
-
 /// Words of other languages after a `|>`: the word, what is said, what to write.
 pub(super) const MISSPELT: &[(&str, &str, &str)] = &[
     ("FILTER", "FILTER is spelled WHERE", "write `|> WHERE …`"),
