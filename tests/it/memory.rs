@@ -87,7 +87,7 @@ fn failure(engine: &Engine, text: &str) -> tidemill::Error {
         .unwrap_or_else(|| panic!("an answer to {text}"))
 }
 
-const QUERIES: [(&str, &str); 12] = [
+const QUERIES: [(&str, &str); 13] = [
     (
         "aggregate",
         "FROM t |> AGGREGATE MAX(s) AS m, COUNT(*) AS c GROUP BY g \
@@ -130,6 +130,12 @@ const QUERIES: [(&str, &str); 12] = [
     (
         "window over all",
         "FROM t |> EXTEND LAG(s) OVER (ORDER BY k) AS p |> WHERE p > s |> AGGREGATE COUNT(*) AS n, SUM(k) AS k",
+    ),
+    (
+        "match",
+        "FROM t |> MATCH_RECOGNIZE (PARTITION BY DIV(k, 100) ORDER BY s MEASURES COUNT(*) AS n, MIN(s) AS a, MAX(b.s) AS b \
+           PATTERN (a b*) DEFINE a AS TRUE, b AS k % 7 <> 0) \
+         |> AGGREGATE COUNT(*) AS m, SUM(n) AS n, MAX(a) AS a, MIN(b) AS b",
     ),
     (
         "union",
@@ -218,6 +224,10 @@ fn what_cannot_be_written_out_is_refused_and_others_go_on() {
         (
             "window",
             "FROM t |> EXTEND SUM(k) OVER () AS n, MAX(s) OVER () AS m |> SELECT n, LENGTH(m) AS l",
+        ),
+        (
+            "match",
+            "FROM t |> MATCH_RECOGNIZE (ORDER BY k MEASURES MAX(s) AS m PATTERN (a+) DEFINE a AS TRUE)",
         ),
         ("table", "CREATE TABLE copy AS FROM t"),
     ] {

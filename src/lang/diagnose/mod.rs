@@ -1,6 +1,7 @@
 //! Where the grammar stopped, said in the user's words. Only the place of the failure is used; the tokens around it and
 //! the operator it stands in choose the message.
 
+mod matching;
 mod place;
 mod words;
 
@@ -198,6 +199,7 @@ impl Place {
     fn common_mistakes(&self, source: &Source, here: &Token) -> Option<Error> {
         let (message, label) = self
             .mistaken_join(source, here)
+            .or_else(|| self.mistaken_clause(source, here))
             .or_else(|| self.mistaken_query(source, here))
             .or_else(|| self.mistaken_name(source, here))
             .or_else(|| self.mistaken_expression(source, here))?;

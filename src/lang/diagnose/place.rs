@@ -130,6 +130,9 @@ impl Place {
             return "a query";
         };
         let text = last.text(source.text);
+        if self.in_row_pattern(source) {
+            return "a symbol, `(`, `^`, `$` or a quantifier behind one";
+        }
         match last.kind {
             TokenKind::Pipe => "a pipe operator",
             TokenKind::Symbol if text == "." => "a name",

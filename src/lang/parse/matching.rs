@@ -150,26 +150,22 @@ impl<'t> Reader<'_, 't> {
         let reluctant = has(&node, Rule::reluctant);
         let count = parts(node).next().ok_or_else(mismatch)?;
         let (at_least, at_most) = match count.as_rule() {
-            Rule::many => match self.written(&count) {
+            Rule::many => match self.written(&count).trim_end() {
                 "*" => (None, None),
                 "+" => (Some(once(span)), None),
                 _ => (None, Some(once(span))),
             },
-            Rule::exactly => {
-                let times = self.primary(only(count)?)?;
-                (Some(times.clone()), Some(times))
-            }
             _ => {
-                let (mut at_least, mut at_most) = (None, None);
-                for bound in parts(count) {
-                    let is_least = bound.as_rule() == Rule::at_least;
-                    let times = Some(self.primary(only(bound)?)?);
-                    match is_least {
-                        true => at_least = times,
-                        false => at_most = times,
+                let exactly = !has(&count, Rule::or_more);
+                let (at_least, at_most) = self.bounds(count)?;
+                match (exactly, &at_least) {
+                    (true, None) => return Err(wrong_times("`{}` says no number", span)),
+                    (true, Some(_)) if reluctant => {
+                        return Err(wrong_times("an exact number is never reluctant", span));
                     }
+                    (true, Some(_)) => (at_least.clone(), at_least),
+                    (false, _) => (at_least, at_most),
                 }
-                (at_least, at_most)
             }
         };
         Ok(Times {
@@ -179,6 +175,30 @@ impl<'t> Reader<'_, 't> {
             span,
         })
     }
+
+    /// The numbers in braces.
+    fn bounds(&mut self, node: Node<'t>) -> Result<(Option<Expr>, Option<Expr>)> {
+        let (mut at_least, mut at_most) = (None, None);
+        for part in parts(node) {
+            let bound = match part.as_rule() {
+                Rule::at_least => &mut at_least,
+                Rule::at_most => &mut at_most,
+                _ => continue,
+            };
+            let number = self.expr(only(part)?)?;
+            let kind = number.kind.as_ref();
+            if !matches!(kind, ExprKind::Literal(_) | ExprKind::Parameter(_)) {
+                let message = "a quantifier takes a number or a parameter";
+                return Err(wrong_times(message, number.span));
+            }
+            *bound = Some(number);
+        }
+        Ok((at_least, at_most))
+    }
+}
+
+fn wrong_times(message: &str, span: Span) -> Error {
+    Error::input("TM0102", message, span).label("write `{2}`, `{2,}`, `{,3}` or `{2,3}`")
 }
 
 /// The 1 that a `+` or `?` stands for.

@@ -23,6 +23,8 @@ const NONE: u16 = u16::MAX;
 const BLOCK_CHOICES: usize = 256 * 1024;
 /// Blocks whose choices are kept: a match that ends in one begins in another.
 const BLOCKS: usize = 4;
+/// So little memory is needed to go on at all: it is counted, and never refused.
+const SMALL: usize = 64 * 1024;
 /// Edges looked at between two looks at whether the query is cancelled.
 const STEPS: u64 = 1 << 20;
 
@@ -73,7 +75,11 @@ impl Matcher {
         let block_rows = (choices / states).clamp(1, rows.len().max(1));
         let blocks = rows.len().div_ceil(block_rows);
         let kept = blocks * states * size_of::<u32>();
-        memory.try_resize(kept + BLOCKS.min(blocks) * block_rows * states * size_of::<u16>())?;
+        let needed = kept + BLOCKS.min(blocks) * block_rows * states * size_of::<u16>();
+        match needed <= SMALL {
+            true => memory.resize(needed),
+            false => memory.try_resize(needed)?,
+        }
         let mut matcher = Matcher {
             rule: rule.clone(),
             holds: Arc::clone(holds),
