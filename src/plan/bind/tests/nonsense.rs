@@ -1,5 +1,5 @@
 //! Texts that nobody would write: whatever the words, parsing and binding end in a plan or in errors with places in the text.
-//! `TIDEMILL_RANDOM_CASES` sets how many (300 without it); the seed is fixed, so a failure comes back.
+//! `TIDEMILL_RANDOM_CASES` sets how many (2000 without it); the seed is fixed, so a failure comes back.
 
 use std::path::Path;
 
@@ -161,7 +161,7 @@ fn run<S: Strategy>(strategy: S, text_of: impl Fn(S::Value) -> String) {
         .ok()
         .and_then(|cases| cases.parse().ok());
     let config = Config {
-        cases: cases.unwrap_or(300),
+        cases: cases.unwrap_or(2000),
         failure_persistence: None,
         max_shrink_iters: 2_000,
         ..Config::default()
