@@ -2,7 +2,7 @@
 //!
 //! [`queries`] runs the corpus `tests/queries/**/*.test`, [`manners`] says what no error may show; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
 //! wrote; [`check`] texts that are only looked at; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
-//! the programs of `examples/`; [`lists`] long lists of constants; [`memory`] queries that do not
+//! the programs of `examples/`; [`functions`] every function; [`lists`] long lists of constants; [`memory`] queries that do not
 //! fit; [`stops`] queries that are stopped; [`cli`] the binary with every flag, format and exit code.
 
 #![allow(
@@ -20,6 +20,7 @@ mod effects;
 mod examples;
 mod floors;
 mod fmt;
+mod functions;
 mod hostile;
 mod lists;
 mod manners;

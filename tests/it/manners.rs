@@ -31,7 +31,7 @@ pub fn lines(text: &str, error: &Error) -> Vec<String> {
             lines.push(format!("  {kind}: {note}"));
         }
         if let Some(fix) = error.suggested_fix() {
-            lines.push(format!("  fix {}: {}", range(text, fix.span), fix.text));
+            lines.push(format!("  fix {}: {:?}", range(text, fix.span), fix.text));
         }
     }
     if error.more() > 0 {

@@ -3,6 +3,7 @@
 mod avg;
 mod bounded;
 mod divide;
+mod examples;
 mod in_set;
 mod interval;
 mod like_pattern;
@@ -21,6 +22,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
+pub(crate) use examples::{Example, example};
 pub(crate) use in_set::in_set;
 pub(crate) use interval::{Unit, has_only_days, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
@@ -46,6 +48,16 @@ pub(crate) fn is_average(function: &AggregateUDF) -> bool {
     function.inner().is::<avg::ExactAvg>()
 }
 
+/// Functions that no query could call: for values of a type that the language does not have, for DataFusion's own scans, and one
+/// that tells DataFusion's version.
+const UNREACHABLE: &[&str] = &[
+    "union_extract",
+    "union_tag",
+    "file_row_index",
+    "input_file_name",
+    "version",
+];
+
 /// The kinds of functions, by lower-case name and alias.
 #[derive(Debug, Default)]
 pub(crate) struct Functions {
@@ -59,7 +71,11 @@ pub(crate) struct Functions {
 impl Functions {
     pub(crate) fn new() -> Result<Self> {
         let functions = Functions::default();
-        for function in SessionStateDefaults::default_scalar_functions() {
+        let reachable = |function: &Arc<ScalarUDF>| !UNREACHABLE.contains(&function.name());
+        for function in SessionStateDefaults::default_scalar_functions()
+            .into_iter()
+            .filter(reachable)
+        {
             functions.register_scalar(bounded::bounded(function));
         }
         for function in SessionStateDefaults::default_aggregate_functions() {

@@ -382,7 +382,9 @@ impl Place {
                 .label(format!("write FROM {}", shortened(word)))
                 .fix_at(Span::new(here.span.start, here.span.start), "FROM ");
         }
-        if let Some(near) = nearest(word, STATEMENTS.iter().copied()) {
+        if word.len() > 3
+            && let Some(near) = nearest(word, STATEMENTS.iter().copied())
+        {
             return error.label(format!("did you mean {near}?")).fix(near);
         }
         error.hint("a query begins with FROM, SELECT, WITH, VALUES, TABLE or `(`, another statement with CREATE, INSERT, SHOW, SET …")

@@ -1,25 +1,21 @@
 //! SHOW and DESCRIBE: rows about what there is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{Documentation, Signature};
 
 use super::Binder;
 use super::relation::Relation;
-use super::rewrites::REWRITTEN;
 use super::scope::ScopeColumn;
-use super::signature::usage;
 use super::stage::Env;
 use super::types::type_name;
 use crate::catalog::{Entry, SETTINGS};
 use crate::error::Result;
-use crate::lang::ast::{CatalogQuery, FunctionParam, ParamKind, Path};
+use crate::lang::ast::{CatalogQuery, Path};
 
 /// Lines of text under the names of columns.
-type Texts = Vec<(&'static str, Vec<String>)>;
+pub(super) type Texts = Vec<(&'static str, Vec<String>)>;
 
 impl Binder<'_> {
     pub(super) fn catalog_query(&self, query: &CatalogQuery, env: &Env) -> Result<Relation> {
@@ -30,7 +26,7 @@ impl Binder<'_> {
                 "VIEWS" => self.views()?,
                 "SETTINGS" => self.settings(),
                 "VARIABLES" => self.variables(),
-                _ => self.functions(),
+                _ => texts(self.functions()),
             },
         };
         let batch = RecordBatch::try_from_iter(columns)?;
@@ -113,124 +109,13 @@ impl Binder<'_> {
             ("value", values.map(|v| v.value.to_string()).collect()),
         ])
     }
-
-    /// Name, kind, signature and a sentence of every function.
-    fn functions(&self) -> Vec<(&'static str, ArrayRef)> {
-        let mut rows: BTreeMap<String, [String; 3]> = BTreeMap::new();
-        let functions = self.catalog.functions();
-        let described =
-            |kind: &str, name: &str, signature: &Signature, about: Option<&Documentation>| {
-                let shown = name.to_uppercase();
-                let forms = usage(&shown, signature, about);
-                let form = forms.first().cloned().unwrap_or(format!("{shown}(…)"));
-                [kind.to_string(), form, sentence(about)]
-            };
-        for name in functions.names() {
-            let row = if let Some(function) = functions.aggregate(&name) {
-                described(
-                    "aggregate",
-                    &name,
-                    function.signature(),
-                    function.documentation(),
-                )
-            } else if let Some(function) = functions.scalar(&name) {
-                described(
-                    "scalar",
-                    &name,
-                    function.signature(),
-                    function.documentation(),
-                )
-            } else if let Some(function) = functions.window(&name) {
-                described(
-                    "window",
-                    &name,
-                    function.signature(),
-                    function.documentation(),
-                )
-            } else {
-                let form = format!("{}(array, x -> …)", name.to_uppercase());
-                let about = functions.higher_order(&name);
-                let about = about.as_ref().and_then(|function| function.documentation());
-                ["scalar".to_string(), form, sentence(about)]
-            };
-            rows.insert(name, row);
-        }
-        for (name, form, about) in REWRITTEN {
-            let kind = if matches!(
-                *name,
-                "countif" | "logical_and" | "logical_or" | "any_value" | "approx_count_distinct"
-            ) {
-                "aggregate"
-            } else {
-                "scalar"
-            };
-            let row = [kind, form, about].map(str::to_string);
-            rows.insert((*name).to_string(), row);
-        }
-        for function in self.session.functions() {
-            let row = written("scalar", &function.name, &function.params);
-            rows.insert(function.name.clone(), row);
-        }
-        for function in self.session.table_functions() {
-            let row = written("table", &function.name, &function.params);
-            rows.insert(function.name.clone(), row);
-        }
-        let column = |index: usize| rows.values().map(|row| row[index].clone()).collect();
-        texts(vec![
-            (
-                "name",
-                rows.keys().map(|name| name.to_uppercase()).collect(),
-            ),
-            ("kind", column(0)),
-            ("signature", column(1)),
-            ("about", column(2)),
-        ])
-    }
 }
 
-fn texts(columns: Texts) -> Vec<(&'static str, ArrayRef)> {
+pub(super) fn texts(columns: Texts) -> Vec<(&'static str, ArrayRef)> {
     columns
         .into_iter()
         .map(|(name, values)| (name, Arc::new(StringArray::from(values)) as ArrayRef))
         .collect()
-}
-
-/// The first sentence of what is said about a function.
-fn sentence(about: Option<&Documentation>) -> String {
-    let Some(about) = about else {
-        return String::new();
-    };
-    let text = about
-        .description
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    match text.find(". ") {
-        Some(end) => text[..=end].to_string(),
-        None => text,
-    }
-}
-
-/// A function that the session created.
-fn written(kind: &str, name: &str, params: &[FunctionParam]) -> [String; 3] {
-    let params: Vec<String> = params
-        .iter()
-        .map(|param| {
-            let kind = match &param.kind {
-                ParamKind::Typed(written) => super::types::data_type(written)
-                    .map_or_else(|_| "value".to_string(), |data_type| type_name(&data_type)),
-                ParamKind::AnyType => "ANY TYPE".to_string(),
-                ParamKind::AnyTable => "ANY TABLE".to_string(),
-            };
-            format!("{} {kind}", param.name.text)
-        })
-        .collect();
-    let form = format!("{name}({})", params.join(", "));
-    [
-        kind.to_string(),
-        form,
-        "Created in this session.".to_string(),
-    ]
 }
 
 /// The lines of DESCRIBE for a table on its way through a pipe.

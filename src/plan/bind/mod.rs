@@ -21,6 +21,7 @@ mod expr;
 mod extract;
 mod flow;
 mod from;
+mod function_rows;
 mod group;
 mod hints;
 mod interval;

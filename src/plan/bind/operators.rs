@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::type_coercion::binary::{BinaryTypeCoercer, type_union_resolution};
@@ -19,6 +19,17 @@ use super::types::type_name;
 use crate::catalog::functions::int_divide;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, BinaryOp, ExprKind, UnaryOp};
+
+/// Times of a day that count in other units, in the finer of the two.
+fn as_one_time(left: Typed, right: Typed) -> (Typed, Typed) {
+    let is_time =
+        |value: &Typed| matches!(value.data_type, DataType::Time32(_) | DataType::Time64(_));
+    if left.data_type == right.data_type || !is_time(&left) || !is_time(&right) {
+        return (left, right);
+    }
+    let nanoseconds = DataType::Time64(TimeUnit::Nanosecond);
+    (left.cast(&nanoseconds), right.cast(&nanoseconds))
+}
 
 impl Binder<'_> {
     pub(super) fn unary(
@@ -98,6 +109,7 @@ impl Binder<'_> {
             return Ok(folded);
         }
         let (left, right) = prepared(left, operator, right, span)?;
+        let (left, right) = as_one_time(left, right);
         let right = self.noted(right);
         let truncates = self.session.settings.int_division_truncates;
         if operator == Operator::Divide && !truncates && is_int_division(&left, &right) {

@@ -94,11 +94,30 @@ pub(super) const REWRITTEN: &[(&str, &str, &str)] = &[
         "APPROX_COUNT_DISTINCT(value)",
         "About how many different values there are.",
     ),
+    ("version", "VERSION()", "The version of Tidemill."),
     (
         "error",
         "ERROR(STRING)",
         "Stops the query where a row reaches it.",
     ),
+];
+
+/// Other names of functions: theirs, ours.
+pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
+    ("count_if", "countif"),
+    ("datetime_add", "date_add"),
+    ("datetime_diff", "date_diff"),
+    ("datetime_sub", "date_sub"),
+    ("datetime_trunc", "date_trunc"),
+    ("format_datetime", "format_date"),
+    ("format_time", "format_date"),
+    ("format_timestamp", "format_date"),
+    ("generate_date_array", "generate_array"),
+    ("is_nan", "isnan"),
+    ("timestamp_add", "date_add"),
+    ("timestamp_diff", "date_diff"),
+    ("timestamp_sub", "date_sub"),
+    ("timestamp_trunc", "date_trunc"),
 ];
 
 impl Binder<'_> {
@@ -140,6 +159,11 @@ impl Binder<'_> {
                 let length = self.apply_named("array_length", vec![array], span)?;
                 length.cast(&DataType::Int64)
             }
+            "version" => {
+                let [] = self.plain_arguments(call, span)?;
+                let version = concat!("Tidemill ", env!("CARGO_PKG_VERSION"));
+                Typed::literal(ScalarValue::from(version), span)
+            }
             "date_part" | "datepart" => {
                 let [part, operand] = self.plain_arguments(call, span)?;
                 let part = self.expr(part, stage)?;
@@ -180,11 +204,11 @@ impl Binder<'_> {
             Ok(arguments) if given == N => Ok(arguments),
             _ => Err(Error::input(
                 "TM0402",
-                format!(
-                    "{} takes {N} argument{}",
-                    super::call::function_name(call),
-                    if N == 1 { "" } else { "s" }
-                ),
+                match N {
+                    0 => format!("{} takes no arguments", super::call::function_name(call)),
+                    1 => format!("{} takes 1 argument", super::call::function_name(call)),
+                    _ => format!("{} takes {N} arguments", super::call::function_name(call)),
+                },
                 span,
             )),
         }

@@ -29,7 +29,17 @@ pub(super) fn usage(
         return forms;
     }
     match documentation {
-        Some(documentation) => vec![documentation.syntax_example.clone()],
+        Some(documentation) => {
+            let first = documentation
+                .syntax_example
+                .lines()
+                .next()
+                .unwrap_or_default();
+            vec![match first.split_once('(') {
+                Some((_, arguments)) => format!("{shown}({arguments}"),
+                None => first.to_string(),
+            }]
+        }
         None => Vec::new(),
     }
 }

@@ -49,7 +49,11 @@ impl Binder<'_> {
         if let Some((_, own)) = EXCHANGED.iter().find(|(theirs, _)| *theirs == name) {
             let [format, value] = self.plain_arguments(call, span)?;
             let (format, value) = (self.expr(format, stage)?, self.expr(value, stage)?);
-            return self.apply_named(own, vec![value, format], span).map(Some);
+            let spelled = self.apply_named(own, vec![value, format], span)?;
+            return Ok(Some(match name {
+                "parse_timestamp" => spelled.cast(&super::types::timestamp()),
+                _ => spelled,
+            }));
         }
         Ok(Some(match name {
             "date_add" | "datetime_add" | "timestamp_add" => {

@@ -14,6 +14,35 @@ use crate::catalog::{Macro, ScanSource};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Argument, ArgumentValue, Call, ExprKind, TableAlias, TableFactor};
 
+/// Functions that give a table: name, form and sentence.
+pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
+    (
+        "read_arrow",
+        "READ_ARROW(path)",
+        "The rows of Arrow IPC files.",
+    ),
+    (
+        "read_csv",
+        "READ_CSV(path, header => TRUE, delim => ';', …)",
+        "The rows of CSV files, read as the options say.",
+    ),
+    (
+        "read_json",
+        "READ_JSON(path)",
+        "The rows of files with one JSON object a line.",
+    ),
+    (
+        "read_parquet",
+        "READ_PARQUET(path)",
+        "The rows of Parquet files.",
+    ),
+    (
+        "table_history",
+        "TABLE_HISTORY(name)",
+        "The versions of a durable table.",
+    ),
+];
+
 impl Binder<'_> {
     /// `FROM generate_series(1, 10) AS n`: the elements of the array that the function of this name gives.
     pub(super) fn series(
@@ -71,10 +100,14 @@ impl Binder<'_> {
             "changes" => return Err(Error::not_implemented("FROM CHANGES(…)", path.span)),
             "table_history" => return self.table_history(path, args),
             _ => {
-                let known = ["read_csv", "read_parquet", "read_json", "read_arrow"];
+                let own = self.session.table_functions();
+                let own = own.iter().map(|function| function.name.as_str());
+                let known: Vec<&str> = (TABLE_FUNCTIONS.iter().map(|(name, ..)| *name))
+                    .chain(own)
+                    .collect();
                 let message = format!("no table function named `{name}`");
                 let error = Error::input("TM0204", message, path.span);
-                return Err(match names::nearest(name, known) {
+                return Err(match names::nearest(name, known.iter().copied()) {
                     Some(near) => error.did_you_mean(near),
                     None => error.available(known.join(", ")),
                 });

@@ -214,12 +214,14 @@ fn errors_as_json_have_the_place_in_the_text() {
     let ended = place.run(["--error-format", "json", "two.tide"]);
     assert_eq!(ended.code, Some(2));
     let errors = objects(&ended);
-    assert_eq!(errors.len(), 2, "{}", ended.err);
+    assert_eq!(errors.len(), 3, "{}", ended.err);
     let first = &errors[0];
     assert_eq!(first["severity"], json!("error"));
     assert_eq!(first["code"], json!("TM0102"));
     assert_eq!(first["message"], json!("`WHRE` is no pipe operator"));
     assert_eq!(first["label"], json!("did you mean WHERE?"));
+    let fix = json!({"start": 25, "end": 29, "text": "WHERE"});
+    assert_eq!(first["fix"], fix);
     let at = ["source", "line", "column", "start", "end"].map(|key| first[key].clone());
     assert_eq!(
         at,
@@ -227,6 +229,73 @@ fn errors_as_json_have_the_place_in_the_text() {
     );
     assert!(first["notes"].is_array());
     assert_eq!(errors[1]["line"], json!(3));
+    assert_eq!(errors[2]["message"], json!("`y` is no pipe operator"));
+}
+
+#[test]
+fn a_second_place_is_said_in_both_forms() {
+    let query = "FROM (VALUES (1, 2)) AS t (region, price)\n|> AGGREGATE SUM(price) AS total GROUP BY region\n|> WHERE price > 10";
+    let ended = run([query]);
+    let said = [
+        "error[TM0201]: no column named `price` here",
+        "query:3:10",
+        "^^^^^",
+        "--------- `price` was last available before this step; after it there are: region, total",
+        "hint: move the WHERE above line 2, or filter on `total`",
+    ];
+    ended.fails(2, &said);
+    let ended = run(["--error-format", "json", query]);
+    let labels = &objects(&ended)[0]["labels"];
+    assert_eq!(labels[0]["line"], json!(2), "{}", ended.err);
+    assert_eq!(labels[0]["column"], json!(4));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_statement_is_said_in_one_run() {
+    let text = "FROM (VALUES (1)) AS t (region)\n|> WHERE regoin = 1\n|> SELECT UPER(region)";
+    run([text]).fails(
+        2,
+        &[
+            "`regoin`",
+            "query:2:10",
+            "`region`?",
+            "`UPER`",
+            "query:3:11",
+            "`UPPER`?",
+        ],
+    );
+    let ended = run(["--error-format", "json", text]);
+    let codes: Vec<Value> = objects(&ended)
+        .iter()
+        .map(|error| error["code"].clone())
+        .collect();
+    assert_eq!(codes, [json!("TM0201"), json!("TM0204")]);
+}
+
+#[test]
+fn more_errors_than_anybody_reads_are_counted() {
+    let names: Vec<String> = (0..30).map(|number| format!("a{number}")).collect();
+    let text = format!("SELECT {}", names.join(", "));
+    let ended = run([text.as_str()]);
+    assert_eq!(ended.err.matches("error[TM0201]").count(), 20);
+    assert!(ended.err.contains("and 10 more errors"), "{}", ended.err);
+}
+
+#[test]
+fn nothing_runs_where_a_later_statement_cannot_be_read() {
+    let place = Place::new();
+    place.file("one.tide", "SELECT 1 AS a;\nFROM t WHERE x;\n");
+    place.file("two.tide", "FROM u |> TAKE 5;\n");
+    let ended = place.run(["-f", "one.tide", "-f", "two.tide"]);
+    ended.fails(
+        2,
+        &[
+            "one.tide:2:8",
+            "WHERE needs a pipe",
+            "two.tide:1:11",
+            "TAKE is spelled LIMIT",
+        ],
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod aggregates;
 mod expressions;
 mod joins;
 mod names;
+mod nonsense;
 mod pipes;
 mod sets;
 mod statements;
