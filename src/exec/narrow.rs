@@ -12,12 +12,10 @@ use std::cell::OnceCell;
 use std::iter::zip;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Decimal128Array};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Decimal64Type, Decimal128Type, DecimalType, Int32Type, Int64Type, SchemaRef,
-};
+use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Int32Type, Int64Type, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator;
@@ -27,6 +25,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Liter
 use super::expr::exact_arithmetic;
 use super::placed::without_place;
 use crate::error::Result;
+use program::{Narrow, Node, Values};
 
 /// A batch whose columns may be stored in narrower types than planned: decimals in 64 bits, text as dictionaries.
 pub(crate) struct NarrowBatch<'a> {
@@ -85,7 +84,7 @@ impl<'a> NarrowBatch<'a> {
         if let Some(exact) = exact_arithmetic(expr)
             && let DataType::Decimal128(_, scale) = expr.data_type(self.planned_schema)?
             && let Some(values) = arithmetic(exact, self.given)
-            && values.scale == scale
+            && values.scale() == scale
             && let Some(values) = values.into_narrow()
         {
             return Ok(values);
@@ -94,57 +93,48 @@ impl<'a> NarrowBatch<'a> {
     }
 }
 
-/// Decimals with `scale` digits after the point, all between `low` and `high`.
-pub(super) struct Narrow {
-    values: Values,
-    low: i64,
-    high: i64,
-    scale: i8,
-}
-
-enum Values {
-    Same(i64),
-    Each(ScalarBuffer<i64>, Option<NullBuffer>),
-}
-
-impl Narrow {
-    /// None if all rows have the same value.
-    fn into_narrow(self) -> Option<ArrayRef> {
-        let Values::Each(values, nulls) = self.values else {
-            return None;
-        };
-        let data_type = DataType::Decimal64(Decimal64Type::MAX_PRECISION, self.scale);
-        let values = Decimal64Array::new(values, nulls).with_data_type(data_type);
-        Some(Arc::new(values))
-    }
-
-    /// The values with the planned type, unless that has another scale or all rows have the same value.
-    pub(super) fn into_planned(self, data_type: &DataType) -> Option<ArrayRef> {
-        let (DataType::Decimal128(_, scale), Values::Each(values, nulls)) =
-            (data_type, self.values)
-        else {
-            return None;
-        };
-        if *scale != self.scale {
-            return None;
-        }
-        let values = values.iter().map(|value| i128::from(*value)).collect();
-        let values = Decimal128Array::new(values, nulls).with_data_type(data_type.clone());
-        Some(Arc::new(values))
-    }
-}
-
-/// The outcome of `+`, `-` or `*`; None if it is not known to be possible in 64 bits.
+/// The outcome of `+`, `-` or `*` in 64 bits; None if it is not known to be possible.
 pub(super) fn arithmetic(exact: &BinaryExpr, batch: &RecordBatch) -> Option<Narrow> {
-    let left = operand(exact.left(), batch)?;
-    let right = operand(exact.right(), batch)?;
+    // Mostly the number of bits is proof enough, which is found in less time than the smallest and the largest value.
+    let by_bits = whole(exact, batch, bounds_by_bits);
+    let node = by_bits.or_else(|| whole(exact, batch, bounds))?;
+    Some(Narrow {
+        rows: batch.num_rows(),
+        node,
+    })
+}
+
+fn whole(exact: &BinaryExpr, batch: &RecordBatch, bounds: Bounds) -> Option<Node> {
+    let left = operand(exact.left(), batch, bounds)?;
+    let right = operand(exact.right(), batch, bounds)?;
     combine(left, *exact.op(), right)
 }
 
-fn operand(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Option<Narrow> {
+/// Finds two numbers between which all values lie.
+type Bounds = fn(&[i64]) -> (i64, i64);
+
+fn bounds(values: &[i64]) -> (i64, i64) {
+    let first = values.first().copied().unwrap_or_default();
+    values.iter().fold((first, first), |(low, high), value| {
+        (low.min(*value), high.max(*value))
+    })
+}
+
+fn bounds_by_bits(values: &[i64]) -> (i64, i64) {
+    // The highest bit that differs from the one below it is where the sign begins.
+    let changes = values
+        .iter()
+        .fold(0, |changes, value| changes | (value ^ (value << 1)));
+    match 63 - changes.leading_zeros().min(63) {
+        63 => (i64::MIN, i64::MAX),
+        bits => (-(1 << bits), (1 << bits) - 1),
+    }
+}
+
+fn operand(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch, bounds: Bounds) -> Option<Node> {
     let expr = without_place(expr);
     if let Some(column) = expr.downcast_ref::<Column>() {
-        return stored(batch.column(column.index()));
+        return stored(batch.column(column.index()), bounds);
     }
     if let Some(literal) = expr.downcast_ref::<Literal>() {
         return number(literal.value());
@@ -153,21 +143,21 @@ fn operand(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Option<Narrow> 
         let DataType::Decimal128(precision, scale) = cast.cast_type() else {
             return None;
         };
-        let values = rescale(operand(&cast.expr, batch)?, *scale)?;
+        let values = rescale(operand(&cast.expr, batch, bounds)?, *scale)?;
         let end = values.low.unsigned_abs().max(values.high.unsigned_abs());
         let fits = u128::from(end) < 10_u128.checked_pow(u32::from(*precision))?;
         return fits.then_some(values);
     }
-    arithmetic(exact_arithmetic(expr)?, batch)
+    whole(exact_arithmetic(expr)?, batch, bounds)
 }
 
-fn number(value: &ScalarValue) -> Option<Narrow> {
+fn number(value: &ScalarValue) -> Option<Node> {
     let (value, scale) = match value {
         ScalarValue::Decimal128(Some(value), _, scale) => (i64::try_from(*value).ok()?, *scale),
         ScalarValue::Decimal64(Some(value), _, scale) => (*value, *scale),
         _ => return None,
     };
-    Some(Narrow {
+    Some(Node {
         values: Values::Same(value),
         low: value,
         high: value,
@@ -176,9 +166,9 @@ fn number(value: &ScalarValue) -> Option<Narrow> {
 }
 
 /// What a column holds, if its values fit.
-fn stored(column: &ArrayRef) -> Option<Narrow> {
+fn stored(column: &ArrayRef, bounds: Bounds) -> Option<Node> {
     let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-    let (values, scale) = match column.data_type() {
+    let (values, scale): (ScalarBuffer<i64>, i8) = match column.data_type() {
         DataType::Decimal64(_, scale) => {
             let values = column.as_primitive::<Decimal64Type>();
             (values.values().clone(), *scale)
@@ -201,11 +191,8 @@ fn stored(column: &ArrayRef) -> Option<Narrow> {
         }
         _ => return None,
     };
-    let first = values.first().copied().unwrap_or_default();
-    let (low, high) = values.iter().fold((first, first), |(low, high), value| {
-        (low.min(*value), high.max(*value))
-    });
-    Some(Narrow {
+    let (low, high) = bounds(&values);
+    Some(Node {
         values: Values::Each(values, nulls.cloned()),
         low,
         high,
@@ -213,41 +200,36 @@ fn stored(column: &ArrayRef) -> Option<Narrow> {
     })
 }
 
-fn combine(left: Narrow, op: Operator, right: Narrow) -> Option<Narrow> {
+/// `left op right`, if no outcome can leave 64 bits.
+fn combine(left: Node, op: Operator, right: Node) -> Option<Node> {
+    let scale = match op {
+        Operator::Multiply => left.scale.checked_add(right.scale)?,
+        Operator::Plus | Operator::Minus => left.scale.max(right.scale),
+        _ => return None,
+    };
     let (left, right) = match op {
         Operator::Multiply => (left, right),
-        _ => {
-            let scale = left.scale.max(right.scale);
-            (rescale(left, scale)?, rescale(right, scale)?)
-        }
+        _ => (rescale(left, scale)?, rescale(right, scale)?),
     };
-    let ends = |pairs: [(i64, i64); 4]| {
-        let mut low = i64::MAX;
-        let mut high = i64::MIN;
-        for (left, right) in pairs {
-            let end = checked(left, op, right)?;
-            low = low.min(end);
-            high = high.max(end);
-        }
-        Some((low, high))
-    };
-    // Of sums, differences and products the ends lie where the ends of both sides meet.
-    let (low, high) = ends([
+    // The ends lie where the ends of both sides meet.
+    let mut ends = None;
+    for (left, right) in [
         (left.low, right.low),
         (left.low, right.high),
         (left.high, right.low),
         (left.high, right.high),
-    ])?;
-    let scale = match op {
-        Operator::Multiply => left.scale.checked_add(right.scale)?,
-        _ => left.scale,
+    ] {
+        let end = checked(left, op, right)?;
+        ends = Some(ends.map_or((end, end), |(low, high): (i64, i64)| {
+            (low.min(end), high.max(end))
+        }));
+    }
+    let (low, high) = ends?;
+    let values = match (&left.values, &right.values) {
+        (Values::Same(left), Values::Same(right)) => Values::Same(checked(*left, op, *right)?),
+        _ => Values::Outcome(op, Box::new((left, right))),
     };
-    let values = match op {
-        Operator::Plus => each(left.values, right.values, i64::wrapping_add),
-        Operator::Minus => each(left.values, right.values, i64::wrapping_sub),
-        _ => each(left.values, right.values, i64::wrapping_mul),
-    };
-    Some(Narrow {
+    Some(Node {
         values,
         low,
         high,
@@ -265,13 +247,13 @@ fn checked(left: i64, op: Operator, right: i64) -> Option<i64> {
 }
 
 /// The same values with more digits after the point.
-fn rescale(values: Narrow, scale: i8) -> Option<Narrow> {
+fn rescale(values: Node, scale: i8) -> Option<Node> {
     let digits = u32::try_from(scale.checked_sub(values.scale)?).ok()?;
     if digits == 0 {
         return Some(values);
     }
     let factor = 10_i64.checked_pow(digits)?;
-    let factor = Narrow {
+    let factor = Node {
         values: Values::Same(factor),
         low: factor,
         high: factor,
@@ -280,24 +262,6 @@ fn rescale(values: Narrow, scale: i8) -> Option<Narrow> {
     combine(values, Operator::Multiply, factor)
 }
 
-/// `op` row by row: it is known not to overflow.
-fn each(left: Values, right: Values, op: impl Fn(i64, i64) -> i64) -> Values {
-    match (left, right) {
-        (Values::Same(left), Values::Same(right)) => Values::Same(op(left, right)),
-        (Values::Each(left, nulls), Values::Same(right)) => {
-            Values::Each(left.iter().map(|left| op(*left, right)).collect(), nulls)
-        }
-        (Values::Same(left), Values::Each(right, nulls)) => {
-            Values::Each(right.iter().map(|right| op(left, *right)).collect(), nulls)
-        }
-        (Values::Each(left, left_nulls), Values::Each(right, right_nulls)) => Values::Each(
-            zip(left.iter(), right.iter())
-                .map(|(left, right)| op(*left, *right))
-                .collect(),
-            NullBuffer::union(left_nulls.as_ref(), right_nulls.as_ref()),
-        ),
-    }
-}
-
+mod program;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! nothing else of a record.
 //!
 //! [`CsvFile::open`] looks at the beginning ([`detect`]) and finds types on a sample ([`columns`]). Reading cuts the file into units at any
-//! byte ([`units`] finds the first record of each), splits records ([`split`]) and decodes the columns asked for ([`read`]).
+//! byte ([`units`] finds the first record of each), splits records ([`split`], mostly by [`marks`] of many bytes at once) and decodes the columns asked for ([`read`]).
 //!
 //! An empty field without quotes is NULL, `""` is the empty text; in columns that are not text both are NULL. A record with
 //! another number of fields, and a value that is none of its column's type, are errors that name the line: no row is ever
@@ -13,6 +13,7 @@
 mod columns;
 mod count;
 mod detect;
+mod marks;
 mod options;
 mod read;
 mod split;

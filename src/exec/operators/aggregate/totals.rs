@@ -481,3 +481,6 @@ fn too_large() -> Error {
     Error::run("TM0502", "the sum is too large for DECIMAL")
         .hint("cast the values: SUM(CAST(x AS FLOAT64))")
 }
+
+#[cfg(test)]
+mod tests;
