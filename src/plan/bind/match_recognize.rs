@@ -173,13 +173,13 @@ impl Binder<'_> {
             constant: None,
             unknown: false,
         });
-        matched.clause = MatchClause::Measures(Measures {
+        matched.clause = MatchClause::Measures(Box::new(Measures {
             number,
             row_number,
             symbol,
             can_be_empty: rule.automaton.can_be_empty(),
             needs_number: Cell::new(false),
-        });
+        }));
         let node = MatchNode::new(
             std::mem::take(&mut relation.plan),
             keys.partition_exprs(),

@@ -43,7 +43,7 @@ pub(super) enum MatchClause {
         partition_by: Vec<Expr>,
         order_by: Vec<SortKey>,
     },
-    Measures(Measures),
+    Measures(Box<Measures>),
 }
 
 pub(super) struct Measures {
