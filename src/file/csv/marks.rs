@@ -48,6 +48,20 @@ impl<'a> Marks<'a> {
         }
     }
 
+    /// Where the next block starts.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether the text before the next block ends inside quotes, or with a quote that closes.
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside != 0
+    }
+
+    pub(super) fn is_behind_closing(&self) -> bool {
+        self.after_closing != 0
+    }
+
     /// The next block; None at the end of the text and before a quote in an unusual place.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Block> {
@@ -68,8 +82,8 @@ impl<'a> Marks<'a> {
             doubled: 0,
             carriage_returns,
         };
-        self.at += BLOCK;
         if self.quote.is_none() {
+            self.at += BLOCK;
             return Some(block);
         }
         let inside = before_each(quotes) ^ self.inside;
@@ -87,6 +101,7 @@ impl<'a> Marks<'a> {
         if opening & !may_open != 0 || astray != line_ends_after {
             return None;
         }
+        self.at += BLOCK;
         self.inside = match inside >> (BLOCK - 1) {
             0 => 0,
             _ => u64::MAX,

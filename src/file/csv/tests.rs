@@ -535,6 +535,21 @@ fn grid() -> impl Strategy<Value = (usize, Grid)> {
     })
 }
 
+fn from_one_and_from_many(text: &str, block: u64) -> std::result::Result<(), TestCaseError> {
+    let file = file(text.as_bytes());
+    let count = |block: u64| -> Result<Vec<String>> {
+        let csv = CsvFile::open_in_blocks(file.path(), CsvOptions::default(), None, block)?;
+        let all = (0..csv.schema().fields().len()).collect();
+        Ok(rows(&read_all(&csv, &request(all, 3))?))
+    };
+    match (count(1 << 20), count(block)) {
+        (Ok(one), Ok(many)) => prop_assert_eq!(one, many),
+        (Err(one), Err(many)) => prop_assert_eq!(one.code(), many.code()),
+        (one, many) => prop_assert!(false, "{one:?} and {many:?}"),
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn what_was_written_is_read_from_any_units((columns, grid) in grid(), block in 1..200_u64, batch_rows in 1..20_usize, last_line_end in any::<bool>()) {
@@ -576,17 +591,14 @@ proptest! {
 
     #[test]
     fn any_bytes_give_the_same_from_one_unit_and_from_many(text in "[ab1\",\n\r]{0,120}", block in 1..40_u64) {
-        let file = file(text.as_bytes());
-        let count = |block: u64| -> Result<Vec<String>> {
-            let csv = CsvFile::open_in_blocks(file.path(), CsvOptions::default(), None, block)?;
-            let all = (0..csv.schema().fields().len()).collect();
-            Ok(rows(&read_all(&csv, &request(all, 3))?))
-        };
-        match (count(1 << 20), count(block)) {
-            (Ok(one), Ok(many)) => prop_assert_eq!(one, many),
-            (Err(one), Err(many)) => prop_assert_eq!(one.code(), many.code()),
-            (one, many) => prop_assert!(false, "{one:?} and {many:?}"),
-        }
+        from_one_and_from_many(&text, block)?;
+    }
+
+    #[test]
+    fn long_texts_give_the_same_from_one_unit_and_from_many(
+        text in "([ab]{0,20},|\"([a,\n]|\"\"){0,40}\",|\"[a\n]{0,70}\"\r?\n|[a1]{0,9}\n|\"|,,\n){0,80}", block in 40..900_u64,
+    ) {
+        from_one_and_from_many(&text, block)?;
     }
 
     #[test]

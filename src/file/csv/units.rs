@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 
 use memchr::{memchr, memchr_iter, memchr2_iter};
 
+use super::marks::Marks;
+
 use crate::error::Result;
 use crate::file::input::Input;
 use crate::file::text::TextBuffer;
@@ -176,11 +178,14 @@ impl Blocks {
         Ok(Loaded { text, before })
     }
 
+    /// The state behind a text for each of [`STATES`] before it.
     fn summarise(&self, loaded: &Loaded, quote: u8) -> [State; 3] {
         let bytes = loaded.text.bytes();
         let mut states = STATES;
         let mut next_to_last = 0;
-        for at in memchr_iter(quote, bytes) {
+        let mut from = 0;
+        while let Some(offset) = memchr(quote, &bytes[from..]) {
+            let at = from + offset;
             let starts_field =
                 self.starts_field(at.checked_sub(1).map_or(loaded.before, |at| bytes[at]));
             let adjacent = at == next_to_last;
@@ -188,6 +193,25 @@ impl Blocks {
                 *state = state.after_quote(starts_field, adjacent);
             }
             next_to_last = at + 1;
+            from = at + 1;
+            // Mostly the states are soon the same, and the rest is passed over with large steps.
+            if states == [State::Closed; 3]
+                && bytes.get(from).is_some_and(|byte| self.starts_field(*byte))
+            {
+                let mut marks = Marks::new(bytes, from + 1, self.delimiter, Some(quote));
+                while marks.next().is_some() {}
+                from = marks.at();
+                states = [match marks.is_inside() {
+                    true => State::Inside,
+                    false if marks.is_behind_closing() => State::Closed,
+                    false => State::Outside,
+                }; 3];
+                next_to_last = match states {
+                    [State::Closed, ..] => from,
+                    // No quote is directly behind the last one.
+                    _ => usize::MAX,
+                };
+            }
         }
         if next_to_last != bytes.len() {
             for state in &mut states {

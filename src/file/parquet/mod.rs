@@ -13,7 +13,7 @@ mod pages;
 mod read;
 mod thrift;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -38,8 +38,9 @@ const REPEATED: u64 = 10;
 pub(crate) struct ParquetFile {
     suspect: Suspect,
     footer: Arc<Footer>,
-    /// Column chunks whose page headers are checked, by row group and leaf.
-    checked: Mutex<HashSet<(usize, usize)>>,
+    /// Column chunks whose page headers are checked, by row group and leaf; and whether all data pages of each hold numbers into
+    /// its dictionary.
+    checked: Mutex<HashMap<(usize, usize), bool>>,
 }
 
 impl ParquetFile {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::{Encoding, Type};
+use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 
@@ -12,10 +12,12 @@ use parquet::file::metadata::ColumnChunkMetaData;
 const DIGITS_64: u8 = 18;
 
 /// `metadata` that gives `columns` narrower where row group `group` stores them so: decimals as 64 bits, text as dictionaries.
+/// (Of a chunk in which not all pages hold numbers into one the reader would have to make a dictionary.)
 pub(super) fn narrowed(
     metadata: &ArrowReaderMetadata,
     group: usize,
     columns: &[usize],
+    has_only_indices: impl Fn(usize) -> bool,
 ) -> Result<ArrowReaderMetadata, ParquetError> {
     let parquet = metadata.parquet_schema();
     let chunks = metadata.metadata().row_group(group).columns();
@@ -25,7 +27,8 @@ pub(super) fn narrowed(
         let (Some(field), Some(chunk)) = (fields.get_mut(*column), chunk) else {
             continue;
         };
-        if let Some(narrow) = narrow_type(field.data_type(), &chunks[chunk]) {
+        let is_dictionary = has_only_indices(chunk);
+        if let Some(narrow) = narrow_type(field.data_type(), &chunks[chunk], is_dictionary) {
             *field = Arc::new(Field::clone(field).with_data_type(narrow));
         }
     }
@@ -34,22 +37,18 @@ pub(super) fn narrowed(
     ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
 }
 
-fn narrow_type(planned: &DataType, chunk: &ColumnChunkMetaData) -> Option<DataType> {
+fn narrow_type(
+    planned: &DataType,
+    chunk: &ColumnChunkMetaData,
+    is_dictionary: bool,
+) -> Option<DataType> {
     match planned {
         DataType::Decimal128(precision, scale) if *precision <= DIGITS_64 => {
             let is_narrow = matches!(chunk.column_type(), Type::INT32 | Type::INT64);
             is_narrow.then_some(DataType::Decimal64(*precision, *scale))
         }
-        DataType::Utf8View => is_dictionary(chunk)
+        DataType::Utf8View => is_dictionary
             .then(|| DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))),
         _ => None,
     }
-}
-
-/// Whether every data page holds numbers into the chunk's dictionary. Of a chunk in which some pages do not, the reader would have
-/// to make a dictionary.
-pub(super) fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
-    chunk.page_encoding_stats_mask().is_some_and(|pages| {
-        pages.is_only(Encoding::RLE_DICTIONARY) || pages.is_only(Encoding::PLAIN_DICTIONARY)
-    })
 }

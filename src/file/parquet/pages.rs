@@ -1,8 +1,8 @@
 //! Page headers, read before a decoder allocates what they promise.
 
-use std::fs::File;
 use std::sync::PoisonError;
 
+use bytes::Bytes;
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ColumnChunkMetaData;
 
@@ -19,13 +19,14 @@ const HEADER_MAX: usize = 16 * 1024 * 1024;
 const SLACK: i64 = 1 << 20;
 
 impl ParquetFile {
-    /// Checks the pages of the columns (by position in the schema) in a row group, once.
+    /// Checks the pages of the columns (by position in the schema) in a row group, once. `read` gives bytes of a leaf's chunk, from
+    /// a place in the file on, fewer than asked for at its end.
     pub(super) fn check_pages(
         &self,
-        file: &mut File,
         group: usize,
         columns: &[usize],
         suspect: &Suspect,
+        mut read: impl FnMut(usize, u64, usize) -> Result<Bytes>,
     ) -> Result<()> {
         let metadata = &self.footer.metadata;
         let parquet = metadata.parquet_schema();
@@ -42,16 +43,23 @@ impl ParquetFile {
                 .checked
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .contains(&key);
+                .contains_key(&key);
             if !known {
-                check_chunk(file, chunk, suspect)?;
+                let read = &mut |start, length| read(leaf, start, length);
+                let has_only_indices = check_chunk(read, chunk, suspect)?;
                 self.checked
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .insert(key);
+                    .insert(key, has_only_indices);
             }
         }
         Ok(())
+    }
+
+    /// Whether every data page of a chunk that was checked holds numbers into its dictionary.
+    pub(super) fn has_only_indices(&self, group: usize, leaf: usize) -> bool {
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        checked.get(&(group, leaf)).copied().unwrap_or(false)
     }
 }
 
@@ -71,7 +79,8 @@ impl ParquetFile {
         let position = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
         let (start, length) = chunk.byte_range();
         let mut file = open(&self.suspect).ok()?;
-        let (header, _) = header_at(&mut file, position, start + length, &self.suspect).ok()?;
+        let mut read = |start, length| read_at(&mut file, start, length, &self.suspect);
+        let (header, _) = header_at(&mut read, position, start + length, &self.suspect).ok()?;
         let values = u64::try_from(header.dictionary_values).ok()?;
         Some((values, u64::try_from(group.num_rows()).ok()?))
     }
@@ -83,18 +92,32 @@ struct Header {
     uncompressed: i64,
     compressed: i64,
     dictionary_values: i64,
+    /// That of a data page's values.
+    encoding: Option<i64>,
 }
 
-/// Walks from page to page: each lies inside its chunk and promises no more than the chunk does.
-fn check_chunk(file: &mut File, chunk: &ColumnChunkMetaData, suspect: &Suspect) -> Result<()> {
+/// The encodings of numbers into a dictionary, as headers have them.
+const INDICES: [i64; 2] = [2, 8];
+
+/// Walks from page to page: each lies inside its chunk and promises no more than the chunk does. Gives whether every data page
+/// holds numbers into the dictionary.
+fn check_chunk(
+    read: &mut dyn FnMut(u64, usize) -> Result<Bytes>,
+    chunk: &ColumnChunkMetaData,
+    suspect: &Suspect,
+) -> Result<bool> {
     let (start, length) = chunk.byte_range();
     let end = start + length;
     let column = chunk.column_path();
     let mut position = start;
     let mut promised = 0_i64;
+    let mut has_only_indices = true;
     while position < end {
-        let (header, length) = header_at(file, position, end, suspect)?;
+        let (header, length) = header_at(read, position, end, suspect)?;
         promised = promised.saturating_add(header.uncompressed);
+        has_only_indices &= header
+            .encoding
+            .is_none_or(|encoding| INDICES.contains(&encoding));
         let after = u64::try_from(header.compressed)
             .ok()
             .and_then(|bytes| (position + length as u64).checked_add(bytes))
@@ -111,11 +134,11 @@ fn check_chunk(file: &mut File, chunk: &ColumnChunkMetaData, suspect: &Suspect) 
         }
         position = after;
     }
-    Ok(())
+    Ok(has_only_indices)
 }
 
 fn header_at(
-    file: &mut File,
+    read: &mut dyn FnMut(u64, usize) -> Result<Bytes>,
     position: u64,
     end: u64,
     suspect: &Suspect,
@@ -123,12 +146,14 @@ fn header_at(
     let mut window = HEADER;
     loop {
         let most = end.saturating_sub(position) as usize;
-        let bytes = read_at(file, position, window.min(most), suspect)?;
+        let bytes = read(position, window.min(most))?;
         let mut header = Header::default();
         let length = thrift::walk(&bytes, &mut |parent, field, value| match (parent, field) {
             (0, 2) => header.uncompressed = value,
             (0, 3) => header.compressed = value,
             (7, 1) => header.dictionary_values = value,
+            // Of the first version, and of the second.
+            (5, 2) | (8, 4) => header.encoding = Some(value),
             _ => {}
         });
         match length {

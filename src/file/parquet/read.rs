@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowFilter as First, RowSelection, RowSelector,
+    ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowFilter as First, RowSelection, RowSelector,
 };
 
 use super::bounds::pages_left;
@@ -34,12 +35,14 @@ pub(super) fn read(
 ) -> Result<BatchIterator> {
     let group = unit.start as usize;
     let suspect = file.suspect.part(format!("row group {group}"));
-    let mut metadata = Cow::Borrowed(file.footer.best());
-    if !request.narrow.is_empty() {
-        let narrow = guard(&suspect, || narrowed(&metadata, group, &request.narrow))?;
-        metadata = Cow::Owned(narrow);
+    if file.is_left_out(group, &request.filters)? {
+        return Ok(Box::new(std::iter::empty()));
     }
-    let rows = metadata.metadata().row_group(group).num_rows() as u64;
+    let filtered = request.filters.iter().flat_map(|filter| filter.columns());
+    let columns: BTreeSet<usize> = request.projection.iter().chain(filtered).copied().collect();
+    let columns: Vec<usize> = columns.into_iter().collect();
+    let best = file.footer.best();
+    let rows = best.metadata().row_group(group).num_rows() as u64;
     let mut selection = unit.rows.map(|(first, length)| {
         RowSelection::from(vec![
             RowSelector::skip(first as usize),
@@ -47,11 +50,8 @@ pub(super) fn read(
         ])
     });
     if !request.filters.is_empty() {
-        if file.is_left_out(group, &request.filters)? {
-            return Ok(Box::new(std::iter::empty()));
-        }
         let left = guard(&suspect, || {
-            Ok::<_, String>(pages_left(&metadata, group, &request.filters))
+            Ok::<_, String>(pages_left(best, group, &request.filters))
         })?;
         selection = match (selection, left) {
             (Some(piece), Some(left)) => Some(whole(piece, rows).intersection(&left)),
@@ -65,8 +65,27 @@ pub(super) fn read(
         return Ok(Box::new(std::iter::empty()));
     }
 
-    if let Some(batches) = decoded(file, &suspect, &metadata, group, &mut selection, request)? {
+    let mut handle = footer::open(&suspect)?;
+    if decode::knows(best, group, &columns) {
+        let part = decode::Part {
+            file,
+            group,
+            selection,
+            columns: &columns,
+        };
+        let batches = decode::open(part, &suspect, handle, request)?;
         return Ok(Box::new(batches));
+    }
+    file.check_pages(group, &columns, &suspect, |_, start, length| {
+        footer::read_at(&mut handle, start, length, &suspect).map(Bytes::from)
+    })?;
+    let mut metadata = Cow::Borrowed(best);
+    if !request.narrow.is_empty() {
+        let narrow = guard(&suspect, || {
+            let has_only_indices = |leaf| file.has_only_indices(group, leaf);
+            narrowed(best, group, &request.narrow, has_only_indices)
+        })?;
+        metadata = Cow::Owned(narrow);
     }
     let columns = metadata.metadata().row_group(group);
     let parquet = metadata.parquet_schema();
@@ -75,8 +94,6 @@ pub(super) fn read(
         let own = chunks.filter(|(leaf, _)| parquet.get_column_root_idx(*leaf) == column);
         own.map(|(_, chunk)| chunk.uncompressed_size() as f64).sum()
     });
-    let mut handle = footer::open(&suspect)?;
-    file.check_pages(&mut handle, group, &plan.touched(), &suspect)?;
     let trouble = Trouble::default();
     let reader = guard(&suspect, || {
         let parquet = metadata.parquet_schema();
@@ -107,36 +124,6 @@ pub(super) fn read(
         plan,
         projection: request.projection.clone(),
     }))
-}
-
-/// The unit by our own decoder, if that knows all of its columns. It takes the selection then.
-fn decoded(
-    file: &ParquetFile,
-    suspect: &Suspect,
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    selection: &mut Option<RowSelection>,
-    request: &ReadRequest,
-) -> Result<Option<decode::Batches>> {
-    let filtered = request.filters.iter().flat_map(|filter| filter.columns());
-    let columns: BTreeSet<usize> = request.projection.iter().chain(filtered).copied().collect();
-    let columns: Vec<usize> = columns.into_iter().collect();
-    let Some(wanted) = decode::wanted(metadata, group, &columns) else {
-        return Ok(None);
-    };
-    let mut handle = footer::open(suspect)?;
-    file.check_pages(&mut handle, group, &columns, suspect)?;
-    let selection = selection.take();
-    decode::Batches::open(
-        suspect.clone(),
-        handle,
-        metadata,
-        group,
-        wanted,
-        selection,
-        request,
-    )
-    .map(Some)
 }
 
 /// The selection with the rows after its end said to be skipped.
@@ -196,13 +183,6 @@ impl Plan {
             first: Vec::new(),
             later: filters,
         }
-    }
-
-    /// Every column that is decoded, ascending.
-    fn touched(&self) -> Vec<usize> {
-        let mut touched: BTreeSet<usize> = self.columns.iter().copied().collect();
-        touched.extend(self.first.iter().flat_map(|step| &step.columns));
-        touched.into_iter().collect()
     }
 }
 

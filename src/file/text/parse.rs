@@ -73,6 +73,11 @@ pub(in crate::file) fn float(text: &str, strict: bool) -> Option<f64> {
         [b'+', rest @ ..] if !strict => rest,
         all => all,
     };
+    if !(strict && has_leading_zero(unsigned))
+        && let Some(value) = short_float(bytes)
+    {
+        return Some(value);
+    }
     match unsigned.first()? {
         b'0'..=b'9' | b'.' => {}
         _ => return not_finite(bytes, unsigned),
@@ -86,7 +91,7 @@ pub(in crate::file) fn float(text: &str, strict: bool) -> Option<f64> {
             return None;
         }
     }
-    short_float(bytes).or_else(|| Float64Type::parse(text).filter(|value| value.is_finite()))
+    Float64Type::parse(text).filter(|value| value.is_finite())
 }
 
 /// A number of up to 15 digits, at most 8 of them behind the point, and nothing else: digits and power are exact floats, so that one
@@ -106,7 +111,7 @@ fn short_float(text: &[u8]) -> Option<f64> {
     for (at, &byte) in unsigned.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit <= 9 {
-            digits = digits * 10 + u64::from(digit);
+            digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
         } else if byte == b'.' && point.is_none() {
             point = Some(at);
         } else {

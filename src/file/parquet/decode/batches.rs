@@ -1,17 +1,16 @@
 //! The batches of one unit.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
+use parquet::arrow::arrow_reader::RowSelection;
 
+use super::Reader;
 use super::column::Stretch;
 use super::values::Broken;
-use super::{Reader, Wanted, readers};
 use crate::error::{Error, Result};
 use crate::file::filtered::{Undecoded, decode};
 use crate::file::guard::{Suspect, guard};
@@ -38,35 +37,29 @@ pub(in super::super) struct Batches {
 }
 
 impl Batches {
-    /// `selection` says which of the row group's `rows` are asked for; without it all are.
-    pub(in super::super) fn open(
+    /// `selection` says which of `rows` rows are asked for; without it all are.
+    pub(super) fn new(
         suspect: Suspect,
-        file: File,
-        metadata: &ArrowReaderMetadata,
-        group: usize,
-        wanted: Vec<Wanted>,
+        readers: Vec<Reader>,
+        schema: SchemaRef,
         selection: Option<RowSelection>,
+        rows: u64,
         request: &ReadRequest,
-    ) -> Result<Self> {
-        let rows = metadata.metadata().row_group(group).num_rows() as u64;
-        let stretches = match selection {
-            None => VecDeque::from([0..rows]),
-            Some(selection) => stretches(&selection),
-        };
-        let asked: u64 = stretches.iter().map(|rows| rows.end - rows.start).sum();
-        let all = asked * 2 > rows;
-        let readers = guard(&suspect, || readers(wanted, metadata, group, file, all))?;
-        Ok(Batches {
+    ) -> Self {
+        Batches {
             suspect,
             readers,
-            schema: SchemaRef::clone(metadata.schema()),
+            schema,
             request: request.clone(),
-            stretches,
+            stretches: match selection {
+                None => VecDeque::from([0..rows]),
+                Some(selection) => stretches(&selection),
+            },
             seen: 0,
             passed: 0,
             rest: None,
             failed: false,
-        })
+        }
     }
 
     /// The next rows to look at: more than a batch has where few of them pass.
@@ -235,12 +228,10 @@ impl Undecoded for Rows<'_> {
     }
 
     fn few(&self) -> f64 {
-        FEW
+        // Picking a value costs no more than copying it once more.
+        1.0
     }
 }
-
-/// Where all rows pass, and nearly there, columns are decoded in order.
-const FEW: f64 = 0.9;
 
 /// Why there are no answers.
 enum Fault {

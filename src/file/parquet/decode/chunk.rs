@@ -21,6 +21,7 @@ pub(super) struct Chunk {
     /// The columns of a unit share it: each sets its place before it reads.
     file: Arc<Mutex<File>>,
     end: u64,
+    is_read_at_once: bool,
     /// Bytes read at once at least.
     piece: u64,
     /// What was read last, and where that starts in the file.
@@ -30,15 +31,29 @@ pub(super) struct Chunk {
 impl Chunk {
     /// The chunk at `start`; `all` if most of it is wanted.
     pub(super) fn new(file: &Arc<Mutex<File>>, start: u64, length: u64, all: bool) -> Self {
+        let is_read_at_once = all && length <= WHOLE;
         Chunk {
             file: Arc::clone(file),
             end: start + length,
+            is_read_at_once,
             piece: match all {
-                true if length <= WHOLE => length,
+                _ if is_read_at_once => length,
                 true => PIECE,
                 false => SMALL_PIECE,
             },
             held: Mutex::new((start, Bytes::new())),
+        }
+    }
+
+    /// At most `length` bytes from `start` on, read by themselves unless the whole chunk is read at once anyway.
+    pub(super) fn peek(&self, start: u64, length: usize) -> Result<Bytes> {
+        let length = (length as u64).min(self.end.saturating_sub(start));
+        match self.is_read_at_once {
+            true => {
+                let bytes = self.from(start, length as usize)?;
+                Ok(bytes.slice(..bytes.len().min(length as usize)))
+            }
+            false => read(&self.file, start, length),
         }
     }
 

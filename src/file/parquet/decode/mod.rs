@@ -17,67 +17,55 @@ mod levels;
 mod tests;
 mod values;
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex};
 
-use arrow::datatypes::{DataType, TimeUnit};
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, TimeUnit as StoredUnit, Type};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
-use super::narrow::is_dictionary;
-pub(super) use batches::Batches;
+use super::ParquetFile;
+use super::narrow::narrowed;
+use crate::error::{Error, Result};
+use crate::file::ReadRequest;
+use crate::file::guard::{Suspect, guard};
+use batches::Batches;
 use chunk::Chunk;
 use column::Column;
 use values::{BigEndian, Bits, Codes, Fixed, Text, Values};
 
-/// The column of a row group that is to be read.
-pub(super) struct Wanted {
-    /// By position in the file's schema.
-    column: usize,
-    leaf: usize,
-    values: Box<dyn Values>,
-    is_optional: bool,
+/// Whether this decoder can read `columns` of a row group.
+pub(super) fn knows(metadata: &ArrowReaderMetadata, group: usize, columns: &[usize]) -> bool {
+    let chunks = metadata.metadata().row_group(group);
+    columns.iter().all(|column| {
+        let Some(leaf) = leaf_of(metadata, *column) else {
+            return false;
+        };
+        let data_type = metadata.schema().field(*column).data_type();
+        has_known_encodings(chunks.column(leaf))
+            && values_of(&metadata.parquet_schema().column(leaf), data_type).is_some()
+    })
 }
 
-/// How `columns` of a row group become the types of `metadata`'s schema; None if one of them is not for this decoder.
-pub(super) fn wanted(
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    columns: &[usize],
-) -> Option<Vec<Wanted>> {
+/// The leaf that a flat column is.
+fn leaf_of(metadata: &ArrowReaderMetadata, column: usize) -> Option<usize> {
     let parquet = metadata.parquet_schema();
-    let chunks = metadata.metadata().row_group(group);
-    columns
-        .iter()
-        .map(|column| {
-            let mut leaves = (0..parquet.num_columns())
-                .filter(|leaf| parquet.get_column_root_idx(*leaf) == *column);
-            let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
-                return None;
-            };
-            let stored = parquet.column(leaf);
-            let is_flat = stored.max_rep_level() == 0
-                && stored.max_def_level() <= 1
-                && parquet
-                    .root_schema()
-                    .get_fields()
-                    .get(*column)?
-                    .is_primitive();
-            if !is_flat || !has_known_encodings(chunks.column(leaf)) {
-                return None;
-            }
-            let data_type = metadata.schema().field(*column).data_type();
-            Some(Wanted {
-                column: *column,
-                leaf,
-                values: values_of(&stored, data_type)?,
-                is_optional: stored.max_def_level() == 1,
-            })
-        })
-        .collect()
+    let is_primitive = parquet
+        .root_schema()
+        .get_fields()
+        .get(column)?
+        .is_primitive();
+    let leaf =
+        (0..parquet.num_columns()).find(|leaf| parquet.get_column_root_idx(*leaf) == column)?;
+    let stored = parquet.column(leaf);
+    let is_flat = stored.max_rep_level() == 0 && stored.max_def_level() <= 1;
+    (is_primitive && is_flat).then_some(leaf)
 }
 
 fn has_known_encodings(chunk: &ColumnChunkMetaData) -> bool {
@@ -162,41 +150,105 @@ fn stored_unit(stored: &ColumnDescriptor) -> Option<TimeUnit> {
     })
 }
 
+/// Rows of a row group.
+pub(super) struct Part<'a> {
+    pub(super) file: &'a ParquetFile,
+    pub(super) group: usize,
+    /// Which rows; all without it.
+    pub(super) selection: Option<RowSelection>,
+    /// Columns by position in the schema.
+    pub(super) columns: &'a [usize],
+}
+
+/// The batches of `part`, whose columns this decoder [`knows`].
+pub(super) fn open(
+    part: Part<'_>,
+    suspect: &Suspect,
+    handle: File,
+    request: &ReadRequest,
+) -> Result<Batches> {
+    let (file, group, columns) = (part.file, part.group, part.columns);
+    let best = file.footer.best();
+    let chunks = best.metadata().row_group(group);
+    let rows = chunks.num_rows() as u64;
+    let selected = part.selection.as_ref();
+    let selected = selected.map_or(rows, |selection| selection.row_count() as u64);
+    let handle = Arc::new(Mutex::new(handle));
+    let bytes: HashMap<usize, Arc<Chunk>> = columns
+        .iter()
+        .filter_map(|column| leaf_of(best, *column))
+        .map(|leaf| {
+            let (start, length) = chunks.column(leaf).byte_range();
+            let chunk = Chunk::new(&handle, start, length, selected * 2 > rows);
+            (leaf, Arc::new(chunk))
+        })
+        .collect();
+    file.check_pages(group, columns, suspect, |leaf, start, length| {
+        let chunk = bytes.get(&leaf);
+        let chunk = chunk.ok_or_else(|| Error::bug("a column chunk is missing"))?;
+        guard(suspect, || chunk.peek(start, length))
+    })?;
+    let has_only_indices = |leaf| file.has_only_indices(group, leaf);
+    let metadata = match request.narrow.is_empty() {
+        true => Cow::Borrowed(best),
+        false => {
+            let narrow = || narrowed(best, group, &request.narrow, has_only_indices);
+            Cow::Owned(guard(suspect, narrow)?)
+        }
+    };
+    let readers = guard(suspect, || {
+        columns
+            .iter()
+            .map(|column| reader(&metadata, group, *column, &bytes, has_only_indices))
+            .collect::<Result<Vec<_>, ParquetError>>()
+    })?;
+    let schema = SchemaRef::clone(metadata.schema());
+    Ok(Batches::new(
+        suspect.clone(),
+        readers,
+        schema,
+        part.selection,
+        rows,
+        request,
+    ))
+}
+
 /// A column ready to be read.
 struct Reader {
     column: usize,
     /// Bytes of the chunk when it is decompressed.
     bytes: f64,
-    /// Every page holds indices into the dictionary.
+    /// Every page holds numbers into the dictionary.
     has_only_indices: bool,
     values: Column,
 }
 
-/// Readers of `wanted`; `all` if most of the row group is asked for.
-fn readers(
-    wanted: Vec<Wanted>,
+fn reader(
     metadata: &ArrowReaderMetadata,
     group: usize,
-    file: File,
-    all: bool,
-) -> parquet::errors::Result<Vec<Reader>> {
-    let file = Arc::new(Mutex::new(file));
+    column: usize,
+    bytes: &HashMap<usize, Arc<Chunk>>,
+    has_only_indices: impl Fn(usize) -> bool,
+) -> Result<Reader, ParquetError> {
+    let unknown = || ParquetError::General(format!("column {column} is not flat"));
+    let leaf = leaf_of(metadata, column).ok_or_else(unknown)?;
+    let stored = metadata.parquet_schema().column(leaf);
+    let data_type = metadata.schema().field(column).data_type();
+    let values = values_of(&stored, data_type).ok_or_else(unknown)?;
     let group = metadata.metadata().row_group(group);
+    let chunk = group.column(leaf);
+    let bytes = Arc::clone(bytes.get(&leaf).ok_or_else(unknown)?);
     let rows = usize::try_from(group.num_rows())?;
-    wanted
-        .into_iter()
-        .map(|wanted| {
-            let chunk = group.column(wanted.leaf);
-            let (start, length) = chunk.byte_range();
-            let bytes = Arc::new(Chunk::new(&file, start, length, all));
-            let pages = SerializedPageReader::new(bytes, chunk, rows, None)?;
-            let is_bool = chunk.column_type() == Type::BOOLEAN;
-            Ok(Reader {
-                column: wanted.column,
-                bytes: chunk.uncompressed_size() as f64,
-                has_only_indices: is_dictionary(chunk),
-                values: Column::new(pages, wanted.is_optional, is_bool, wanted.values),
-            })
-        })
-        .collect()
+    let pages = SerializedPageReader::new(bytes, chunk, rows, None)?;
+    Ok(Reader {
+        column,
+        bytes: chunk.uncompressed_size() as f64,
+        has_only_indices: has_only_indices(leaf),
+        values: Column::new(
+            pages,
+            stored.max_def_level() == 1,
+            chunk.column_type() == Type::BOOLEAN,
+            values,
+        ),
+    })
 }
