@@ -19,6 +19,7 @@ mod parse;
 mod scan;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unparse;
 
 use crate::error::{Error, ErrorKind, Span};
 pub(crate) use nearest::nearest;

@@ -13,7 +13,7 @@ use crate::commands::Command;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill fmt [FILE]... | parse --json [FILE]",
+    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill fmt [FILE]... | parse [--json] [FILE]",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Examples:
