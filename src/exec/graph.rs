@@ -1,7 +1,9 @@
 //! Which pipelines there are and which waits for which.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::operators::kept::KeptSlot;
 use super::{AnySink, Operator, Source};
 
 /// A sink's place in its graph.
@@ -39,9 +41,23 @@ pub(crate) struct PipelineGraph {
     pub(crate) limited: bool,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) sinks: Vec<Arc<dyn AnySink>>,
+    /// Where the rows lie that several pipelines read, by the name of their table, and the sinks that leave them there.
+    pub(crate) kept: HashMap<Arc<str>, (KeptSlot, Vec<SinkId>)>,
 }
 
 impl PipelineGraph {
+    /// A graph that runs while this one does, and finds there what this one keeps.
+    pub(crate) fn inner(&self) -> PipelineGraph {
+        let filled = self.kept.iter();
+        PipelineGraph {
+            limited: self.limited,
+            kept: filled
+                .map(|(table, (slot, _))| (Arc::clone(table), (Arc::clone(slot), Vec::new())))
+                .collect(),
+            ..PipelineGraph::default()
+        }
+    }
+
     pub(crate) fn add_sink(&mut self, sink: Arc<dyn AnySink>) -> SinkId {
         self.sinks.push(sink);
         SinkId(self.sinks.len() - 1)

@@ -6,6 +6,7 @@ mod decorrelate;
 pub(crate) mod lower;
 pub(crate) mod optimize;
 pub(crate) mod places;
+pub(crate) mod shared;
 
 use std::sync::Arc;
 

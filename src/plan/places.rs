@@ -129,7 +129,7 @@ fn failure(expr: &Expr, state: &SessionState) -> Option<String> {
 }
 
 /// Whether some value could make the expression itself fail.
-fn can_fail(expr: &Expr) -> bool {
+pub(super) fn can_fail(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryExpr(binary) => matches!(
             binary.op,

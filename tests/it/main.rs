@@ -3,7 +3,7 @@
 //! [`queries`] runs the corpus `tests/queries/**/*.test`; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
 //! wrote; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`lists`] long lists of constants; [`memory`] queries that do not
-//! fit; [`stops`] queries that are stopped; [`cli`] the binary with every flag, format and exit code.
+//! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`cli`] the binary with every flag, format and exit code.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,8 @@ mod floors;
 mod hostile;
 mod lists;
 mod memory;
+mod once;
+mod panics;
 mod queries;
 mod random;
 mod readme;

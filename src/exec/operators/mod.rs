@@ -7,6 +7,7 @@ pub(crate) mod collect;
 pub(crate) mod files;
 pub(crate) mod filter;
 pub(crate) mod join;
+pub(crate) mod kept;
 pub(crate) mod limit;
 pub(crate) mod memory;
 pub(crate) mod project;

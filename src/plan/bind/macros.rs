@@ -21,7 +21,6 @@ use super::script::assign;
 use super::stage::{Env, Stage};
 use super::typed::Typed;
 use super::types::data_type;
-use super::with::Cte;
 use crate::catalog::Macro;
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::lang::ast::{
@@ -178,7 +177,8 @@ impl Binder<'_> {
             if param.kind == ParamKind::AnyTable {
                 let table = self.table_argument(function, param, given, &mut input, span, env)?;
                 let finished = self.finish(table, false)?;
-                ctes = Some(Rc::new(Cte::of_argument(&param.name.text, finished, ctes)?));
+                let argument = self.table_of(&param.name, finished, &ctes, env)?;
+                ctes = Some(Rc::new(argument));
                 continue;
             }
             let value = match given {
@@ -213,6 +213,7 @@ impl Binder<'_> {
                 values,
                 module: function.module.clone(),
             })),
+            recursion: env.recursion.clone(),
         };
         self.inside(&function.name, &function.text, span, || {
             let relation = self.query(&function.body, &env)?;

@@ -75,7 +75,7 @@ use datafusion::logical_expr::LogicalPlan;
 use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
-use crate::catalog::{Catalog, Macro, Session};
+use crate::catalog::{Catalog, Macro, Session, View};
 use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast;
@@ -149,6 +149,17 @@ pub(crate) enum Step {
         target: WriteTarget,
         query: BoundQuery,
     },
+}
+
+impl Step {
+    fn query_mut(&mut self) -> &mut BoundQuery {
+        match self {
+            Step::Share { query, .. }
+            | Step::Answer(query)
+            | Step::Log(query)
+            | Step::Write { query, .. } => query,
+        }
+    }
 }
 
 /// Where rows are stored.
@@ -278,6 +289,8 @@ struct Binder<'a> {
     places: RefCell<Places>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
+    /// The views that were mentioned so far, under what they are called in the plan.
+    views: RefCell<Vec<(Arc<View>, Arc<str>)>>,
 }
 
 impl<'a> Binder<'a> {
@@ -301,6 +314,7 @@ impl<'a> Binder<'a> {
             places: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
+            views: RefCell::default(),
         }
     }
 
