@@ -12,7 +12,7 @@ use super::metrics::{ExecutionProgress, PipelineMetrics};
 use super::worker::{Turn, Worker};
 use super::{BatchStream, RunContext};
 use crate::error::{Error, Result};
-use crate::file::guard::panic_text;
+use crate::file::panic_text;
 
 /// A graph that runs. Whoever holds it can ask for the first error and the metrics.
 #[derive(Debug)]

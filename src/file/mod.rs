@@ -19,6 +19,7 @@ pub(crate) mod types;
 pub(crate) mod write;
 
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
+pub(crate) use guard::panic_text;
 pub use type_name::type_name;
 
 use std::fmt::Debug;
