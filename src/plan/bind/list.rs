@@ -209,7 +209,7 @@ pub(super) fn in_constants(
 ) -> Result<Typed> {
     let common = comparison_coercion(&operand.data_type, values.data_type())
         .ok_or_else(|| Error::bug("a list that is not comparable was not refused"))?;
-    let values = cast(&values, &common)?;
+    let values = cast(&values, &common).map_err(|error| Error::from(error).at(span))?;
     let function = in_set(values, negated)?;
     let call = function.call(vec![operand.cast(&common).expr]);
     Ok(Typed::bool(call, span))

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::type_coercion::binary::{BinaryTypeCoercer, type_union_resolution};
+use datafusion::logical_expr::type_coercion::binary::{
+    BinaryTypeCoercer, comparison_coercion, type_union_resolution,
+};
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 
 use super::Binder;
@@ -110,6 +112,9 @@ impl Binder<'_> {
             Ok(data_type) if !mixed => data_type,
             _ => return Err(operator_types(&symbol(operator), &[&left, &right], span)),
         };
+        if is_comparison(operator) {
+            self.note_readings([&left, &right]);
+        }
         let never_null = matches!(
             operator,
             Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
@@ -124,6 +129,19 @@ impl Binder<'_> {
             nullable,
             ..Typed::new(expr, data_type, span)
         }))
+    }
+
+    /// Text that is compared with something else is read as that: notes where reading it can fail.
+    pub(super) fn note_readings(&self, operands: [&Typed; 2]) {
+        let [left, right] = operands;
+        let Some(common) = comparison_coercion(&left.data_type, &right.data_type) else {
+            return;
+        };
+        for operand in operands {
+            if operand.data_type.is_string() && !common.is_string() {
+                self.noted(operand.clone().cast(&common));
+            }
+        }
     }
 
     fn concat(&self, left: Typed, right: Typed, span: Span) -> Result<Typed> {

@@ -61,6 +61,7 @@ impl Binder<'_> {
         agree_on_exactness(&mut values);
         for bound in &values[1..] {
             check_comparable("BETWEEN", &values[0], bound, span)?;
+            self.note_readings([&values[0], bound]);
         }
         let [operand, low, high] = values;
         let between = Between::new(
@@ -146,6 +147,7 @@ impl Binder<'_> {
         let operand = values.remove(0);
         for item in &values {
             check_comparable("IN", &operand, item, item.span)?;
+            self.note_readings([&operand, item]);
         }
         if is_row(&operand) {
             return self.in_rows_list(&operand, values, negated, span);

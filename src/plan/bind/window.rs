@@ -20,6 +20,7 @@ use super::signature::usage;
 use super::stage::{Calls, Extracted, Stage};
 use super::typed::Typed;
 use super::{Binder, shared};
+use crate::catalog::functions::placed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Call, FrameBound, FrameUnit, Over, WindowSpec};
 
@@ -107,6 +108,7 @@ impl Binder<'_> {
             }
             let arguments = self.aggregate_arguments(&function, call, stage)?;
             let returned = aggregate_type(&function, &arguments.args, &shown, span)?;
+            let function = placed(function, self.in_text(span));
             let definition = WindowFunctionDefinition::AggregateUDF(function);
             (definition, arguments, returned)
         } else if functions.scalar(name).is_some() {
