@@ -18,10 +18,10 @@ use datafusion::logical_expr::{
 use super::Binder;
 use super::constant;
 use super::names;
-use super::operators::unify;
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
 use super::typed::{Typed, agree_on_exactness};
+use super::unify::unify;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ArgumentValue, Call};
 

@@ -13,11 +13,11 @@ use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Values};
 
 use super::Binder;
-use super::operators::unify;
 use super::relation::{Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Stage};
 use super::typed::Typed;
+use super::unify::unify;
 use crate::catalog::functions::in_set;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast;

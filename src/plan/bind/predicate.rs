@@ -5,9 +5,10 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
 
 use super::Binder;
+use super::chain::balanced;
 use super::list::{constants, in_constants};
 use super::nested::element_type;
-use super::operators::{balanced, is_list};
+use super::operators::is_list;
 use super::row::{check_comparable, is_row};
 use super::stage::Stage;
 use super::translate::operator_types;
