@@ -5,8 +5,10 @@
 
 mod config;
 mod deadline;
+mod define;
 mod explain;
 mod functions;
+mod import;
 mod map_reduce;
 mod metrics;
 mod oracle;
