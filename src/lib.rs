@@ -29,6 +29,6 @@ pub use engine::{
     Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, Rows, ScalarFn, Statement,
     Summary, Table, Value,
 };
-pub use file::type_name;
+pub use file::{ColumnText, CsvWriter, type_name};
 
 pub use error::{Error, ErrorKind, FilePlace, Label, Result, Span};

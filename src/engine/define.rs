@@ -104,9 +104,7 @@ impl Script<'_> {
         let known = self.engine.catalog().functions().names();
         if known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             let message = format!("`{name}` is a function of the language");
-            return Err(
-                Error::input("TM0702", message, place.span).hint("give yours another name")
-            );
+            return Err(Error::input("TM0702", message, place.span).hint("give yours another name"));
         }
         self.goes_on(name, exists, or_replace, if_not_exists, place)
     }

@@ -95,7 +95,11 @@ impl Script<'_> {
         Ok(value == ScalarValue::Boolean(Some(true)))
     }
 
-    pub(super) fn value(self, expr: &ast::Expr, data_type: Option<DataType>) -> Result<ScalarValue> {
+    pub(super) fn value(
+        self,
+        expr: &ast::Expr,
+        data_type: Option<DataType>,
+    ) -> Result<ScalarValue> {
         let mut values = self.values(&[(expr, data_type)])?;
         values
             .pop()

@@ -3,7 +3,8 @@
 //! [`queries`] runs the corpus `tests/queries/**/*.test`; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
 //! wrote; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`lists`] long lists of constants; [`memory`] queries that do not
-//! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`cli`] the binary with every flag, format and exit code.
+//! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`written`] files that are written and read;
+//! [`cli`] the binary with every flag, format and exit code.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,3 +30,4 @@ mod readme;
 mod stops;
 mod tables;
 mod tpch;
+mod written;
