@@ -30,6 +30,6 @@ pub use engine::{
     Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary,
     Syntax, Table, Value,
 };
-pub use file::type_name;
+pub use file::{ColumnText, CsvWriter, type_name};
 
 pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};

@@ -6,9 +6,11 @@
 mod check;
 mod config;
 mod deadline;
+mod define;
 mod dry;
 mod explain;
 mod functions;
+mod import;
 mod map_reduce;
 mod metrics;
 mod oracle;

@@ -1,26 +1,27 @@
-//! Statements that change the session or choose what runs: variables, parameters, functions, IF, ASSERT, IMPORT, DROP.
+//! Statements that change the session or choose what runs: variables, parameters, settings, IF, ASSERT. What they define is made
+//! in [`define`](super::define), what they import in [`import`](super::import).
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
+use super::import::import;
 use super::query::{FilesOnDisk, answer, on_planner_stack, run_statement};
 use super::{Engine, Outcome, Summary, dry};
-use crate::catalog::{DeclaredParameter, Macro, SessionValue, Setting};
-use crate::error::{Error, ErrorKind, Result, Span};
+use crate::catalog::{DeclaredParameter, SessionValue, Setting};
+use crate::error::{Error, Result, Span};
 use crate::lang;
-use crate::lang::ast::{self, DropKind, Ident, StatementKind};
-use crate::plan::bind::{bind_values, check_function, declared_type, unknown_setting};
+use crate::lang::ast::{self, Ident, StatementKind};
+use crate::plan::bind::{bind_values, declared_type, unknown_setting};
 use crate::plan::{BoundQuery, Parameters};
 
 /// What a statement is run with.
 #[derive(Clone, Copy)]
-struct Script<'a> {
-    engine: &'a Engine,
-    text: &'a Arc<str>,
-    parameters: &'a Parameters,
+pub(super) struct Script<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) text: &'a Arc<str>,
+    pub(super) parameters: &'a Parameters,
 }
 
 /// Runs a statement that is no query and stores no rows; `None` for every other.
@@ -110,7 +111,11 @@ impl Script<'_> {
         Ok(value == ScalarValue::Boolean(Some(true)))
     }
 
-    fn value(self, expr: &ast::Expr, data_type: Option<DataType>) -> Result<ScalarValue> {
+    pub(super) fn value(
+        self,
+        expr: &ast::Expr,
+        data_type: Option<DataType>,
+    ) -> Result<ScalarValue> {
         let mut values = self.values(&[(expr, data_type)])?;
         values
             .pop()
@@ -279,266 +284,4 @@ impl Script<'_> {
         let message = format!("Assert failed: {message}");
         Err(Error::run("TM0500", message).at(condition.span))
     }
-
-    /// The whole name of what a statement creates: behind that of its module.
-    fn whole_name(self, path: &ast::Path) -> Result<String> {
-        let [name] = path.parts.as_slice() else {
-            let what = "a name with dots";
-            return Err(Error::not_implemented(what, path.span));
-        };
-        Ok(match &self.parameters.module {
-            None => name.text.clone(),
-            Some(module) => format!("{module}.{}", name.text),
-        })
-    }
-
-    fn create_constant(self, create: &ast::CreateConstant) -> Result<()> {
-        let name = self.whole_name(&create.name)?;
-        let session = self.engine.catalog().session();
-        let exists = session.value(&name).is_some();
-        if !self.goes_on(
-            &name,
-            exists,
-            create.or_replace,
-            create.if_not_exists,
-            &create.name,
-        )? {
-            return Ok(());
-        }
-        let value = self.value(&create.value, None)?;
-        self.engine.catalog().change_session(|session| {
-            session.set_value(SessionValue {
-                name,
-                value,
-                is_constant: true,
-            });
-        });
-        Ok(())
-    }
-
-    /// Whether to create what may be there already.
-    fn goes_on(
-        self,
-        name: &str,
-        exists: bool,
-        or_replace: bool,
-        if_not_exists: bool,
-        place: &ast::Path,
-    ) -> Result<bool> {
-        match (exists, or_replace, if_not_exists) {
-            (false, ..) | (true, true, _) => Ok(true),
-            (true, false, true) => Ok(false),
-            (true, false, false) => {
-                let message = format!("`{name}` exists already");
-                Err(Error::input("TM0702", message, place.span)
-                    .hint("write CREATE OR REPLACE, or IF NOT EXISTS"))
-            }
-        }
-    }
-
-    fn create_function(self, create: &ast::CreateFunction) -> Result<()> {
-        let name = self.whole_name(&create.name)?;
-        let catalog = self.engine.catalog();
-        let known = catalog.functions().names();
-        if known.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-            let message = format!("`{name}` is a function of the language");
-            return Err(
-                Error::input("TM0702", message, create.name.span).hint("give yours another name")
-            );
-        }
-        let exists = catalog.session().function(&name).is_some();
-        if !self.goes_on(
-            &name,
-            exists,
-            create.or_replace,
-            create.if_not_exists,
-            &create.name,
-        )? {
-            return Ok(());
-        }
-        let function = Macro {
-            name,
-            params: create.params.clone(),
-            returns: create.returns.clone(),
-            body: create.body.clone(),
-            text: Arc::clone(self.text),
-            module: self.parameters.module.clone(),
-        };
-        let own_name = |error: Error| match error.message()
-            == format!("no function named `{}`", function.name)
-        {
-            true => error.hint("a function cannot call itself"),
-            false => error,
-        };
-        on_planner_stack(|| check_function(&function, catalog, &FilesOnDisk)).map_err(own_name)?;
-        catalog.change_session(|session| session.add_function(function));
-        Ok(())
-    }
-
-    fn create_table_function(self, create: &ast::CreateTableFunction) -> Result<()> {
-        let name = self.whole_name(&create.name)?;
-        let catalog = self.engine.catalog();
-        let exists = catalog.session().table_function(&name).is_some();
-        if !self.goes_on(
-            &name,
-            exists,
-            create.or_replace,
-            create.if_not_exists,
-            &create.name,
-        )? {
-            return Ok(());
-        }
-        let function = Macro {
-            name,
-            params: create.params.clone(),
-            returns: None,
-            body: create.body.clone(),
-            text: Arc::clone(self.text),
-            module: self.parameters.module.clone(),
-        };
-        catalog.change_session(|session| session.add_table_function(function));
-        Ok(())
-    }
-
-    fn drop(self, drop: &ast::Drop) -> Result<()> {
-        let parts: Vec<&str> = drop
-            .name
-            .parts
-            .iter()
-            .map(|part| part.text.as_str())
-            .collect();
-        let name = parts.join(".");
-        let catalog = self.engine.catalog();
-        let mut dropped = false;
-        let kind = match drop.kind {
-            DropKind::Table | DropKind::View => {
-                let view = drop.kind == DropKind::View;
-                let removed = catalog.remove(&name, view);
-                let removed = removed.map_err(|error| error.at(drop.name.span))?;
-                dropped = removed.is_some();
-                if let Some(name) = removed {
-                    self.engine.forget(&name);
-                }
-                if let Some(database) = catalog.database()
-                    && !view
-                    && !dropped
-                    && let Some(table) = catalog.find_kept(&name)?
-                {
-                    match self.engine.is_dry() {
-                        true => catalog.hide(&table.name),
-                        false => database.drop_table(&table)?,
-                    }
-                    dropped = true;
-                }
-                if view { "view" } else { "table" }
-            }
-            DropKind::Function => {
-                catalog.change_session(|session| dropped = session.drop_function(&name));
-                "function"
-            }
-            DropKind::TableFunction => {
-                catalog.change_session(|session| dropped = session.drop_table_function(&name));
-                "table function"
-            }
-            DropKind::Constant => {
-                catalog.change_session(|session| dropped = session.drop_constant(&name));
-                "constant"
-            }
-        };
-        if dropped || drop.if_exists {
-            return Ok(());
-        }
-        let code = match drop.kind {
-            DropKind::Table | DropKind::View => "TM0203",
-            DropKind::Function | DropKind::TableFunction => "TM0204",
-            DropKind::Constant => "TM0606",
-        };
-        let message = format!("no {kind} named `{name}`");
-        let error = Error::input(code, message, drop.name.span);
-        let known = match drop.kind {
-            DropKind::Table | DropKind::View => catalog.names(),
-            _ => Vec::new(),
-        };
-        Err(
-            match lang::nearest(&name, known.iter().map(String::as_str)) {
-                Some(near) => error.did_you_mean(near),
-                None => error.hint("write IF EXISTS where it may be missing"),
-            },
-        )
-    }
-}
-
-/// Runs the statements of a module, whose names come behind the module's own.
-fn import(
-    engine: &Engine,
-    path: &ast::StringLiteral,
-    name: Option<&Ident>,
-    parameters: &Parameters,
-    importing: &mut Vec<PathBuf>,
-) -> Result<()> {
-    let beside = importing.last().and_then(|file| file.parent());
-    let file = match beside {
-        Some(folder) => folder.join(&path.value),
-        None => PathBuf::from(&path.value),
-    };
-    let unreadable = |error: std::io::Error| {
-        let reason = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_string(),
-            kind => kind.to_string(),
-        };
-        let message = format!("the module {} cannot be read: {reason}", path.value);
-        Error::new(ErrorKind::Io, "TM0703", message)
-            .at(path.span)
-            .hint("paths are relative to the module around it, or to the directory the program runs in")
-    };
-    let whole = file.canonicalize().map_err(unreadable)?;
-    if importing.contains(&whole) {
-        let message = format!("the module {} imports itself", path.value);
-        return Err(Error::input("TM0602", message, path.span)
-            .hint("take what both need into a module of its own"));
-    }
-    let text: Arc<str> = std::fs::read_to_string(&whole).map_err(unreadable)?.into();
-    let own = match name {
-        Some(name) => name.text.clone(),
-        None => stem(&whole),
-    };
-    let module = match &parameters.module {
-        Some(around) => format!("{around}.{own}"),
-        None => own,
-    };
-    let parameters = Parameters {
-        module: Some(module),
-        ..parameters.clone()
-    };
-    let what = format!("the module {}", path.value);
-    let options = lang::Options::default();
-    let script = on_planner_stack(|| Ok(lang::parse_with(&text, options)))?;
-    let script = script.map_err(|errors| Error::together(errors).inside(&what, path.span))?;
-    importing.push(whole);
-    for statement in &script.statements {
-        let done = match &statement.kind {
-            StatementKind::Import { path, name } => {
-                import(engine, path, name.as_ref(), &parameters, importing)
-            }
-            StatementKind::CreateFunction(_)
-            | StatementKind::CreateTableFunction(_)
-            | StatementKind::CreateConstant(_)
-            | StatementKind::CreateView(_) => {
-                run_statement(engine, statement, &text, &parameters).map(drop)
-            }
-            _ => Err(Error::input(
-                "TM0602",
-                "a module holds functions, constants, views and imports alone",
-                statement.span,
-            )),
-        };
-        done.map_err(|error| error.inside(&what, path.span))?;
-    }
-    importing.pop();
-    Ok(())
-}
-
-fn stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
 }

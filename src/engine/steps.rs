@@ -28,13 +28,13 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let (mut changes, mut files, mut written) = (Vec::new(), Vec::new(), 0);
     // Each durable table has a version of its own: they follow each other, the tables in memory last.
     let mut pending: Vec<tables::Pending> = Vec::new();
-    let mut kept = Vec::new();
+    let (mut kept, mut shared) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Share { rows, query } => {
-                let mut shared = answer(engine, &query)?;
-                let batches = shared.by_ref().collect::<Result<_>>()?;
-                notes.extend(shared.notes());
+                let (batches, memory, found) = collected(engine, &query, "rows for several steps")?;
+                notes.extend(found);
+                shared.push(memory);
                 rows.fill(batches);
             }
             // An answer that fails must fail before anything is stored.
@@ -64,7 +64,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
                 notes.extend(rows.notes());
             }
             Step::Write { target, query } => {
-                let (batches, memory, found) = collected(engine, &query)?;
+                let (batches, memory, found) = collected(engine, &query, "a table in memory")?;
                 notes.extend(found);
                 kept.push((target.name().to_string(), memory));
                 written += batches
@@ -83,6 +83,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     for (change, (name, memory)) in changes.iter().zip(kept) {
         engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
     }
+    drop(shared);
     if writes {
         outcomes.push(Outcome::Done(Summary::new(written)));
     }
@@ -104,13 +105,14 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
     }
 }
 
-/// The rows of a query, the memory that they are counted with, and what it noted of them.
+/// The rows of a query, the memory that they are counted with as those of `holder`, and what it noted of them.
 fn collected(
     engine: &Engine,
     query: &BoundQuery,
+    holder: &str,
 ) -> Result<(Vec<RecordBatch>, MemoryReservation, Vec<Error>)> {
     let (mut rows, execution) = answer_with_execution(engine, query, false)?;
-    let memory = execution.context().reserve("a table in memory");
+    let memory = execution.context().reserve(holder);
     drop(execution);
     let mut batches = Vec::new();
     for batch in rows.by_ref() {

@@ -92,7 +92,7 @@ fn memory_message(text: &str) -> String {
 }
 
 fn from_text(text: &str) -> Error {
-    if text.contains("regex parse error") {
+    if text.contains("regex parse error") || text.contains("Regular expression did not compile") {
         return bad_pattern(text);
     }
     let text = first_line(text);

@@ -1,10 +1,12 @@
 //! Which pipelines there are and which waits for which.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::operators::collect::Slot;
+use super::operators::kept::KeptSlot;
 use super::{AnySink, Operator, Source};
 
 /// A sink's place in its graph.
@@ -44,6 +46,8 @@ pub(crate) struct PipelineGraph {
     pub(crate) sinks: Vec<Arc<dyn AnySink>>,
     /// Parts of the plan whose rows are kept for all who read them.
     pub(crate) repeated: Vec<RepeatedRows>,
+    /// Where the rows lie that several pipelines read, by the name of their table, and the sinks that leave them there.
+    pub(crate) kept: HashMap<Arc<str>, (KeptSlot, Vec<SinkId>)>,
 }
 
 /// Where the rows of a part of the plan lie once `sink` is finished.
@@ -57,6 +61,18 @@ pub(crate) struct RepeatedRows {
 }
 
 impl PipelineGraph {
+    /// A graph that runs while this one does, and finds there what this one keeps.
+    pub(crate) fn inner(&self) -> PipelineGraph {
+        let filled = self.kept.iter();
+        PipelineGraph {
+            limited: self.limited,
+            kept: filled
+                .map(|(table, (slot, _))| (Arc::clone(table), (Arc::clone(slot), Vec::new())))
+                .collect(),
+            ..PipelineGraph::default()
+        }
+    }
+
     pub(crate) fn add_sink(&mut self, sink: Arc<dyn AnySink>) -> SinkId {
         self.sinks.push(sink);
         SinkId(self.sinks.len() - 1)

@@ -12,6 +12,7 @@ use super::metrics::{ExecutionProgress, PipelineMetrics};
 use super::worker::{Turn, Worker};
 use super::{BatchStream, RunContext};
 use crate::error::{Error, Result};
+use crate::file::panic_text;
 
 /// A graph that runs. Whoever holds it can ask for the first error and the metrics.
 #[derive(Debug)]
@@ -308,12 +309,17 @@ impl Execution {
 /// Runs `work`; a panic in it is an error of this query alone.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_string());
-        Err(Error::bug(format!("a worker panicked: {text}")))
+        let text = panic_text(panic.as_ref());
+        let first = text.lines().next().unwrap_or_default();
+        Err(Error::bug(format!("a worker panicked: {first}")))
+    })
+}
+
+/// Drops a worker. A source of the program's own may panic when it is dropped.
+fn let_go(worker: &mut Option<Worker>) -> Result<()> {
+    guarded(|| {
+        *worker = None;
+        Ok(())
     })
 }
 
@@ -387,14 +393,17 @@ impl Task {
                 self.schedule();
             }
             Ok(Some(Turn::Finished(local))) => {
-                *slot = None;
+                let done = let_go(&mut slot);
                 drop(slot);
-                if let Err(error) = guarded(|| execution.worker_done(self.pipeline, local)) {
+                let done =
+                    done.and_then(|()| guarded(|| execution.worker_done(self.pipeline, local)));
+                if let Err(error) = done {
                     execution.fail(error);
                 }
             }
             Err(error) => {
-                *slot = None;
+                // What else goes wrong on the way out is not what was wrong first.
+                let _ = let_go(&mut slot);
                 drop(slot);
                 execution.fail(error);
             }

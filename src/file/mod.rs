@@ -20,7 +20,9 @@ pub(crate) mod types;
 pub(crate) mod write;
 
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
+pub(crate) use guard::panic_text;
 pub use type_name::type_name;
+pub use write::{ColumnText, CsvWriter};
 
 use std::fmt::Debug;
 use std::sync::Arc;

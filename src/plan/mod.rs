@@ -10,6 +10,7 @@ pub(crate) mod optimize;
 pub(crate) mod places;
 mod planner;
 mod repeated;
+pub(crate) mod shared;
 
 use std::sync::Arc;
 

@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
 use crate::plan::planner::query_planner;
+use crate::plan::shared::{self, Shared};
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
@@ -70,21 +71,52 @@ pub(crate) async fn optimize(
     query: &BoundQuery,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut plan = decorrelate(&query.plan, Which::Stubborn)?;
+    let Shared { plan, tables } = shared::share(&query.plan)?;
+    // Readers first, for they say what they take of a table; but they are planned last, when it is known how large it is.
+    let mut readers = vec![optimize_logical(&plan, query, state)?];
+    let mut taken = Vec::with_capacity(tables.len());
+    for table in tables.into_iter().rev() {
+        if let Some((plan, columns)) = shared::taken(&table, &readers)? {
+            readers.push(optimize_logical(&plan, query, state)?);
+            taken.push((table, columns));
+        }
+    }
+    while let Some((table, columns)) = taken.pop() {
+        let plan = readers.pop();
+        let plan = plan.ok_or_else(|| Error::bug("a shared table without a plan"))?;
+        table.set_planned(optimize_physical(&plan, query, state).await?, columns);
+    }
+    let plan = readers.pop();
+    let plan = plan.ok_or_else(|| Error::bug("a query without a plan"))?;
+    optimize_physical(&plan, query, state).await
+}
+
+/// Without correlation, rewritten, and with the places of what can fail.
+fn optimize_logical(
+    bound: &LogicalPlan,
+    query: &BoundQuery,
+    state: &SessionState,
+) -> Result<LogicalPlan> {
+    let mut plan = decorrelate(bound, Which::Stubborn)?;
     let mut optimized = state.optimize(&plan);
     if !is_decorrelated(&optimized) && !correlated_names(&plan)?.is_empty() {
         // DataFusion's own rules did not get through after all.
-        plan = decorrelate(&query.plan, Which::All)?;
+        plan = decorrelate(bound, Which::All)?;
         optimized = state.optimize(&plan);
     }
-    let explain = |error| {
-        let error = explain_failure(&plan, error);
-        query.places.locate(error, state)
-    };
+    let explain = |error| query.places.locate(explain_failure(&plan, error), state);
     let optimized = optimized.map_err(explain)?;
-    let marked = query.places.mark(&plan, optimized, state)?;
+    query.places.mark(&plan, optimized, state)
+}
+
+async fn optimize_physical(
+    plan: &LogicalPlan,
+    query: &BoundQuery,
+    state: &SessionState,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let planner = state.query_planner();
-    let physical = planner.create_physical_plan(&marked, state).await;
+    let physical = planner.create_physical_plan(plan, state).await;
+    let explain = |error| query.places.locate(explain_failure(plan, error), state);
     repeats::compute_once(join_order::order_joins(physical.map_err(explain)?)?)
 }
 

@@ -129,7 +129,7 @@ fn failure(expr: &Expr, state: &SessionState) -> Option<String> {
 }
 
 /// Whether some value could make the expression itself fail.
-fn can_fail(expr: &Expr) -> bool {
+pub(super) fn can_fail(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryExpr(binary) => matches!(
             binary.op,
@@ -138,6 +138,10 @@ fn can_fail(expr: &Expr) -> bool {
                 | Operator::Multiply
                 | Operator::Divide
                 | Operator::Modulo
+                | Operator::RegexMatch
+                | Operator::RegexNotMatch
+                | Operator::RegexIMatch
+                | Operator::RegexNotIMatch
         ),
         Expr::Cast(_) | Expr::ScalarFunction(_) => true,
         _ => false,
@@ -204,15 +208,19 @@ impl Fingerprints {
             }
             Expr::Literal(value, _) => fingerprint(&("value", plain(value))),
             Expr::BinaryExpr(binary) => {
-                let sides = (self.of(&binary.left), self.of(&binary.right));
-                fingerprint(&("operator", binary.op, sides))
+                let sides = [self.of(&binary.left), self.of(&binary.right)];
+                match binary.op {
+                    // What the optimizer makes of a call.
+                    Operator::RegexMatch => fingerprint(&("function", "regexp_like", &sides[..])),
+                    op => fingerprint(&("operator", op, sides)),
+                }
             }
             Expr::ScalarFunction(call) if call.name() == "placed" => {
                 call.args.first().map_or(0, |marked| self.of(marked))
             }
             Expr::ScalarFunction(call) => {
                 let args: Vec<u64> = call.args.iter().map(|arg| self.of(arg)).collect();
-                fingerprint(&("function", call.name(), args))
+                fingerprint(&("function", call.name(), &args[..]))
             }
             other => {
                 let mut parts = Vec::new();

@@ -3,7 +3,8 @@
 //! [`queries`] runs the corpus `tests/queries/**/*.test`, [`manners`] says what no error may show; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
 //! wrote; [`check`] texts that are only looked at; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`functions`] every function; [`lists`] long lists of constants; [`memory`] queries that do not
-//! fit; [`stops`] queries that are stopped; [`cli`] the binary with every flag, format and exit code.
+//! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`written`] files that are
+//! written and read; [`cli`] the binary with every flag, format and exit code.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,9 +27,12 @@ mod lists;
 mod manners;
 mod matching;
 mod memory;
+mod once;
+mod panics;
 mod queries;
 mod random;
 mod readme;
 mod stops;
 mod tables;
 mod tpch;
+mod written;

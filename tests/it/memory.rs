@@ -141,6 +141,12 @@ const QUERIES: [(&str, &str); 13] = [
         "union",
         "FROM t |> SELECT k, s |> UNION DISTINCT (FROM t |> SELECT g, s) |> AGGREGATE COUNT(*) AS n, SUM(k) AS k, MAX(s) AS s",
     ),
+    (
+        "rows read several times",
+        "WITH x AS (FROM t |> SELECT k, s, RANDOM() AS r) \
+         FROM (FROM x |> AGGREGATE COUNT(*) AS n, MIN(s) AS a, SUM(k) AS k) \
+         |> CROSS JOIN (FROM x |> AGGREGATE MAX(s) AS b) |> CROSS JOIN (FROM x AS y |> JOIN x AS z USING (r) |> AGGREGATE COUNT(*) AS same)",
+    ),
 ];
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) use raise::error_function;
 pub(crate) use sample::{sample_batch, sample_row};
 pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
+pub(crate) use sum::placed;
 
 /// Whether `function` takes decimals in 64 bits where it was planned over 128.
 pub(crate) fn takes_narrow(function: &AggregateUDF, is_distinct: bool, has_groups: bool) -> bool {

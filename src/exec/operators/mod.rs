@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod filter;
 pub(crate) mod first_rows;
 pub(crate) mod join;
+pub(crate) mod kept;
 pub(crate) mod limit;
 pub(crate) mod matching;
 pub(crate) mod memory;

@@ -79,7 +79,8 @@ impl ParquetFile {
         let position = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
         let (start, length) = chunk.byte_range();
         let mut file = open(&self.suspect).ok()?;
-        let mut read = |start, length| read_at(&mut file, start, length, &self.suspect);
+        let mut read =
+            |start, length| read_at(&mut file, start, length, &self.suspect).map(Bytes::from);
         let (header, _) = header_at(&mut read, position, start + length, &self.suspect).ok()?;
         let values = u64::try_from(header.dictionary_values).ok()?;
         Some((values, u64::try_from(group.num_rows()).ok()?))

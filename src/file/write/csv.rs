@@ -1,17 +1,31 @@
 //! CSV by RFC 4180: NULL is a bare field, and text that looks like it is quoted.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
+
+use super::column_text::ColumnText;
 
 /// Bytes gathered before they are written.
 const LINES_BYTES: usize = 64 << 10;
 
-pub(super) struct CsvWriter {
+/// Batches as CSV, or as what has another delimiter.
+///
+/// ```
+/// use tidemill::{CsvWriter, Engine};
+/// let rows = Engine::in_memory()?.query("SELECT 1 AS n, 'a,b' AS s, NULL AS x", ())?;
+/// let mut csv = CsvWriter::new(b',', "");
+/// let mut out = Vec::new();
+/// csv.header(rows.schema(), &mut out)?;
+/// for batch in rows {
+///     csv.batch(&batch?, &mut out)?;
+/// }
+/// assert_eq!(String::from_utf8(out)?, "n,s,x\n1,\"a,b\",\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct CsvWriter {
     delimiter: char,
     null: String,
     lines: String,
@@ -19,7 +33,8 @@ pub(super) struct CsvWriter {
 }
 
 impl CsvWriter {
-    pub(super) fn new(delimiter: u8, null: &str) -> Self {
+    /// Fields are parted by `delimiter`, NULL is written as `null`.
+    pub fn new(delimiter: u8, null: &str) -> Self {
         CsvWriter {
             delimiter: char::from(delimiter),
             null: null.to_string(),
@@ -28,7 +43,14 @@ impl CsvWriter {
         }
     }
 
-    pub(super) fn header(&mut self, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the names of the columns.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn header(&mut self, schema: &Schema, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        if schema.fields().is_empty() {
+            return Ok(());
+        }
         for (position, field) in schema.fields().iter().enumerate() {
             self.cell.clone_from(field.name());
             self.field(position, true);
@@ -37,28 +59,22 @@ impl CsvWriter {
         self.flush(out)
     }
 
-    pub(super) fn batch(&mut self, batch: &RecordBatch, out: &mut impl Write) -> io::Result<()> {
-        let options = FormatOptions::new().with_duration_format(DurationFormat::ISO8601);
+    /// Writes the rows of a batch.
+    ///
+    /// # Errors
+    /// Those of `out`, and values that have no text.
+    pub fn batch(
+        &mut self,
+        batch: &RecordBatch,
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         let columns = batch.columns().iter();
-        let formatters = columns
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(io::Error::other)?;
+        let columns = columns
+            .map(ColumnText::new)
+            .collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
-            for (position, column) in batch.columns().iter().enumerate() {
-                let valid = column.is_valid(row) && *column.data_type() != DataType::Null;
-                if valid {
-                    match bytes_of(column, row) {
-                        Some(bytes) => {
-                            self.cell.push_str("\\x");
-                            for byte in bytes {
-                                write!(self.cell, "{byte:02x}").map_err(io::Error::other)?;
-                            }
-                        }
-                        None => write!(self.cell, "{}", formatters[position].value(row))
-                            .map_err(io::Error::other)?,
-                    }
-                }
+            for (position, column) in columns.iter().enumerate() {
+                let valid = column.write(row, &mut self.cell)?;
                 self.field(position, valid);
             }
             self.lines.push('\n');
@@ -90,24 +106,14 @@ impl CsvWriter {
         // An empty text would read as an empty line or as NULL, whatever NULL is written as.
         self.cell.is_empty()
             || self.cell == self.null
-            || self.cell.starts_with([' ', '\t'])
+            || self.cell.starts_with([' ', '\t', '\u{feff}'])
             || self.cell.ends_with([' ', '\t'])
             || self.cell.contains([self.delimiter, '"', '\n', '\r'])
     }
 
-    fn flush(&mut self, out: &mut impl Write) -> io::Result<()> {
+    fn flush(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         out.write_all(self.lines.as_bytes())?;
         self.lines.clear();
         Ok(())
     }
-}
-
-fn bytes_of(column: &ArrayRef, row: usize) -> Option<&[u8]> {
-    Some(match column.data_type() {
-        DataType::Binary => column.as_binary::<i32>().value(row),
-        DataType::LargeBinary => column.as_binary::<i64>().value(row),
-        DataType::BinaryView => column.as_binary_view().value(row),
-        DataType::FixedSizeBinary(_) => column.as_fixed_size_binary().value(row),
-        _ => return None,
-    })
 }

@@ -3,6 +3,7 @@
 //! [`format`](mod@format) writes batches as one of the formats, [`partitions`] splits them over `key=value` folders,
 //! [`pending`] makes what was written visible, or takes it back.
 
+mod column_text;
 mod csv;
 mod format;
 mod partitions;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
+pub use column_text::ColumnText;
+pub use csv::CsvWriter;
 pub(crate) use format::Compression;
 pub(crate) use pending::{Pending, publish};
 

@@ -15,6 +15,7 @@ use super::predicate::conjunction;
 use super::signature::usage;
 use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
+use crate::catalog::functions::placed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};
 
@@ -162,7 +163,7 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let returned = aggregate_type(&function, &arguments.args, name, span)?;
         let expr = AggregateFunction::new_udf(
-            function,
+            placed(function, self.in_text(span)),
             arguments.args.into_iter().map(|arg| arg.expr).collect(),
             distinct,
             arguments.filter,

@@ -19,10 +19,10 @@ use super::Binder;
 use super::constant;
 use super::matched::outside_match;
 use super::names;
-use super::operators::unify;
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
 use super::typed::{Typed, agree_on_exactness};
+use super::unify::unify;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ArgumentValue, Call};
 
@@ -179,6 +179,15 @@ impl Binder<'_> {
         })?;
         if let Some(value) = constant::call(&function, &arguments, &returned) {
             return Ok(Typed::literal(value, span));
+        }
+        if function.name() == "regexp_like"
+            && let [_, pattern @ ..] = arguments.as_slice()
+            && pattern.iter().all(|part| part.value().is_some())
+        {
+            // The optimizer reads a written pattern before there is any text to look at.
+            let mut call = vec![Expr::Literal("".into(), None)];
+            call.extend(pattern.iter().map(|part| part.expr.clone()));
+            self.noted(Typed::bool(function.call(call), span));
         }
         let expr = ScalarFunction::new_udf(
             function,

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
-use super::relation::{Finished, Relation, project};
+use super::relation::{Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::script::assign;
 use super::stage::Env;
@@ -18,6 +19,7 @@ use crate::catalog::{Entry, rows_in_memory};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{InsertTarget, Pipe, PipeOp, Query, TableTarget};
 use crate::plan::BoundQuery;
+use crate::plan::shared::share_between;
 
 impl Binder<'_> {
     /// The outermost query of a statement.
@@ -33,10 +35,55 @@ impl Binder<'_> {
             Some(relation) if steps.is_empty() => Ok(Bound::Query(self.output(relation)?)),
             Some(relation) => {
                 steps.push(Step::Answer(self.output(relation)?));
-                Ok(Bound::Steps(steps))
+                self.with_common_rows(steps).map(Bound::Steps)
             }
-            None => Ok(Bound::Steps(steps)),
+            None => self.with_common_rows(steps).map(Bound::Steps),
         }
+    }
+
+    /// The steps after those that make the rows of tables that several of them read and that must run once.
+    fn with_common_rows(&self, mut steps: Vec<Step>) -> Result<Vec<Step>> {
+        let mut before = Vec::new();
+        let mut plans: Vec<_> = steps
+            .iter_mut()
+            .map(|step| &mut step.query_mut().plan)
+            .collect();
+        share_between(&mut plans, &mut |plan| {
+            let ids: Vec<String> = (plan.schema().fields().iter())
+                .map(|field| field.name().clone())
+                .collect();
+            let rows = self.kept_rows(plan, &mut before);
+            let read = self.scan("shared", None, rows)?;
+            let columns = read.scope.columns.iter().zip(ids);
+            let exprs = columns.map(|(column, id)| column.expr().alias(id));
+            project(read.plan, exprs.collect())
+        })?;
+        before.append(&mut steps);
+        Ok(before)
+    }
+
+    /// A table that will hold the rows of a plan, under their ids, and the step that fills it.
+    fn kept_rows(&self, plan: LogicalPlan, steps: &mut Vec<Step>) -> Arc<SharedRows> {
+        let fields = plan.schema().fields().iter();
+        let fields: Vec<Field> = fields
+            .map(|field| Field::new(field.name(), field.data_type().clone(), true))
+            .collect();
+        let output = fields.iter().map(|field| crate::plan::OutputColumn {
+            name: field.name().clone(),
+            anonymous: false,
+        });
+        let query = BoundQuery {
+            columns: output.collect(),
+            plan,
+            places: self.places.borrow().clone(),
+            sources: self.sources.borrow().clone(),
+        };
+        let rows = Arc::new(SharedRows::new(Arc::new(Schema::new(fields))));
+        steps.push(Step::Share {
+            rows: Arc::clone(&rows),
+            query,
+        });
+        rows
     }
 
     /// Pipes that may end in an effect: then no table is left.
@@ -151,7 +198,7 @@ impl Binder<'_> {
     fn take_first(&self, relation: &mut Relation, rows: usize) -> Result<()> {
         relation.apply_order();
         let plan = std::mem::take(&mut relation.plan);
-        relation.plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan)
+        relation.plan = LogicalPlanBuilder::from(plan)
             .limit(0, Some(rows))?
             .build()?;
         Ok(())
@@ -167,26 +214,8 @@ impl Binder<'_> {
             }
         }
         whole.scope.columns = all;
-        let Finished { plan, columns } = self.finish(whole, true)?;
-        let fields: Vec<Field> = columns
-            .iter()
-            .map(|column| Field::new(column.id.as_ref(), column.data_type.clone(), true))
-            .collect();
-        let rows = Arc::new(SharedRows::new(Arc::new(Schema::new(fields))));
-        let output = columns.iter().map(|column| crate::plan::OutputColumn {
-            name: column.id.to_string(),
-            anonymous: false,
-        });
-        let query = BoundQuery {
-            plan,
-            columns: output.collect(),
-            places: self.places.borrow().clone(),
-            sources: self.sources.borrow().clone(),
-        };
-        steps.push(Step::Share {
-            rows: Arc::clone(&rows),
-            query,
-        });
+        let plan = self.finish(whole, true)?.plan;
+        let rows = self.kept_rows(plan, steps);
         Ok(Shared { rows, relation })
     }
 

@@ -19,6 +19,7 @@ use super::{Binder, names};
 use crate::catalog::{Entry, ScanSource, View};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, FromItem, StringLiteral, TableAlias, TableFactor, TableKind};
+use crate::plan::shared::{SharedKey, SharedNode, renewed};
 
 /// A field with this metadata can be read by name and is not in `*`.
 const PSEUDO: &str = "tidemill.pseudo";
@@ -77,9 +78,8 @@ impl Binder<'_> {
             outer: env.outer,
         };
         let inner = Env {
-            ctes: env.ctes.clone(),
             outer: Some(&around),
-            arguments: env.arguments.clone(),
+            ..env.clone()
         };
         self.factor(right, &inner)
     }
@@ -174,7 +174,7 @@ impl Binder<'_> {
                 }
                 Some(Entry::View(view)) => {
                     self.expand(relations(&view.plan)?, &name, path.span)?;
-                    self.view(&view)?
+                    self.view(&name, &view, env)?
                 }
                 None => {
                     let quoted = path.parts.len() == 1 && path.parts[0].quoted;
@@ -218,7 +218,7 @@ impl Binder<'_> {
         error.available(names::shorten(known))
     }
 
-    fn view(&self, view: &View) -> Result<Relation> {
+    fn view(&self, name: &str, view: &Arc<View>, env: &Env) -> Result<Relation> {
         let columns: Vec<ScopeColumn> = view
             .plan
             .schema()
@@ -239,8 +239,27 @@ impl Binder<'_> {
         let sources = sources.map(|(name, source)| (name.clone(), source.clone()));
         self.sources.borrow_mut().extend(sources);
         let plan = self.with_newest_versions(view.plan.clone())?;
+        let plan = renewed(plan, env.recursion.as_ref(), |id| self.fresh(id))?;
+        let key = SharedKey {
+            id: self.view_id(name, view),
+            within: None,
+            is_view: true,
+        };
+        let plan = SharedNode::over(plan, key);
         let (plan, columns) = self.renew(plan, &columns)?;
         Ok(Relation::new(plan, Scope::new(columns)))
+    }
+
+    /// The same wherever the statement mentions the view.
+    fn view_id(&self, name: &str, view: &Arc<View>) -> Arc<str> {
+        let mut views = self.views.borrow_mut();
+        let known = views.iter().find(|(known, _)| Arc::ptr_eq(known, view));
+        if let Some((_, id)) = known {
+            return Arc::clone(id);
+        }
+        let id = self.fresh(name);
+        views.push((Arc::clone(view), Arc::clone(&id)));
+        id
     }
 
     fn file(&self, path: &StringLiteral) -> Result<Relation> {

@@ -13,11 +13,11 @@ use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Values};
 
 use super::Binder;
-use super::operators::unify;
 use super::relation::{Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Stage};
 use super::typed::Typed;
+use super::unify::unify;
 use crate::catalog::functions::in_set;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast;
@@ -211,7 +211,7 @@ pub(super) fn in_constants(
 ) -> Result<Typed> {
     let common = comparison_coercion(&operand.data_type, values.data_type())
         .ok_or_else(|| Error::bug("a list that is not comparable was not refused"))?;
-    let values = cast(&values, &common)?;
+    let values = cast(&values, &common).map_err(|error| Error::from(error).at(span))?;
     let function = in_set(values, negated)?;
     let call = function.call(vec![operand.cast(&common).expr]);
     Ok(Typed::bool(call, span))

@@ -15,18 +15,14 @@ use datafusion::logical_expr::expr::{HigherOrderFunction, Lambda, LambdaVariable
 
 use super::Binder;
 use super::call::function_name;
-use super::relation::Relation;
 use super::scope::{Scope, ScopeColumn};
 use super::script::assign;
 use super::stage::{Env, Stage};
 use super::typed::Typed;
 use super::types::data_type;
-use super::with::Cte;
 use crate::catalog::Macro;
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::lang::ast::{
-    self, Argument, ArgumentValue, Call, ExprKind, FunctionParam, ParamKind, Query,
-};
+use crate::lang::ast::{self, Argument, ArgumentValue, Call, FunctionParam, ParamKind};
 
 /// Functions inside each other: one that calls itself never ends.
 const MAX_MACROS: usize = 32;
@@ -34,13 +30,13 @@ const MAX_MACROS: usize = 32;
 /// What a function's parameters stand for while its body is bound.
 #[derive(Debug)]
 pub(super) struct Arguments {
-    values: Vec<BoundArgument>,
+    pub(super) values: Vec<BoundArgument>,
     /// The module that the function came from.
-    module: Option<String>,
+    pub(super) module: Option<String>,
 }
 
 #[derive(Debug)]
-struct BoundArgument {
+pub(super) struct BoundArgument {
     name: String,
     value: Typed,
     /// The columns of the caller that the value reads.
@@ -159,102 +155,6 @@ impl Binder<'_> {
         self.apply_named("array_element", vec![list, first], span)
     }
 
-    /// A table function of the session over its arguments and the input of a CALL.
-    pub(super) fn table_macro(
-        &self,
-        function: &Macro<Query>,
-        args: &[Argument],
-        input: Option<Relation>,
-        span: Span,
-        env: &Env,
-    ) -> Result<Relation> {
-        let given = match &input {
-            None => by_parameter(&function.name, &function.params, args, span)?,
-            Some(_) => with_input(function, args, span)?,
-        };
-        let mut input = input;
-        let (mut ctes, mut values) = (None, Vec::new());
-        for (param, given) in function.params.iter().zip(given) {
-            if param.kind == ParamKind::AnyTable {
-                let table = self.table_argument(function, param, given, &mut input, span, env)?;
-                let finished = self.finish(table, false)?;
-                ctes = Some(Rc::new(Cte::of_argument(&param.name.text, finished, ctes)?));
-                continue;
-            }
-            let value = match given {
-                Some(ArgumentValue::Expr(expr)) => {
-                    let (scope, closed) = (
-                        Scope::default(),
-                        Env {
-                            arguments: env.arguments.clone(),
-                            ..Env::default()
-                        },
-                    );
-                    let mut stage = Stage::plain(&scope, &closed, "a table function's argument");
-                    let value = self.expr(expr, &mut stage)?;
-                    self.as_parameter(value, param)?
-                }
-                Some(_) => return Err(no_value(&function.name, param, span)),
-                None => self.default_value(function, param, span)?,
-            };
-            values.push(bound_argument(param, value, Vec::new()));
-        }
-        if input.is_some() {
-            let message = format!(
-                "{} takes no table, so that it cannot be called on one",
-                function.name
-            );
-            return Err(Error::input("TM0402", message, span));
-        }
-        let env = Env {
-            ctes,
-            outer: None,
-            arguments: Some(Rc::new(Arguments {
-                values,
-                module: function.module.clone(),
-            })),
-        };
-        self.inside(&function.name, &function.text, span, || {
-            let relation = self.query(&function.body, &env)?;
-            let finished = self.finish(relation, false)?;
-            Ok(Relation::new(finished.plan, Scope::new(finished.columns)))
-        })
-    }
-
-    fn table_argument(
-        &self,
-        function: &Macro<Query>,
-        param: &FunctionParam,
-        given: Option<&ArgumentValue>,
-        input: &mut Option<Relation>,
-        span: Span,
-        env: &Env,
-    ) -> Result<Relation> {
-        let env = Env {
-            outer: None,
-            ..env.clone()
-        };
-        match given {
-            Some(ArgumentValue::Table(path)) => self.table(path, &env),
-            Some(ArgumentValue::Expr(expr)) if matches!(*expr.kind, ExprKind::Subquery(_)) => {
-                match expr.kind.as_ref() {
-                    ExprKind::Subquery(query) => self.query(query, &env),
-                    _ => Err(Error::bug("a query that is none")),
-                }
-            }
-            Some(ArgumentValue::InputTable(at)) => input.take().ok_or_else(|| {
-                Error::input("TM0402", "INPUT TABLE is the input of a `|> CALL`", *at)
-                    .hint("name the table: TABLE t")
-            }),
-            _ => Err(Error::input(
-                "TM0402",
-                format!("{} needs a table for `{}`", function.name, param.name.text),
-                span,
-            )
-            .hint("write TABLE t or (query)")),
-        }
-    }
-
     /// TM0204 and the like in the body of a function whose parameters all have types.
     pub(super) fn check_macro(&self, function: &Macro<ast::Expr>) -> Result<()> {
         let mut values = Vec::with_capacity(function.params.len());
@@ -278,14 +178,14 @@ impl Binder<'_> {
         self.deeper(|| self.expand_body(function, values)).map(drop)
     }
 
-    fn as_parameter(&self, value: Typed, param: &FunctionParam) -> Result<Typed> {
+    pub(super) fn as_parameter(&self, value: Typed, param: &FunctionParam) -> Result<Typed> {
         match &param.kind {
             ParamKind::Typed(written) => assign(value, &data_type(written)?),
             ParamKind::AnyType | ParamKind::AnyTable => Ok(value),
         }
     }
 
-    fn default_value<Body>(
+    pub(super) fn default_value<Body>(
         &self,
         function: &Macro<Body>,
         param: &FunctionParam,
@@ -303,7 +203,7 @@ impl Binder<'_> {
     }
 
     /// Binds in the text of a function. Places in it mean nothing to the caller: errors are about the call.
-    fn inside<T>(
+    pub(super) fn inside<T>(
         &self,
         name: &str,
         text: &Arc<str>,
@@ -404,7 +304,11 @@ impl Binder<'_> {
     }
 }
 
-fn bound_argument(param: &FunctionParam, value: Typed, columns: Vec<ScopeColumn>) -> BoundArgument {
+pub(super) fn bound_argument(
+    param: &FunctionParam,
+    value: Typed,
+    columns: Vec<ScopeColumn>,
+) -> BoundArgument {
     BoundArgument {
         name: param.name.text.clone(),
         value,
@@ -419,7 +323,7 @@ pub(super) fn joined(path: &ast::Path) -> String {
 }
 
 /// The argument of each parameter, by position and by name.
-fn by_parameter<'c>(
+pub(super) fn by_parameter<'c>(
     name: &str,
     params: &[FunctionParam],
     args: &'c [Argument],
@@ -463,31 +367,7 @@ fn by_parameter<'c>(
     Ok(given)
 }
 
-/// The arguments of a CALL: its input is for the first table parameter, if none says INPUT TABLE.
-fn with_input<'c>(
-    function: &Macro<Query>,
-    args: &'c [Argument],
-    span: Span,
-) -> Result<Vec<Option<&'c ArgumentValue>>> {
-    const INPUT: ArgumentValue = ArgumentValue::InputTable(Span { start: 0, end: 0 });
-    let says_where = args
-        .iter()
-        .any(|argument| matches!(argument.value, ArgumentValue::InputTable(_)));
-    let table = function
-        .params
-        .iter()
-        .position(|param| param.kind == ParamKind::AnyTable);
-    let (false, Some(table)) = (says_where, table) else {
-        return by_parameter(&function.name, &function.params, args, span);
-    };
-    let mut others = function.params.clone();
-    others.remove(table);
-    let mut given = by_parameter(&function.name, &others, args, span)?;
-    given.insert(table, Some(&INPUT));
-    Ok(given)
-}
-
-fn no_value(name: &str, param: &FunctionParam, span: Span) -> Error {
+pub(super) fn no_value(name: &str, param: &FunctionParam, span: Span) -> Error {
     let message = format!("{name} needs a value for `{}`", param.name.text);
     Error::input("TM0402", message, span)
 }

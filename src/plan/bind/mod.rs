@@ -13,6 +13,7 @@ mod assert;
 mod bounds;
 mod call;
 mod catalog_rows;
+mod chain;
 mod constant;
 mod convert;
 mod durable;
@@ -42,6 +43,7 @@ mod predicate;
 mod project;
 mod query;
 mod recover;
+mod regroup;
 mod relation;
 mod rewrite;
 mod rewrites;
@@ -51,6 +53,7 @@ mod sample;
 mod scope;
 mod script;
 mod select;
+mod select_names;
 mod set;
 mod signature;
 mod special;
@@ -59,15 +62,19 @@ mod stage;
 mod statement;
 mod subquery;
 mod table_function;
+mod table_macro;
 #[cfg(test)]
 mod tests;
 mod translate;
 mod typed;
 mod types;
+mod unify;
 mod unnest;
 mod versions;
 mod walk;
 mod window;
+mod window_plan;
+mod window_spec;
 mod with;
 
 use std::cell::{Cell, RefCell};
@@ -82,7 +89,7 @@ use super::lineage::ColumnLineage;
 use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
-use crate::catalog::{Catalog, Macro, Session, Sources};
+use crate::catalog::{Catalog, Macro, Session, Sources, View};
 use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
@@ -167,6 +174,17 @@ pub(crate) enum Step {
         target: WriteTarget,
         query: BoundQuery,
     },
+}
+
+impl Step {
+    fn query_mut(&mut self) -> &mut BoundQuery {
+        match self {
+            Step::Share { query, .. }
+            | Step::Answer(query)
+            | Step::Log(query)
+            | Step::Write { query, .. } => query,
+        }
+    }
 }
 
 /// Where rows are stored.
@@ -324,6 +342,8 @@ struct Binder<'a> {
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
     faults: recover::Faults,
+    /// The views that were mentioned so far, under what they are called in the plan.
+    views: RefCell<Vec<(Arc<View>, Arc<str>)>>,
 }
 
 impl<'a> Binder<'a> {
@@ -349,6 +369,7 @@ impl<'a> Binder<'a> {
             warnings: RefCell::default(),
             pinned: RefCell::default(),
             faults: recover::Faults::default(),
+            views: RefCell::default(),
         }
     }
 

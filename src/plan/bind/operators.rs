@@ -1,12 +1,9 @@
-//! Operators: arithmetic, comparison, AND/OR chains and CASE, with the rules that differ from DataFusion's.
-
-use std::collections::HashMap;
+//! Operators: arithmetic and comparison, with the rules that differ from DataFusion's.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::type_coercion::binary::{BinaryTypeCoercer, type_union_resolution};
-use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::type_coercion::binary::{BinaryTypeCoercer, comparison_coercion};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::Binder;
 use super::constant;
@@ -15,9 +12,9 @@ use super::special::prepared;
 use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness, is_decimal};
-use super::types::type_name;
+use super::unify::mixes_time_and_number;
 use crate::catalog::functions::int_divide;
-use crate::error::{Error, Result, Span};
+use crate::error::{Result, Span};
 use crate::lang::ast::{self, BinaryOp, ExprKind, UnaryOp};
 
 /// Times of a day that count in other units, in the finer of the two.
@@ -122,6 +119,9 @@ impl Binder<'_> {
             Ok(data_type) if !mixed => data_type,
             _ => return Err(operator_types(&symbol(operator), &[&left, &right], span)),
         };
+        if is_comparison(operator) {
+            self.note_readings([&left, &right]);
+        }
         let never_null = matches!(
             operator,
             Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
@@ -136,6 +136,19 @@ impl Binder<'_> {
             nullable,
             ..Typed::new(expr, data_type, span)
         }))
+    }
+
+    /// Text that is compared with something else is read as that: notes where reading it can fail.
+    pub(super) fn note_readings(&self, operands: [&Typed; 2]) {
+        let [left, right] = operands;
+        let Some(common) = comparison_coercion(&left.data_type, &right.data_type) else {
+            return;
+        };
+        for operand in operands {
+            if operand.data_type.is_string() && !common.is_string() {
+                self.noted(operand.clone().cast(&common));
+            }
+        }
     }
 
     fn concat(&self, left: Typed, right: Typed, span: Span) -> Result<Typed> {
@@ -156,190 +169,6 @@ impl Binder<'_> {
         };
         self.apply_named(function, vec![left, right], span)
     }
-
-    /// `a AND b AND …`, as a balanced tree: ten thousand operands are a dozen levels.
-    pub(super) fn chain(
-        &self,
-        operator: Operator,
-        operands: &[ast::Expr],
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        let word = if operator == Operator::And {
-            "AND"
-        } else {
-            "OR"
-        };
-        let mut conditions = Vec::with_capacity(operands.len());
-        for operand in operands {
-            conditions.push(self.expr(operand, stage)?.condition(word)?);
-        }
-        if operator == Operator::Or {
-            conditions = equalities_to_lists(conditions);
-        }
-        let tree =
-            balanced(operator, conditions).ok_or_else(|| Error::bug("a chain without operands"))?;
-        Ok(Typed::bool(tree, span))
-    }
-
-    pub(super) fn case(
-        &self,
-        operand: Option<&ast::Expr>,
-        branches: &[(ast::Expr, ast::Expr)],
-        otherwise: Option<&ast::Expr>,
-        span: Span,
-        stage: &mut Stage,
-    ) -> Result<Typed> {
-        let operand = operand
-            .map(|operand| self.expr(operand, stage))
-            .transpose()?;
-        let mut whens = Vec::with_capacity(branches.len());
-        let mut values = Vec::with_capacity(branches.len() + 1);
-        for (when, then) in branches {
-            let when = self.expr(when, stage)?;
-            whens.push(match &operand {
-                // `CASE x WHEN y` compares; doing it here gives the comparison's own type rules and messages.
-                Some(operand) => {
-                    let place = when.span;
-                    self.operate(operand.clone(), Operator::Eq, when, place)?
-                        .expr
-                }
-                None => when.condition("WHEN")?,
-            });
-            values.push(self.expr(then, stage)?);
-        }
-        let has_else = otherwise.is_some();
-        if let Some(otherwise) = otherwise {
-            values.push(self.expr(otherwise, stage)?);
-        }
-        let nullable = !has_else || values.iter().any(|value| value.nullable);
-        let data_type = unify(&mut values, "the branches of CASE", span)?;
-        let mut values = values
-            .into_iter()
-            .map(|value| Box::new(value.cast(&data_type).expr));
-        let when_then_expr = whens
-            .into_iter()
-            .map(Box::new)
-            .zip(values.by_ref())
-            .collect();
-        let case = Case {
-            expr: None,
-            when_then_expr,
-            else_expr: values.next(),
-        };
-        Ok(Typed {
-            nullable,
-            ..Typed::new(Expr::Case(case), data_type, span)
-        })
-    }
-}
-
-/// The type that all values can have; numbers with a point are read exactly beside a DECIMAL.
-pub(super) fn unify(values: &mut [Typed], what: &str, span: Span) -> Result<DataType> {
-    agree_on_exactness(values);
-    let types: Vec<DataType> = values
-        .iter()
-        .map(|value| value.data_type.clone())
-        .filter(|data_type| *data_type != DataType::Null)
-        .collect();
-    let Some(first) = types.first() else {
-        return Ok(DataType::Null);
-    };
-    if types.iter().all(|data_type| data_type == first) {
-        return Ok(first.clone());
-    }
-    let mixed = types
-        .iter()
-        .any(|other| mixes_time_and_number(first, other) || mixes_text_and_number(first, other));
-    let common = type_union_resolution(&types).filter(|_| !mixed);
-    common.ok_or_else(|| {
-        let mut names: Vec<String> = types.iter().map(type_name).collect();
-        names.dedup();
-        Error::input(
-            "TM0403",
-            format!("{what} have no common type: {}", names.join(", ")),
-            span,
-        )
-        .hint("cast them to one type")
-    })
-}
-
-/// Joins conditions into a tree of logarithmic depth.
-pub(super) fn balanced(operator: Operator, mut conditions: Vec<Expr>) -> Option<Expr> {
-    while conditions.len() > 1 {
-        let mut joined = Vec::with_capacity(conditions.len().div_ceil(2));
-        let mut rest = conditions.into_iter();
-        while let Some(left) = rest.next() {
-            joined.push(match rest.next() {
-                Some(right) => {
-                    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))
-                }
-                None => left,
-            });
-        }
-        conditions = joined;
-    }
-    conditions.pop()
-}
-
-/// `x = 1 OR x = 2 OR …` is `x IN (1, 2, …)`, which is looked up instead of tried one by one.
-fn equalities_to_lists(conditions: Vec<Expr>) -> Vec<Expr> {
-    const WORTH_IT: usize = 4;
-    let mut lists: HashMap<(Column, DataType), Vec<Expr>> = HashMap::new();
-    for condition in &conditions {
-        if let Some((column, value)) = column_equals_literal(condition) {
-            let key = (column.clone(), value.data_type());
-            let literal = Expr::Literal(value.clone(), None);
-            lists.entry(key).or_default().push(literal);
-        }
-    }
-    lists.retain(|_, values| values.len() >= WORTH_IT);
-    if lists.is_empty() {
-        return conditions;
-    }
-    let mut kept = Vec::new();
-    for condition in conditions {
-        let key = column_equals_literal(&condition)
-            .map(|(column, value)| (column.clone(), value.data_type()));
-        match key {
-            // An emptied list stands for one that has taken its place already.
-            Some(key) if lists.contains_key(&key) => {
-                let values = lists.get_mut(&key).map(std::mem::take).unwrap_or_default();
-                if !values.is_empty() {
-                    let column = Box::new(Expr::Column(key.0));
-                    kept.push(Expr::InList(InList::new(column, values, false)));
-                }
-            }
-            _ => kept.push(condition),
-        }
-    }
-    kept
-}
-
-fn column_equals_literal(condition: &Expr) -> Option<(&Column, &ScalarValue)> {
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else {
-        return None;
-    };
-    match (left.as_ref(), op, right.as_ref()) {
-        (Expr::Column(column), Operator::Eq, Expr::Literal(value, None)) => Some((column, value)),
-        _ => None,
-    }
-}
-
-/// A day or a moment beside a number: DataFusion would take the number for days or ticks since 1970.
-pub(super) fn mixes_time_and_number(left: &DataType, right: &DataType) -> bool {
-    let number = |data_type: &DataType| data_type.is_numeric() || is_decimal(data_type);
-    let time = |data_type: &DataType| data_type.is_temporal();
-    (number(left) && time(right)) || (time(left) && number(right))
-}
-
-/// Text beside a number: DataFusion would read the text as a number, row by row.
-pub(super) fn mixes_text_and_number(left: &DataType, right: &DataType) -> bool {
-    if let (DataType::List(left), DataType::List(right)) = (left, right) {
-        return mixes_text_and_number(left.data_type(), right.data_type());
-    }
-    let number = |data_type: &DataType| data_type.is_numeric() || is_decimal(data_type);
-    (number(left) && right.is_string()) || (left.is_string() && number(right))
 }
 
 pub(super) fn is_list(data_type: &DataType) -> bool {

@@ -5,13 +5,13 @@ use datafusion::common::{NullHandling, ScalarValue, UnnestOptions};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator, Unnest};
 
 use super::group::Grouping;
-use super::operators::{mixes_text_and_number, unify};
 use super::project::{no_columns, only_column};
 use super::relation::{NewColumn, Relation, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Extracted, Stage};
 use super::typed::Typed;
 use super::types::type_name;
+use super::unify::{mixes_text_and_number, unify};
 use super::{Binder, shared};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind, Ident, NamedExpr, Pivot, PivotKind, UnpivotSource};

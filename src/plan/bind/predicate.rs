@@ -5,9 +5,10 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
 
 use super::Binder;
+use super::chain::balanced;
 use super::list::{constants, in_constants};
 use super::nested::element_type;
-use super::operators::{balanced, is_list};
+use super::operators::is_list;
 use super::row::{check_comparable, is_row};
 use super::stage::Stage;
 use super::translate::operator_types;
@@ -61,6 +62,7 @@ impl Binder<'_> {
         agree_on_exactness(&mut values);
         for bound in &values[1..] {
             check_comparable("BETWEEN", &values[0], bound, span)?;
+            self.note_readings([&values[0], bound]);
         }
         let [operand, low, high] = values;
         let between = Between::new(
@@ -145,6 +147,7 @@ impl Binder<'_> {
         let operand = values.remove(0);
         for item in &values {
             check_comparable("IN", &operand, item, item.span)?;
+            self.note_readings([&operand, item]);
         }
         if is_row(&operand) {
             return self.in_rows_list(&operand, values, negated, span);

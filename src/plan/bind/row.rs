@@ -6,9 +6,9 @@ use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Expr, Operator};
 
 use super::Binder;
-use super::operators::mixes_time_and_number;
 use super::translate::operator_types;
 use super::typed::Typed;
+use super::unify::mixes_time_and_number;
 use crate::error::{Error, Result, Span};
 
 impl Binder<'_> {

@@ -4,13 +4,13 @@ use arrow::datatypes::DataType;
 
 use super::Binder;
 use super::convert::cast_to;
-use super::operators::mixes_text_and_number;
 use super::query::one_row;
 use super::relation::NewColumn;
 use super::scope::Scope;
 use super::stage::{Env, Stage};
 use super::typed::Typed;
 use super::types::type_name;
+use super::unify::mixes_text_and_number;
 use crate::error::{Error, Result};
 use crate::lang::ast;
 use crate::plan::BoundQuery;

@@ -1,22 +1,21 @@
 //! Standard SELECT: the clauses in the order in which they are computed, not in which they are written.
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
 use super::Binder;
-use super::group::{GroupKey, GroupRules, Grouping};
-use super::nested::inferred_name;
+use super::group::{GroupRules, Grouping};
 use super::order::{no_position, position};
 use super::query::one_row;
+use super::regroup::Regroup;
 use super::relation::{NewColumn, Relation};
-use super::scope::Scope;
-use super::stage::{Calls, Env, Extracted, Stage, Use};
+use super::select_names::{listed_expression, with_aliases};
+use super::stage::{Calls, Env, Extracted, Stage};
 use super::typed::Typed;
-use crate::error::{Error, Result, Span};
-use crate::lang::ast::{self, ExprKind, OrderItem, Select, SelectItem};
+use crate::error::{Error, Result};
+use crate::lang::ast::{self, ExprKind, OrderItem, Select};
 
 /// What an ORDER BY item stands for.
-enum Target {
+pub(super) enum Target {
     /// A column of the result, by position or name.
     Output(usize),
     /// An expression over the input.
@@ -26,11 +25,11 @@ enum Target {
 }
 
 /// The expressions of a SELECT, bound over its input.
-struct Parts {
-    columns: Vec<NewColumn>,
-    having: Option<Expr>,
-    qualify: Option<Expr>,
-    order: Vec<Target>,
+pub(super) struct Parts {
+    pub(super) columns: Vec<NewColumn>,
+    pub(super) having: Option<Expr>,
+    pub(super) qualify: Option<Expr>,
+    pub(super) order: Vec<Target>,
 }
 
 impl Binder<'_> {
@@ -244,198 +243,4 @@ impl Binder<'_> {
         relation.order = keys;
         Ok(relation)
     }
-}
-
-/// Puts grouped values in the place of what they were computed from, and finds what is neither grouped nor aggregated.
-struct Regroup<'r> {
-    keys: &'r [GroupKey],
-    scope: &'r Scope,
-    uses: &'r [Use],
-}
-
-impl Regroup<'_> {
-    fn parts(&self, parts: &mut Parts, windows: &mut [Extracted]) -> Result<()> {
-        for column in &mut parts.columns {
-            self.typed(&mut column.value)?;
-        }
-        for condition in [&mut parts.having, &mut parts.qualify]
-            .into_iter()
-            .flatten()
-        {
-            *condition = self.expr(std::mem::take(condition))?;
-        }
-        for target in &mut parts.order {
-            if let Target::Input(value) = target {
-                self.typed(value)?;
-            }
-        }
-        for window in windows {
-            window.expr = self.expr(std::mem::take(&mut window.expr))?;
-        }
-        Ok(())
-    }
-
-    fn typed(&self, value: &mut Typed) -> Result<()> {
-        value.expr = self.expr(std::mem::take(&mut value.expr))?;
-        Ok(())
-    }
-
-    fn expr(&self, expr: Expr) -> Result<Expr> {
-        let replaced = expr
-            .transform_down(|part| {
-                let key = self.keys.iter().find(|key| key.expr == part);
-                Ok(match key {
-                    Some(key) => Transformed::new(key.column.expr(), true, TreeNodeRecursion::Jump),
-                    None => Transformed::no(part),
-                })
-            })
-            .data()?;
-        let mut ungrouped: Option<String> = None;
-        replaced.apply(|part| {
-            let names: Vec<&str> = match part {
-                Expr::Column(column) => vec![&column.name],
-                Expr::ScalarSubquery(query) => outer_names(&query.outer_ref_columns),
-                Expr::Exists(exists) => outer_names(&exists.subquery.outer_ref_columns),
-                Expr::InSubquery(query) => outer_names(&query.subquery.outer_ref_columns),
-                _ => Vec::new(),
-            };
-            let found = names.into_iter().find(|name| self.is_ungrouped(name));
-            if let Some(found) = found {
-                ungrouped = Some(found.to_string());
-                return Ok(TreeNodeRecursion::Stop);
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        match ungrouped {
-            None => Ok(replaced),
-            Some(id) => Err(self.refusal(&id)),
-        }
-    }
-
-    /// A column of the input that is no key.
-    fn is_ungrouped(&self, id: &str) -> bool {
-        let is_key = self.keys.iter().any(|key| *key.column.id == *id);
-        !is_key && self.input_name(id).is_some()
-    }
-
-    fn input_name(&self, id: &str) -> Option<&str> {
-        let ranges = self.scope.ranges.iter();
-        let ranged = ranges.flat_map(|range| range.columns.iter().chain(&range.pseudo));
-        let mut columns = self
-            .scope
-            .columns
-            .iter()
-            .chain(&self.scope.pseudo)
-            .chain(ranged);
-        columns
-            .find(|column| *column.id == *id)
-            .map(|column| column.display())
-    }
-
-    fn refusal(&self, id: &str) -> Error {
-        let place = self.uses.iter().find(|used| *used.id == *id);
-        let span = place.map_or(Span::default(), |used| used.span);
-        let name = self.input_name(id).unwrap_or_default();
-        Error::input(
-            "TM0318",
-            format!("`{name}` is neither grouped nor aggregated"),
-            span,
-        )
-        .hint(format!(
-            "add `{name}` to GROUP BY, or wrap it: ANY_VALUE({name})"
-        ))
-    }
-}
-
-fn outer_names(references: &[Expr]) -> Vec<&str> {
-    references
-        .iter()
-        .filter_map(|reference| match reference {
-            Expr::OuterReferenceColumn(_, column) => Some(column.name.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
-/// The item of the list that a position or an alias in GROUP BY means; columns of the input win over aliases.
-fn listed_expression(
-    expr: &ast::Expr,
-    select: &Select,
-    scope: &Scope,
-) -> Result<Option<ast::Expr>> {
-    if let Some(position) = position(expr) {
-        let index: usize = position.parse().unwrap_or(0);
-        let item = index
-            .checked_sub(1)
-            .and_then(|index| select.items.get(index));
-        return match item {
-            Some(SelectItem::Expr { expr, .. }) => Ok(Some(expr.clone())),
-            _ => Err(Error::input(
-                "TM0317",
-                format!("there is no item {position} in the list"),
-                expr.span,
-            )),
-        };
-    }
-    Ok(aliased(expr, select, scope).cloned())
-}
-
-/// The item that a bare name means as an alias, if it is no column.
-fn aliased<'s>(expr: &ast::Expr, select: &'s Select, scope: &Scope) -> Option<&'s ast::Expr> {
-    let ExprKind::Path(path) = expr.kind.as_ref() else {
-        return None;
-    };
-    let [name] = path.parts.as_slice() else {
-        return None;
-    };
-    if !matches!(scope.column(name), Ok(None)) {
-        return None;
-    }
-    select.items.iter().find_map(|item| match item {
-        SelectItem::Expr {
-            expr,
-            alias: Some(alias),
-        } if alias.text.eq_ignore_ascii_case(&name.text) => Some(expr),
-        SelectItem::Expr { expr, alias: None } => {
-            let own = inferred_name(expr)?;
-            own.text.eq_ignore_ascii_case(&name.text).then_some(expr)
-        }
-        _ => None,
-    })
-}
-
-/// A condition of HAVING or QUALIFY with the list's aliases in it replaced by what they stand for.
-fn with_aliases(condition: &ast::Expr, select: &Select, scope: &Scope) -> ast::Expr {
-    if let Some(meant) = aliased(condition, select, scope) {
-        return meant.clone();
-    }
-    let mut condition = condition.clone();
-    let replace = |expr: &mut ast::Expr| *expr = with_aliases(expr, select, scope);
-    match condition.kind.as_mut() {
-        ExprKind::Unary { operand, .. } | ExprKind::Is { operand, .. } => replace(operand),
-        ExprKind::Binary { left, right, .. } | ExprKind::IsDistinctFrom { left, right, .. } => {
-            replace(left);
-            replace(right);
-        }
-        ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter_mut().for_each(replace),
-        ExprKind::Between {
-            operand, low, high, ..
-        } => {
-            replace(operand);
-            replace(low);
-            replace(high);
-        }
-        ExprKind::InList { operand, list, .. } => {
-            replace(operand);
-            list.iter_mut().for_each(replace);
-        }
-        ExprKind::Like {
-            operand, pattern, ..
-        } => {
-            replace(operand);
-            replace(pattern);
-        }
-        _ => {}
-    }
-    condition
 }

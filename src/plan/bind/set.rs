@@ -11,10 +11,10 @@ use datafusion::logical_expr::{
 };
 
 use super::from::null_of;
-use super::operators::{mixes_text_and_number, mixes_time_and_number};
 use super::relation::{Finished, Relation, project, with_plan_type};
 use super::scope::{Scope, ScopeColumn};
 use super::types::type_name;
+use super::unify::{mixes_text_and_number, mixes_time_and_number};
 use super::{Binder, shared};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ColumnMatch, Ident, NameMatch, SetKind, SetOperator};

@@ -25,6 +25,8 @@ pub(super) struct Env<'e> {
     pub(super) outer: Option<&'e Outer<'e>>,
     /// Those of the function whose body this is.
     pub(super) arguments: Option<Rc<Arguments>>,
+    /// The recursion whose rounds run this.
+    pub(super) recursion: Option<Arc<str>>,
 }
 
 /// An enclosing query's names.

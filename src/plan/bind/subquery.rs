@@ -24,9 +24,8 @@ impl Binder<'_> {
     fn inner_query(&self, query: &ast::Query, stage: &Stage) -> Result<Relation> {
         let around = stage.around();
         let env = Env {
-            ctes: stage.env.ctes.clone(),
             outer: Some(&around),
-            arguments: stage.env.arguments.clone(),
+            ..stage.env.clone()
         };
         self.query(query, &env)
     }

@@ -20,6 +20,8 @@ use crate::lang::ast::{
     self, ColumnMatch, CommonTable, Ident, NameMatch, Pipe, QueryBody, RecursiveBody, SetExpr,
     SetKind, SetOperator, With,
 };
+use crate::plan::decorrelate::outer_references;
+use crate::plan::shared::{SharedKey, SharedNode, is_random};
 
 /// A common table expression in scope.
 #[derive(Debug)]
@@ -32,8 +34,10 @@ pub(super) struct Cte {
 #[derive(Debug)]
 enum Source {
     Query {
+        /// The plan is that of a [`SharedNode`].
         finished: Finished,
         relations: usize,
+        once: Once,
     },
     /// The rows that a recursion added last.
     Recursion {
@@ -43,22 +47,12 @@ enum Source {
     },
 }
 
-impl Cte {
-    /// A table that a function is called with.
-    pub(super) fn of_argument(
-        name: &str,
-        finished: Finished,
-        before: Option<Rc<Cte>>,
-    ) -> Result<Self> {
-        Ok(Cte {
-            name: name.to_string(),
-            source: Source::Query {
-                relations: relations(&finished.plan)?,
-                finished,
-            },
-            before,
-        })
-    }
+/// Whether a table that gives something else each time can run once.
+#[derive(Debug)]
+enum Once {
+    Yes,
+    /// It depends on the row of a query around it: it may be read in one place.
+    InOnePlace(Cell<bool>),
 }
 
 impl Binder<'_> {
@@ -89,15 +83,8 @@ impl Binder<'_> {
                 }
             };
             self.expanded.set(around);
-            let relations = relations(&finished.plan)?;
-            env.ctes = Some(Rc::new(Cte {
-                name: table.name.text.clone(),
-                source: Source::Query {
-                    finished,
-                    relations,
-                },
-                before: env.ctes.take(),
-            }));
+            let cte = self.table_of(&table.name, finished, &env.ctes, &env)?;
+            env.ctes = Some(Rc::new(cte));
         }
         Ok(env)
     }
@@ -113,6 +100,38 @@ impl Binder<'_> {
         renamed(finished, table)
     }
 
+    /// A table for the queries that see its name.
+    pub(super) fn table_of(
+        &self,
+        name: &Ident,
+        finished: Finished,
+        before: &Option<Rc<Cte>>,
+        env: &Env,
+    ) -> Result<Cte> {
+        let once = match is_random(&finished.plan)? && !outer_references(&finished.plan)?.is_empty()
+        {
+            true => Once::InOnePlace(Cell::new(false)),
+            false => Once::Yes,
+        };
+        let key = SharedKey {
+            id: self.fresh(&name.text),
+            within: env.recursion.clone(),
+            is_view: false,
+        };
+        Ok(Cte {
+            name: name.text.clone(),
+            source: Source::Query {
+                relations: relations(&finished.plan)?,
+                finished: Finished {
+                    plan: SharedNode::over(finished.plan, key),
+                    columns: finished.columns,
+                },
+                once,
+            },
+            before: before.clone(),
+        })
+    }
+
     /// The common table expression of a name, if it is one.
     pub(super) fn common_table(&self, path: &ast::Path, env: &Env) -> Result<Option<Relation>> {
         let [name] = path.parts.as_slice() else {
@@ -125,7 +144,14 @@ impl Binder<'_> {
             Source::Query {
                 finished,
                 relations,
+                once,
             } => {
+                if let Once::InOnePlace(read) = once
+                    && read.replace(true)
+                {
+                    let what = "to read a table twice that is made at random for each row of the query around it";
+                    return Err(Error::not_implemented(what, name.span));
+                }
                 self.expand(*relations, &name.text, name.span)?;
                 let (plan, columns) = self.renew(finished.plan.clone(), &finished.columns)?;
                 Ok(Some(Relation::new(plan, Scope::new(columns))))
@@ -167,8 +193,8 @@ impl Binder<'_> {
         });
         let inner = Env {
             ctes: Some(Rc::clone(&recursion)),
-            outer: env.outer,
-            arguments: env.arguments.clone(),
+            recursion: Some(Arc::clone(&name)),
+            ..env.clone()
         };
         let span = table.name.span;
         let mut plans = Vec::with_capacity(rest.len());
@@ -232,7 +258,11 @@ impl Binder<'_> {
                 if let Some(alias) = alias {
                     rows.scope = rows.scope.under(&alias.text);
                 }
-                self.pipes(rows, pipes, &mut env.clone())?
+                let mut inner = Env {
+                    recursion: Some(Arc::clone(&name)),
+                    ..env.clone()
+                };
+                self.pipes(rows, pipes, &mut inner)?
             }
             RecursiveBody::Query(query) => {
                 self.recursive_body(query, &name, &columns, alias, span, env)?
@@ -282,6 +312,7 @@ impl Binder<'_> {
         });
         let inner = Env {
             ctes: Some(Rc::clone(&recursion)),
+            recursion: Some(Arc::clone(table)),
             ..env.clone()
         };
         let relation = self.query(query, &inner)?;

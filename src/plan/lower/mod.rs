@@ -13,6 +13,7 @@ mod repeated;
 #[cfg(test)]
 mod row_tests;
 mod scan;
+mod shared;
 mod sort;
 mod unnest;
 mod values;
@@ -45,6 +46,7 @@ use crate::exec::operators::bridge::BridgeSource;
 use crate::plan::assert::AssertExec;
 use crate::plan::matching::MatchExec;
 use crate::plan::repeated::RepeatedExec;
+use crate::plan::shared::SharedScanExec;
 use offers::Offers;
 
 /// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
@@ -218,6 +220,9 @@ fn lower_order(
 fn lower_leaf(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Stream> {
     if let Some(query) = plan.downcast_ref::<RecursiveQueryExec>() {
         return recursive::lower_recursive(query, lower_alone, graph);
+    }
+    if let Some(scan) = plan.downcast_ref::<SharedScanExec>() {
+        return shared::lower_shared(scan, graph, lower_alone);
     }
     if let Some(stream) = values::lower_memory(plan)? {
         return Ok(stream);

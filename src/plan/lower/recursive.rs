@@ -6,14 +6,17 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::error::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::work_table::WorkTableExec;
 
-use crate::error::Result;
+use super::shared::{keep, tables_from_outside};
+use crate::error::{Error, Result};
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::collect::{CollectSink, Slot};
 use crate::exec::operators::recursive::RecursiveSource;
+use crate::plan::shared::SharedScanExec;
 
 /// How a plan becomes a stream: the terms of a recursion can be anything.
 pub(crate) type LowerNode = fn(&Arc<dyn ExecutionPlan>, &mut PipelineGraph) -> Result<Stream>;
@@ -30,15 +33,17 @@ pub(crate) fn lower_recursive(
     let name = query.name().to_string();
     let schema = query.schema();
     let term = Arc::clone(query.recursive_term());
-    let limited = graph.limited;
+    let mut after = vec![sink];
+    for table in tables_from_outside(&term, &name) {
+        let (_, sinks) = keep(table, graph, lower_node)?;
+        after.extend(sinks);
+    }
+    let inner = graph.inner();
     let round = {
         let (name, schema) = (name.clone(), Arc::clone(&schema));
         move |found: Vec<RecordBatch>| {
             let term = with_found_rows(&term, &name, &schema, &found)?;
-            let mut graph = PipelineGraph {
-                limited,
-                ..PipelineGraph::default()
-            };
+            let mut graph = inner.inner();
             let slot = Slot::default();
             lower_node(&term, &mut graph)?
                 .into_sink(&mut graph, Arc::new(CollectSink::new(Arc::clone(&slot))));
@@ -46,7 +51,7 @@ pub(crate) fn lower_recursive(
         }
     };
     let source = RecursiveSource::new(name, schema, query.is_distinct(), first, Arc::new(round));
-    Ok(Stream::from_source(Arc::new(source), vec![sink]))
+    Ok(Stream::from_source(Arc::new(source), after))
 }
 
 /// The recursive term with the rows of the last round where it names itself.
@@ -56,7 +61,14 @@ fn with_found_rows(
     schema: &SchemaRef,
     found: &[RecordBatch],
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    let outside = |error: Error| DataFusionError::External(Box::new(error));
     let replaced = Arc::clone(term).transform_down(|node| {
+        if let Some(scan) = node.downcast_ref::<SharedScanExec>()
+            && scan.key().within.as_deref() == Some(name)
+        {
+            let plan = with_found_rows(scan.plan(), name, schema, found).map_err(outside)?;
+            return Ok(Transformed::yes(Arc::new(scan.over(plan)) as _));
+        }
         let Some(table) = node
             .downcast_ref::<WorkTableExec>()
             .filter(|table| table.name() == name)

@@ -20,6 +20,7 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
 use super::selectivity::selectivity;
 use crate::catalog::scan::TableScanExec;
+use crate::plan::shared::SharedScanExec;
 
 /// Who asks about groups looks for the few that stand out; and groups are estimated at their most.
 const HAVING: f64 = 0.1;
@@ -115,6 +116,14 @@ pub(super) fn estimate(plan: &Arc<dyn ExecutionPlan>) -> Estimate {
                 .map(|projected| input.column_of(&projected.expr))
                 .collect(),
             rows: input.rows,
+        };
+    }
+    if let Some(scan) = plan.downcast_ref::<SharedScanExec>() {
+        let table = estimate(scan.plan());
+        let columns = scan.projection().iter();
+        return Estimate {
+            columns: columns.map(|column| table.columns[*column]).collect(),
+            rows: table.rows,
         };
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {

@@ -1,7 +1,6 @@
 //! Results as text or bytes. Every writer takes batches as they come and holds none, but for the rows a table shows.
 
 mod binary;
-mod cells;
 mod delimited;
 mod json;
 mod table;

@@ -6,9 +6,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ContentArrangement};
 use tidemill::arrow::array::RecordBatch;
 use tidemill::arrow::datatypes::{DataType, SchemaRef};
-use tidemill::type_name;
+use tidemill::{ColumnText, type_name};
 
-use super::cells::Cells;
 use super::{ResultWriter, Style};
 
 /// Rows that are shown; the rest is counted.
@@ -60,7 +59,7 @@ fn is_number(data_type: &DataType) -> bool {
 }
 
 /// The value as a person reads it: NULL bare, and text that could be taken for NULL or nothing in quotes.
-fn shown(cells: &Cells<'_>, row: usize) -> io::Result<String> {
+fn shown(cells: &ColumnText<'_>, row: usize) -> io::Result<String> {
     let mut text = String::new();
     if !cells.write(row, &mut text)? {
         return Ok("NULL".to_string());
@@ -76,7 +75,7 @@ impl ResultWriter for Table<'_> {
         let columns = batch
             .columns()
             .iter()
-            .map(Cells::new)
+            .map(ColumnText::new)
             .collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows().min(ROWS_SHOWN.saturating_sub(self.rows)) {
             let cells = columns
@@ -142,7 +141,7 @@ impl ResultWriter for Markdown<'_> {
         let columns = batch
             .columns()
             .iter()
-            .map(Cells::new)
+            .map(ColumnText::new)
             .collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             let mut line = String::from("|");

@@ -6,6 +6,7 @@
 mod accumulator;
 mod groups;
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Int64Array, UInt64Array};
@@ -24,19 +25,59 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use crate::error::Error;
+use crate::error::{Error, Span};
 use accumulator::{DistinctSum, PlainSum};
 use groups::GroupedSum;
 pub(super) use groups::passes;
 
 /// `sum` as the language has it.
 pub(crate) fn checked_sum() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::from(CheckedSum { inner: Sum::new() }))
+    Arc::new(AggregateUDF::from(CheckedSum {
+        inner: Sum::new(),
+        place: Place(None),
+    }))
+}
+
+/// The function, whose errors say that they belong to `place` if it is our `sum`.
+pub(crate) fn placed(function: Arc<AggregateUDF>, place: Option<Span>) -> Arc<AggregateUDF> {
+    if place.is_none() || !function.inner().is::<CheckedSum>() {
+        return function;
+    }
+    Arc::new(AggregateUDF::from(CheckedSum {
+        inner: Sum::new(),
+        place: Place(place),
+    }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckedSum {
     inner: Sum,
+    place: Place,
+}
+
+/// Where in the query's text a sum stands. Sums of the same values are one, wherever they stand.
+#[derive(Debug, Clone, Copy)]
+struct Place(Option<Span>);
+
+impl PartialEq for Place {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
+}
+
+impl Place {
+    fn locate(self, error: DataFusionError) -> DataFusionError {
+        match self.0 {
+            Some(span) => DataFusionError::External(Box::new(Error::from(error).at(span))),
+            None => error,
+        }
+    }
 }
 
 /// Calls `$body` with `T` as the type of the values when they are added in 128 bits, otherwise gives `$other`.
@@ -78,14 +119,14 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match exact_accumulator(&args) {
+        match exact_accumulator(&args, self.place) {
             Some(accumulator) => Ok(accumulator),
             None => self.inner.accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match exact_accumulator(&args) {
+        match exact_accumulator(&args, self.place) {
             Some(accumulator) => Ok(accumulator),
             None => self.inner.create_sliding_accumulator(args),
         }
@@ -99,7 +140,7 @@ impl AggregateUDFImpl for CheckedSum {
         &self,
         args: AccumulatorArgs,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        let total = Total::new(args.return_field.data_type());
+        let total = Total::new(args.return_field.data_type(), self.place);
         macro_rules! exact {
             ($t:ty) => {
                 Ok(Box::new(GroupedSum::<$t>::new(total)))
@@ -116,7 +157,7 @@ impl AggregateUDFImpl for CheckedSum {
         if !is_exact(args.return_field.data_type()) {
             return self.inner.state_fields(args);
         }
-        let total = Total::new(args.return_field.data_type());
+        let total = Total::new(args.return_field.data_type(), self.place);
         let name = format!("{}[sum]", args.name);
         let field = if args.is_distinct {
             Field::new_list(name, Field::new_list_field(total.state_type(), true), false)
@@ -140,8 +181,8 @@ impl AggregateUDFImpl for CheckedSum {
 }
 
 /// The accumulator of a sum that is made here; it can also forget values, as window frames need.
-fn exact_accumulator(args: &AccumulatorArgs) -> Option<Box<dyn Accumulator>> {
-    let total = Total::new(args.return_field.data_type());
+fn exact_accumulator(args: &AccumulatorArgs, place: Place) -> Option<Box<dyn Accumulator>> {
+    let total = Total::new(args.return_field.data_type(), place);
     macro_rules! exact {
         ($t:ty) => {
             if args.is_distinct {
@@ -172,12 +213,14 @@ fn argument_type(args: &AccumulatorArgs) -> DataType {
 #[derive(Debug, Clone)]
 struct Total {
     data_type: DataType,
+    place: Place,
 }
 
 impl Total {
-    fn new(data_type: &DataType) -> Self {
+    fn new(data_type: &DataType, place: Place) -> Self {
         Total {
             data_type: data_type.clone(),
+            place,
         }
     }
 
@@ -203,6 +246,16 @@ impl Total {
     }
 
     fn array(&self, totals: Vec<Option<i128>>) -> Result<ArrayRef> {
+        let fitting = self.fitting(totals);
+        fitting.map_err(|error| self.place.locate(error))
+    }
+
+    fn value(&self, total: Option<i128>) -> Result<ScalarValue> {
+        let fitting = self.fitting_value(total);
+        fitting.map_err(|error| self.place.locate(error))
+    }
+
+    fn fitting(&self, totals: Vec<Option<i128>>) -> Result<ArrayRef> {
         Ok(match self.data_type {
             DataType::UInt64 => Arc::new(
                 totals
@@ -225,7 +278,7 @@ impl Total {
         })
     }
 
-    fn value(&self, total: Option<i128>) -> Result<ScalarValue> {
+    fn fitting_value(&self, total: Option<i128>) -> Result<ScalarValue> {
         Ok(match self.data_type {
             DataType::UInt64 => ScalarValue::UInt64(total.map(to_u64).transpose()?),
             DataType::Decimal128(precision, scale) => {
@@ -274,7 +327,7 @@ mod tests {
     use datafusion::logical_expr::EmitTo;
 
     fn total() -> Total {
-        Total::new(&DataType::Int64)
+        Total::new(&DataType::Int64, Place(None))
     }
 
     #[test]

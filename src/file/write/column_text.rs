@@ -1,17 +1,44 @@
 //! One column's values as text: exact, and NULL apart from every text.
+//!
+//! Nested values are JSON, bytes are `\x` and hexadecimal digits; everything else is what a reader of CSV takes for the same value.
 
 use std::fmt::Write;
 use std::io;
+use std::sync::Arc;
 
-use tidemill::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use tidemill::arrow::datatypes::{DataType, Field, Schema};
-use tidemill::arrow::json::writer::{LineDelimited, WriterBuilder};
-use tidemill::arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::json::writer::{LineDelimited, WriterBuilder};
+use arrow::record_batch::RecordBatch;
+use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 
-/// A column that can write its values.
-pub(super) struct Cells<'a> {
+/// A column that can write its values as text.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidemill::ColumnText;
+/// use tidemill::arrow::array::{ArrayRef, Int64Array};
+/// let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(7), None]));
+/// let texts = ColumnText::new(&numbers)?;
+/// let mut text = String::new();
+/// assert!(texts.write(0, &mut text)? && text == "7");
+/// assert!(!texts.write(1, &mut text)?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ColumnText<'a> {
     array: &'a ArrayRef,
     kind: Kind<'a>,
+}
+
+impl std::fmt::Debug for Kind<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::Plain(_) => "plain",
+            Kind::Bytes => "bytes",
+            Kind::Nested(_) => "nested",
+        })
+    }
 }
 
 enum Kind<'a> {
@@ -21,8 +48,12 @@ enum Kind<'a> {
     Nested(Vec<String>),
 }
 
-impl<'a> Cells<'a> {
-    pub(super) fn new(array: &'a ArrayRef) -> io::Result<Self> {
+impl<'a> ColumnText<'a> {
+    /// Prepares the values of `array`.
+    ///
+    /// # Errors
+    /// A type that has no text.
+    pub fn new(array: &'a ArrayRef) -> io::Result<Self> {
         let kind = match array.data_type() {
             DataType::Binary
             | DataType::LargeBinary
@@ -36,11 +67,14 @@ impl<'a> Cells<'a> {
                 )
             }
         };
-        Ok(Cells { array, kind })
+        Ok(ColumnText { array, kind })
     }
 
     /// Appends the value of `row`; false, and nothing, for NULL.
-    pub(super) fn write(&self, row: usize, text: &mut String) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// A value that its type has no text for: a day beyond the calendar.
+    pub fn write(&self, row: usize, text: &mut String) -> io::Result<bool> {
         if self.array.is_null(row) || *self.array.data_type() == DataType::Null {
             return Ok(false);
         }
@@ -71,7 +105,7 @@ fn bytes_of(array: &ArrayRef, row: usize) -> &[u8] {
 
 fn nested(array: &ArrayRef) -> io::Result<Vec<String>> {
     let field = Field::new("v", array.data_type().clone(), true);
-    let schema = std::sync::Arc::new(Schema::new(vec![field]));
+    let schema = Arc::new(Schema::new(vec![field]));
     let batch =
         RecordBatch::try_new(schema, vec![ArrayRef::clone(array)]).map_err(io::Error::other)?;
     let mut text = Vec::new();
