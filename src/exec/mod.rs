@@ -21,6 +21,7 @@ mod notes;
 pub(crate) mod operators;
 pub(crate) mod output;
 pub(crate) mod placed;
+pub(crate) mod repeated;
 mod run;
 pub(crate) mod spill;
 mod worker;

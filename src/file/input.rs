@@ -200,9 +200,14 @@ impl Input {
         let error = self.error_at("TM0713", "the text is not UTF-8", offset, None);
         let mut place = error.place().cloned().unwrap_or_default();
         place.byte = Some(offset);
-        error
-            .in_file(place)
-            .hint("convert the file first, for example: iconv -f WINDOWS-1252 -t UTF-8")
+        // A mark of UTF-16 stands at the very beginning, and its two bytes begin no other text.
+        let from = if offset == 0 {
+            "UTF-16"
+        } else {
+            "WINDOWS-1252"
+        };
+        let hint = format!("convert the file first, for example: iconv -f {from} -t UTF-8");
+        error.in_file(place).hint(hint)
     }
 
     /// An error of the operating system, or of a decompressor.

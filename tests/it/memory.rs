@@ -338,6 +338,28 @@ fn functions_that_would_make_too_much_are_refused() {
         let refused = matches!(error.kind(), ErrorKind::Limit | ErrorKind::Run);
         assert!(refused, "{name}: {error}");
     }
+    // Long constants beside many rows: a few rows at a time.
+    let beside = [
+        (
+            "FROM UNNEST(GENERATE_SERIES(1, 2200)) AS n |> SELECT REPEAT('x', 1000000) AS s |> AGGREGATE SUM(OCTET_LENGTH(s)) AS n",
+            2_200_000_000,
+        ),
+        (
+            "FROM UNNEST(GENERATE_SERIES(1, 3000)) AS a, UNNEST(GENERATE_SERIES(1, 1000000)) AS b |> LIMIT 5 |> AGGREGATE COUNT(*) AS n",
+            5,
+        ),
+        (
+            "FROM UNNEST(GENERATE_SERIES(1, 2200)) AS n |> WHERE REPEAT('x', 1000000) || CAST(n AS STRING) = 'y' |> AGGREGATE COUNT(*) AS n",
+            0,
+        ),
+    ];
+    for (text, expected) in beside {
+        let found: (i64,) = engine
+            .query(text, ())
+            .and_then(|rows| rows.one())
+            .expect(text);
+        assert_eq!(found.0, expected, "{text}");
+    }
     let text = "SELECT LENGTH(REPEAT('ab', 1000)) AS a, LENGTH(LPAD('x', 7)) AS b, CARDINALITY(GENERATE_SERIES(1, 9, 2)) AS c";
     let found: (i64, i64, i64) = engine
         .query(text, ())

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, RecordBatchOptions};
+use arrow::array::{Array, BooleanArray, BooleanBufferBuilder, RecordBatchOptions};
 use arrow::compute::{BatchCoalescer, filter_record_batch, prep_null_mask_filter};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::memory::slices;
 use crate::error::{Error, Result};
+use crate::exec::repeated::rows_at_once;
 use crate::exec::{Operator, OperatorState, RunContext};
 
 /// Batches a worker reads before it hands on what it has, however little: a LIMIT above waits for it.
@@ -139,6 +141,18 @@ pub(crate) fn evaluate_predicate(
     predicate: &Arc<dyn PhysicalExpr>,
     batch: &RecordBatch,
 ) -> Result<BooleanArray> {
+    let at_once = rows_at_once([predicate]);
+    if batch.num_rows() <= at_once {
+        return answers_of(predicate, batch);
+    }
+    let mut answers = BooleanBufferBuilder::new(batch.num_rows());
+    for piece in slices(batch, at_once) {
+        answers.append_buffer(answers_of(predicate, &piece)?.values());
+    }
+    Ok(BooleanArray::new(answers.finish(), None))
+}
+
+fn answers_of(predicate: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
     let answers = predicate.evaluate(batch)?.into_array(batch.num_rows())?;
     if *answers.data_type() == DataType::Null {
         return Ok(BooleanArray::from(vec![false; batch.num_rows()]));

@@ -7,8 +7,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::memory::slices;
 use crate::error::Result;
 use crate::exec::narrow::NarrowBatch;
+use crate::exec::repeated::rows_at_once;
 use crate::exec::{Operator, OperatorState, RunContext};
 use crate::file::types::with_types;
 
@@ -44,6 +46,8 @@ impl Operator for ProjectOperator {
             exprs: self.exprs.clone(),
             schema: Arc::clone(&self.schema),
             narrow_input: self.narrow_input.clone(),
+            at_once: rows_at_once(&self.exprs),
+            pieces: None,
             output: None,
         }))
     }
@@ -58,11 +62,15 @@ struct ProjectState {
     exprs: Vec<Arc<dyn PhysicalExpr>>,
     schema: SchemaRef,
     narrow_input: Option<SchemaRef>,
+    /// Rows that the expressions can be computed for at once.
+    at_once: usize,
+    /// The rest of a batch that has more.
+    pieces: Option<Box<dyn Iterator<Item = RecordBatch> + Send>>,
     output: Option<RecordBatch>,
 }
 
-impl OperatorState for ProjectState {
-    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+impl ProjectState {
+    fn compute(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
         let columns = match &self.narrow_input {
             None => evaluate_all(&self.exprs, &batch)?,
             Some(planned) => {
@@ -76,15 +84,28 @@ impl OperatorState for ProjectState {
                 columns
             }
         };
-        self.output = Some(RecordBatch::try_new_with_options(
+        Ok(RecordBatch::try_new_with_options(
             Arc::clone(&self.schema),
             columns,
             &RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
-        )?);
+        )?)
+    }
+}
+
+impl OperatorState for ProjectState {
+    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        if batch.num_rows() <= self.at_once {
+            self.output = Some(self.compute(batch)?);
+        } else {
+            self.pieces = Some(Box::new(slices(&batch, self.at_once)));
+        }
         Ok(())
     }
 
     fn pull(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(piece) = self.pieces.as_mut().and_then(Iterator::next) {
+            return self.compute(piece).map(Some);
+        }
         Ok(self.output.take())
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, BooleanBuilder, NullBufferBuilder, PrimitiveArray,
-    StringViewBuilder, new_null_array,
+    ArrayRef, ArrowPrimitiveType, BinaryViewBuilder, BooleanBuilder, NullBufferBuilder,
+    PrimitiveArray, StringViewBuilder, new_null_array,
 };
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Float32Type, Float64Type,
     Int8Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType, Time64NanosecondType,
@@ -102,6 +102,7 @@ pub(in crate::file) fn build(target: &Target, cells: &impl Cells) -> Result<Arra
         DataType::Decimal128(precision, scale) => {
             decimals::<Decimal128Type>(target, *precision, *scale, cells)
         }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => bytes(target, cells),
         DataType::Null => nulls(target, cells),
         _ => by_cast(target, cells),
     }
@@ -224,6 +225,32 @@ fn strings(cells: &impl Cells) -> ArrayRef {
     Arc::new(values.finish())
 }
 
+/// `\x` and hexadecimal digits, as bytes are written; any other text is the bytes of its characters.
+fn bytes(target: &Target, cells: &impl Cells) -> Result<ArrayRef, Refusal> {
+    let mut values = BinaryViewBuilder::with_capacity(cells.len());
+    let mut scratch = String::new();
+    for row in 0..cells.len() {
+        match cells.get(row, &mut scratch) {
+            None => values.append_null(),
+            Some(text) => match from_hexadecimal(text) {
+                Some(bytes) => values.append_value(bytes),
+                None => values.append_value(text),
+            },
+        }
+    }
+    let column = cast(&values.finish(), &target.data_type);
+    column.map_err(|error| Refusal::Other(Error::bug(error.to_string())))
+}
+
+fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("\\x")?;
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(high)? * 16 + digit(low)?).ok();
+    rest.is_empty().then_some(())?;
+    pairs.iter().map(byte).collect()
+}
+
 fn nulls(target: &Target, cells: &impl Cells) -> Result<ArrayRef, Refusal> {
     each_text(target, cells, |text| text.is_none().then_some(()))?;
     Ok(new_null_array(&target.data_type, cells.len()))
@@ -231,14 +258,8 @@ fn nulls(target: &Target, cells: &impl Cells) -> Result<ArrayRef, Refusal> {
 
 /// Types that are rare in text: a column of text first, then Arrow's cast, which must not lose a value.
 fn by_cast(target: &Target, cells: &impl Cells) -> Result<ArrayRef, Refusal> {
-    let is_text = matches!(
-        &target.data_type,
-        DataType::Utf8
-            | DataType::LargeUtf8
-            | DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-    ) || matches!(&target.data_type, DataType::Dictionary(_, value) if value.is_string());
+    let is_text = matches!(&target.data_type, DataType::Utf8 | DataType::LargeUtf8)
+        || matches!(&target.data_type, DataType::Dictionary(_, value) if value.is_string());
     let texts = if is_text {
         strings(cells)
     } else {
