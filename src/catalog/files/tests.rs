@@ -242,11 +242,23 @@ fn the_planner_knows_the_rows() {
 #[test]
 fn the_planner_knows_of_few_values_that_repeat() {
     let folder = tempfile::tempdir().unwrap();
-    let often: ArrayRef = Arc::new((0..300).map(|row| Some(["x", "y", "z"][row % 3])).collect::<StringArray>());
-    put(folder.path().join("1.parquet"), &[("often", often), ("a", ids(0..300))]);
+    let often: ArrayRef = Arc::new(
+        (0..300)
+            .map(|row| Some(["x", "y", "z"][row % 3]))
+            .collect::<StringArray>(),
+    );
+    put(
+        folder.path().join("1.parquet"),
+        &[("often", often), ("a", ids(0..300))],
+    );
     let table = open_plain(folder.path()).unwrap();
     let known = table.statistics().unwrap();
-    let distinct = |column: usize| known.column_statistics[column].distinct_count.get_value().copied();
+    let distinct = |column: usize| {
+        known.column_statistics[column]
+            .distinct_count
+            .get_value()
+            .copied()
+    };
     assert_eq!((distinct(0), distinct(1)), (Some(3), None));
 }
 

@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::exec::expr::checked;
 use crate::exec::graph::{Branch, PipelineGraph, SinkId, Stream};
 use crate::exec::operators::join::{
-    Asked, BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe, SpillJoin,
-    SpilledSource, SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
+    Asked, BuildSink, Column, Fetch, JoinSpec, KeyFilter, OutputColumns, PairFilter, Probe,
+    SpillJoin, SpilledSource, SpillingBuild, SpillingProbe, TableSlot, UnmatchedSource,
 };
 
 /// Lowers one of the inputs, to which something is offered.

@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
@@ -31,7 +29,12 @@ pub(super) fn share(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
     }
     let groups: Vec<(Arc<SharedExec>, Same)> = groups
         .into_iter()
-        .map(|group| (Arc::new(SharedExec::new(Arc::clone(&group.places[0]))), group))
+        .map(|group| {
+            (
+                Arc::new(SharedExec::new(Arc::clone(&group.places[0]))),
+                group,
+            )
+        })
         .collect();
     put(&plan, &groups)
 }
@@ -89,10 +92,14 @@ fn named_as(
     }
     let from = given.schema();
     let names = plan.schema();
-    let exprs = names.fields().iter().enumerate().map(|(index, field)| ProjectionExpr {
-        expr: Arc::new(Column::new(from.field(index).name(), index)),
-        alias: field.name().clone(),
-    });
+    let exprs = names
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(index, field)| ProjectionExpr {
+            expr: Arc::new(Column::new(from.field(index).name(), index)),
+            alias: field.name().clone(),
+        });
     let exprs: Vec<ProjectionExpr> = exprs.collect();
     Ok(Arc::new(ProjectionExec::try_new(exprs, given)?))
 }
@@ -170,7 +177,10 @@ fn same_aggregate(one: &AggregateExec, other: &AggregateExec) -> bool {
         && plain(other)
         && same_exprs(&keys(one), &keys(other))
         && ours.len() == theirs.len()
-        && ours.iter().zip(theirs).all(|(one, other)| same_function(one, other))
+        && ours
+            .iter()
+            .zip(theirs)
+            .all(|(one, other)| same_function(one, other))
         && our_filters.len() == their_filters.len()
         && our_filters
             .iter()
@@ -228,20 +238,34 @@ fn same_exprs(one: &[Arc<dyn PhysicalExpr>], other: &[Arc<dyn PhysicalExpr>]) ->
 }
 
 fn same_expr(one: &Arc<dyn PhysicalExpr>, other: &Arc<dyn PhysicalExpr>) -> bool {
-    let nameless = |expr: &Arc<dyn PhysicalExpr>| {
-        let nameless = Arc::clone(expr).transform_up(|part| {
-            Ok(match part.downcast_ref::<Column>() {
-                Some(column) => {
-                    let column = Column::new("", column.index());
-                    Transformed::yes(Arc::new(column) as Arc<dyn PhysicalExpr>)
-                }
-                None => Transformed::no(part),
-            })
+    if let Some(one) = one.downcast_ref::<Column>() {
+        let other = other.downcast_ref::<Column>();
+        return other.is_some_and(|other| one.index() == other.index());
+    }
+    let (ours, theirs) = (one.children(), other.children());
+    let mut both = ours.iter().zip(&theirs);
+    !one.is_volatile_node()
+        && ours.len() == theirs.len()
+        && both.all(|(one, other)| same_expr(one, other))
+        && same_outside(one, other)
+}
+
+/// The same without what they are applied to.
+fn same_outside(one: &Arc<dyn PhysicalExpr>, other: &Arc<dyn PhysicalExpr>) -> bool {
+    if let Some(one) = one.downcast_ref::<ScalarFunctionExpr>() {
+        // Its name has those of its arguments in it.
+        let other = other.downcast_ref::<ScalarFunctionExpr>();
+        return other.is_some_and(|other| {
+            one.fun() == other.fun() && one.return_type() == other.return_type()
         });
-        nameless.data()
+    }
+    let empty = |expr: &Arc<dyn PhysicalExpr>| {
+        let inside = expr.children().into_iter().enumerate();
+        let inside = inside.map(|(place, _)| Arc::new(Column::new("", place)) as _);
+        Arc::clone(expr).with_new_children(inside.collect())
     };
-    match (nameless(one), nameless(other)) {
-        (Ok(ours), Ok(theirs)) => ours.eq(&theirs) && !is_volatile(one),
+    match (empty(one), empty(other)) {
+        (Ok(one), Ok(other)) => one.eq(&other),
         _ => false,
     }
 }

@@ -113,7 +113,9 @@ impl KeyFilter {
             return table.index.may_contain(keys);
         };
         let (Some(values), Keys::Narrow(numbers)) = (table.part(part), &keys.keys) else {
-            return Err(Error::bug("a join's key is asked for that it does not keep"));
+            return Err(Error::bug(
+                "a join's key is asked for that it does not keep",
+            ));
         };
         let may = values.contains(numbers);
         Ok(match &keys.valid {
@@ -161,9 +163,7 @@ impl RuntimeFilter for KeyFilter {
         // Where a bound is unknown, anything may be there.
         let unknown = |place: usize| min.is_null(place) || max.is_null(place);
         let places = 0..bounds.containers().min(lows.len()).min(highs.len());
-        let may = |place| {
-            unknown(place) || self.any_between(table, lows[place], highs[place])
-        };
+        let may = |place| unknown(place) || self.any_between(table, lows[place], highs[place]);
         Some(places.map(may).collect())
     }
 }

@@ -55,7 +55,9 @@ impl JoinTable {
     /// The values of one key.
     pub(super) fn part(&self, key: usize) -> Option<&Members> {
         let mut parts = self.parts.iter();
-        parts.find(|(part, _)| *part == key).map(|(_, values)| values)
+        parts
+            .find(|(part, _)| *part == key)
+            .map(|(_, values)| values)
     }
 
     /// Whether what the build rows lack is known. It is not where someone downstream had enough before the last probe row;

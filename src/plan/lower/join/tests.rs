@@ -801,7 +801,8 @@ fn a_scan_leaves_out_rows_without_partner_where_nobody_wants_them() {
 #[test]
 fn a_key_that_is_asked_for_alone_leaves_out_what_it_can() {
     // Of the left rows k is 0, 5 and 10; l says nothing.
-    let rows = |keys: &[u8]| -> Vec<Row> { keys.iter().map(|k| (Some(*k), Some(1), None)).collect() };
+    let rows =
+        |keys: &[u8]| -> Vec<Row> { keys.iter().map(|k| (Some(*k), Some(1), None)).collect() };
     let all: Vec<u8> = (0..=11).collect();
     let mut inputs = Inputs::new(INT64_KEY, &rows(&[0, 5, 10]), &rows(&all), 4);
     inputs.listen = true;
@@ -819,6 +820,10 @@ fn a_key_that_is_asked_for_alone_leaves_out_what_it_can() {
         let stream = lower_hash_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
         let ours = collect(&RunContext::for_tests(2, 100), stream, graph).unwrap();
         assert_eq!(sorted(printed(&ours)), by_datafusion(Arc::new(join)));
-        assert_eq!(sources[1].given.load(Ordering::Relaxed), given, "{hidden:?}");
+        assert_eq!(
+            sources[1].given.load(Ordering::Relaxed),
+            given,
+            "{hidden:?}"
+        );
     }
 }
