@@ -261,7 +261,8 @@ fn same_outside(one: &Arc<dyn PhysicalExpr>, other: &Arc<dyn PhysicalExpr>) -> b
     }
     let empty = |expr: &Arc<dyn PhysicalExpr>| {
         let inside = expr.children().into_iter().enumerate();
-        let inside = inside.map(|(place, _)| Arc::new(Column::new("", place)) as _);
+        let inside =
+            inside.map(|(place, _)| Arc::new(Column::new("", place)) as Arc<dyn PhysicalExpr>);
         Arc::clone(expr).with_new_children(inside.collect())
     };
     match (empty(one), empty(other)) {
