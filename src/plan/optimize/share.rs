@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
@@ -135,6 +138,9 @@ fn same_node(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> Op
                 && same_optional(conditions[0], conditions[1]),
         );
     }
+    if let Some(one) = in_memory(one) {
+        return Some(same_memory(one, in_memory(other)?));
+    }
     if let Some(one) = one.downcast_ref::<FilterExec>() {
         let other = other.downcast_ref::<FilterExec>()?;
         return Some(
@@ -159,6 +165,27 @@ fn same_node(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> Op
         return Some(same_join(one, other.downcast_ref::<HashJoinExec>()?));
     }
     None
+}
+
+fn in_memory(plan: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
+    let scan = plan.downcast_ref::<DataSourceExec>()?;
+    scan.data_source().downcast_ref::<MemorySourceConfig>()
+}
+
+/// Whether both are the same columns in memory, not equal ones.
+fn same_memory(one: &MemorySourceConfig, other: &MemorySourceConfig) -> bool {
+    let columns = |memory: &MemorySourceConfig| -> Vec<ArrayRef> {
+        let batches = memory.partitions().iter().flatten();
+        batches.flat_map(|batch| batch.columns().to_vec()).collect()
+    };
+    let (ours, theirs) = (columns(one), columns(other));
+    let mut both = ours.iter().zip(&theirs);
+    !ours.is_empty()
+        && ours.len() == theirs.len()
+        && both.all(|(one, other)| Arc::ptr_eq(one, other))
+        && one.projection() == other.projection()
+        && one.fetch().is_none()
+        && other.fetch().is_none()
 }
 
 fn same_aggregate(one: &AggregateExec, other: &AggregateExec) -> bool {
