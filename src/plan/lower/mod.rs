@@ -167,7 +167,7 @@ fn lower_order_and_shape(
     }
     if plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>() {
         let to_input = offers.through_window(window::window_functions(plan)?);
-        let input = lower_node(window::window_input(plan)?, &to_input, graph)?;
+        let input = lower_node(&window::window_input(plan)?, &to_input, graph)?;
         return window::lower_window(plan, offers, input, graph);
     }
     if let Some(matching) = plan.downcast_ref::<MatchExec>() {

@@ -39,7 +39,7 @@ fn lower(plan: &Arc<dyn ExecutionPlan>, graph: &mut PipelineGraph) -> Result<Str
         return Ok(stream);
     }
     if plan.name().contains("WindowAggExec") {
-        let input = lower(window_input(plan)?, graph)?;
+        let input = lower(&window_input(plan)?, graph)?;
         return lower_window(plan, &Offers::default(), input, graph);
     }
     if let Some(query) = plan.downcast_ref::<RecursiveQueryExec>() {

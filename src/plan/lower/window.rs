@@ -16,6 +16,7 @@ use datafusion::physical_expr::window::{
     StandardWindowFunctionExpr, WindowExpr,
 };
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
@@ -116,15 +117,32 @@ fn is_rank(expr: &Arc<dyn WindowExpr>) -> Option<bool> {
 }
 
 /// What a window node reads, without the sort that only puts its rows in order.
-pub(crate) fn window_input(plan: &Arc<dyn ExecutionPlan>) -> Result<&Arc<dyn ExecutionPlan>> {
+pub(crate) fn window_input(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let input = *plan
         .children()
         .first()
         .ok_or_else(|| Error::bug("a window without an input"))?;
-    Ok(match input.downcast_ref::<SortExec>() {
-        Some(sort) if sort.fetch().is_none() && has_keys(plan)? => sort.input(),
-        _ => input,
-    })
+    match has_keys(plan)? {
+        true => unsorted(input),
+        false => Ok(Arc::clone(input)),
+    }
+}
+
+/// The plan without a sort of all its rows, which may lie under projections.
+fn unsorted(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(sort) = plan.downcast_ref::<SortExec>()
+        && sort.fetch().is_none()
+    {
+        return Ok(Arc::clone(sort.input()));
+    }
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let below = unsorted(projection.input())?;
+        if !Arc::ptr_eq(&below, projection.input()) {
+            let exprs = projection.expr().to_vec();
+            return Ok(Arc::new(ProjectionExec::try_new(exprs, below)?));
+        }
+    }
+    Ok(Arc::clone(plan))
 }
 
 /// What the node computes.

@@ -84,6 +84,9 @@ pub(super) struct JoinGraph {
     pub(super) output: Vec<Place>,
 }
 
+/// Bytes that a value of text or of a nested type is taken to have.
+const LONG: usize = 32;
+
 /// More inputs than anyone joins by hand; [`Inputs`] has room for them.
 const MOST_INPUTS: usize = 60;
 
@@ -127,6 +130,46 @@ impl JoinGraph {
         let class = self.classes.iter().find(|class| class.contains(&place))?;
         let mut here = class.iter().filter(|equal| equal.inputs() & inputs != 0);
         here.next().copied()
+    }
+
+    /// Whether a column is read above the join of `inputs`.
+    pub(super) fn wants(&self, column: Place, inputs: Inputs) -> bool {
+        let mut later = self
+            .sieves
+            .iter()
+            .filter(|sieve| sieve.inputs() & inputs == 0);
+        let by_later = |sieve: &Sieve| {
+            let mut keys = sieve.keys.iter();
+            keys.any(|(key, _)| self.standing_for(*key, inputs) == Some(column))
+                || sieve.condition.iter().any(|c| c.places.contains(&column))
+        };
+        let in_conditions = self.conditions.iter().any(|condition| {
+            condition.inputs() & !inputs != 0 && condition.places.contains(&column)
+        });
+        // Any column of a class stands for the others; the first that is here is used.
+        let in_classes = self.classes.iter().any(|class| {
+            let mut here = class.iter().filter(|place| place.inputs() & inputs != 0);
+            let above = class.iter().any(|place| place.inputs() & inputs == 0);
+            above && here.next() == Some(&column)
+        });
+        in_conditions || in_classes || later.any(by_later) || self.output.contains(&column)
+    }
+
+    /// Bytes of a row of the join of `inputs`, about.
+    pub(super) fn width(&self, inputs: Inputs) -> f64 {
+        let here = (0..self.inputs.len()).filter(|input| 1 << input & inputs != 0);
+        let bytes = here.map(|input| {
+            let schema = self.inputs[input].schema();
+            let fields = schema.fields().iter().enumerate();
+            fields
+                .filter(|(column, _)| {
+                    let column = *column;
+                    self.wants(Place { input, column }, inputs)
+                })
+                .map(|(_, field)| field.data_type().primitive_width().unwrap_or(LONG))
+                .sum::<usize>()
+        });
+        bytes.sum::<usize>() as f64
     }
 
     /// Adds the joins of a plan, or the plan as an input, and says where its columns are.

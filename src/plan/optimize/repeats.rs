@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::physical_expr::PhysicalExpr;
+use arrow::array::ArrayRef;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
@@ -137,6 +138,9 @@ fn same_node(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> Op
                 && same_optional(conditions[0], conditions[1]),
         );
     }
+    if let Some(one) = in_memory(one) {
+        return Some(same_memory(one, in_memory(other)?));
+    }
     if let Some(one) = one.downcast_ref::<FilterExec>() {
         let other = other.downcast_ref::<FilterExec>()?;
         return Some(
@@ -161,6 +165,27 @@ fn same_node(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> Op
         return Some(same_join(one, other.downcast_ref::<HashJoinExec>()?));
     }
     None
+}
+
+fn in_memory(plan: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
+    let scan = plan.downcast_ref::<DataSourceExec>()?;
+    scan.data_source().downcast_ref::<MemorySourceConfig>()
+}
+
+/// Whether both are the same columns in memory, not equal ones.
+fn same_memory(one: &MemorySourceConfig, other: &MemorySourceConfig) -> bool {
+    let columns = |memory: &MemorySourceConfig| -> Vec<ArrayRef> {
+        let batches = memory.partitions().iter().flatten();
+        batches.flat_map(|batch| batch.columns().to_vec()).collect()
+    };
+    let (ours, theirs) = (columns(one), columns(other));
+    let mut both = ours.iter().zip(&theirs);
+    !ours.is_empty()
+        && ours.len() == theirs.len()
+        && both.all(|(one, other)| Arc::ptr_eq(one, other))
+        && one.projection() == other.projection()
+        && one.fetch().is_none()
+        && other.fetch().is_none()
 }
 
 fn same_aggregate(one: &AggregateExec, other: &AggregateExec) -> bool {
@@ -240,20 +265,35 @@ fn same_exprs(one: &[Arc<dyn PhysicalExpr>], other: &[Arc<dyn PhysicalExpr>]) ->
 }
 
 fn same_expr(one: &Arc<dyn PhysicalExpr>, other: &Arc<dyn PhysicalExpr>) -> bool {
-    let nameless = |expr: &Arc<dyn PhysicalExpr>| {
-        let nameless = Arc::clone(expr).transform_up(|part| {
-            Ok(match part.downcast_ref::<Column>() {
-                Some(column) => {
-                    let column = Column::new("", column.index());
-                    Transformed::yes(Arc::new(column) as Arc<dyn PhysicalExpr>)
-                }
-                None => Transformed::no(part),
-            })
+    if let Some(one) = one.downcast_ref::<Column>() {
+        let other = other.downcast_ref::<Column>();
+        return other.is_some_and(|other| one.index() == other.index());
+    }
+    let (ours, theirs) = (one.children(), other.children());
+    let mut both = ours.iter().zip(&theirs);
+    !one.is_volatile_node()
+        && ours.len() == theirs.len()
+        && both.all(|(one, other)| same_expr(one, other))
+        && same_outside(one, other)
+}
+
+/// The same without what they are applied to.
+fn same_outside(one: &Arc<dyn PhysicalExpr>, other: &Arc<dyn PhysicalExpr>) -> bool {
+    if let Some(one) = one.downcast_ref::<ScalarFunctionExpr>() {
+        // Its name has those of its arguments in it.
+        let other = other.downcast_ref::<ScalarFunctionExpr>();
+        return other.is_some_and(|other| {
+            one.fun() == other.fun() && one.return_type() == other.return_type()
         });
-        nameless.data()
+    }
+    let empty = |expr: &Arc<dyn PhysicalExpr>| {
+        let inside = expr.children().into_iter().enumerate();
+        let inside =
+            inside.map(|(place, _)| Arc::new(Column::new("", place)) as Arc<dyn PhysicalExpr>);
+        Arc::clone(expr).with_new_children(inside.collect())
     };
-    match (nameless(one), nameless(other)) {
-        (Ok(ours), Ok(theirs)) => ours.eq(&theirs) && !is_volatile(one),
+    match (empty(one), empty(other)) {
+        (Ok(one), Ok(other)) => one.eq(&other),
         _ => false,
     }
 }

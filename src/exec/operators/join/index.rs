@@ -52,8 +52,8 @@ pub(super) struct Index {
 impl Index {
     /// Bytes that an index over so many rows may take beside the keys.
     pub(super) fn memory_size(rows: usize) -> usize {
-        // Hashes, scattered row numbers, `next`, slots at a load of at least three eighths, and members.
-        rows * (8 + 4 + 4 + 24 + 2)
+        // Hashes, scattered row numbers, `next`, slots at a load of at least three eighths, and members: at most 64 bits.
+        rows * (8 + 4 + 4 + 24 + 8)
     }
 
     /// Every row is a candidate for every probe row.
@@ -90,7 +90,8 @@ impl Index {
                     }
                     None => {
                         members = ask_members.then(|| Members::of_keys(&keys, valid, span));
-                        Finder::Narrow(HashFinder::new(keys, valid, threads, &next, ask_members))
+                        let ask = members.as_ref().is_some_and(|members| !members.is_exact());
+                        Finder::Narrow(HashFinder::new(keys, valid, threads, &next, ask))
                     }
                 }
             }
@@ -113,6 +114,9 @@ impl Index {
     pub(super) fn may_contain(&self, keys: &EncodedKeys) -> Result<BooleanBuffer> {
         let may = match (&self.finder, &keys.keys, &self.members) {
             (Finder::Direct { .. }, Keys::Narrow(keys), Some(members)) => members.contains(keys),
+            (Finder::Narrow(_), Keys::Narrow(keys), Some(members)) if members.is_exact() => {
+                members.contains(keys)
+            }
             (Finder::Narrow(finder), Keys::Narrow(keys), _) => finder.may_contain(keys),
             (Finder::Wide(finder), Keys::Wide(keys), _) => finder.may_contain(keys),
             (Finder::Bytes(finder), Keys::Bytes(keys), _) => finder.may_contain(keys),
@@ -223,7 +227,7 @@ pub(super) fn span(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, u64
 }
 
 /// The smallest key and the number of places up to the largest, if few of them stay empty.
-pub(super) fn direct_places((least, most): (u64, u64), keys: usize) -> Option<(u64, usize)> {
+fn direct_places((least, most): (u64, u64), keys: usize) -> Option<(u64, usize)> {
     let range = most - least;
     let dense = range / DIRECT_PLACES < keys as u64;
     dense.then(|| Some((least, usize::try_from(range).ok()? + 1)))?

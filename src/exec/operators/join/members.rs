@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 
-use super::index::{direct_places, is_valid, span};
+use super::index::{is_valid, span};
 use super::keys::{EncodedKeys, Keys};
 use crate::error::{Error, Result};
 
 /// Up to this many keys are kept in order.
 const FEW: usize = 1 << 14;
+/// Numbers so close together have a bit each, whatever their number: the bits fit into the second cache.
+const CLOSE: u64 = 1 << 22;
+/// A set of bits may have this many for each key.
+const PLACES_PER_KEY: u64 = 64;
 
 #[derive(Debug)]
 pub(super) enum Members {
@@ -38,20 +42,7 @@ impl Members {
             return Err(Error::bug("keys to be asked one by one are no numbers"));
         };
         let valid = keys.valid.as_ref();
-        let span = span(numbers, valid);
-        let Some((least, places)) = span.and_then(|span| direct_places(span, numbers.len())) else {
-            return Ok(Members::of_keys(numbers, valid, span));
-        };
-        let mut bits = BooleanBufferBuilder::new(places);
-        bits.append_n(places, false);
-        for row in (0..numbers.len()).filter(|row| is_valid(valid, *row)) {
-            // In range by the choice of `least` and `places`.
-            bits.set_bit((numbers[row] - least) as usize, true);
-        }
-        Ok(Members::Places {
-            least,
-            bits: bits.finish(),
-        })
+        Ok(Members::of_keys(numbers, valid, span(numbers, valid)))
     }
 
     /// `span` is that of the valid keys.
@@ -60,29 +51,58 @@ impl Members {
         valid: Option<&NullBuffer>,
         span: Option<(u64, u64)>,
     ) -> Self {
-        match span {
-            None => Members::Few(Vec::new()),
-            Some((least, most)) if keys.len() > FEW => Members::Span(least, most),
-            Some(_) => {
-                let rows = (0..keys.len()).filter(|row| is_valid(valid, *row));
-                let mut few: Vec<u64> = rows.map(|row| keys[row]).collect();
-                few.sort_unstable();
-                few.dedup();
-                Members::Few(few)
-            }
+        let Some((least, most)) = span else {
+            return Members::Few(Vec::new());
+        };
+        let range = most - least;
+        if range < CLOSE || range / PLACES_PER_KEY < keys.len() as u64 {
+            return Members::of_close_keys(keys, valid, least, range);
         }
+        if keys.len() > FEW {
+            return Members::Span(least, most);
+        }
+        let rows = (0..keys.len()).filter(|row| is_valid(valid, *row));
+        let mut few: Vec<u64> = rows.map(|row| keys[row]).collect();
+        few.sort_unstable();
+        few.dedup();
+        Members::Few(few)
+    }
+
+    fn of_close_keys(keys: &[u64], valid: Option<&NullBuffer>, least: u64, range: u64) -> Self {
+        // Far fewer than there are addresses.
+        let places = range as usize + 1;
+        let mut bits = BooleanBufferBuilder::new(places);
+        bits.append_n(places, false);
+        for row in (0..keys.len()).filter(|row| is_valid(valid, *row)) {
+            // In range: `least` and `range` are those of the valid keys.
+            bits.set_bit((keys[row] - least) as usize, true);
+        }
+        Members::Places {
+            least,
+            bits: bits.finish(),
+        }
+    }
+
+    /// Whether [`Members::contains`] takes no other key for one of the set, and is fast.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self, Members::Places { .. })
     }
 
     /// Which keys may be in the set.
     pub(super) fn contains(&self, keys: &[u64]) -> BooleanBuffer {
-        BooleanBuffer::collect_bool(keys.len(), |row| match self {
-            Members::Places { least, bits } => {
+        let rows = keys.len();
+        match self {
+            Members::Places { least, bits } => BooleanBuffer::collect_bool(rows, |row| {
                 let place = keys[row].wrapping_sub(*least);
                 place < bits.len() as u64 && bits.value(place as usize)
+            }),
+            Members::Few(few) => {
+                BooleanBuffer::collect_bool(rows, |row| few.binary_search(&keys[row]).is_ok())
             }
-            Members::Few(few) => few.binary_search(&keys[row]).is_ok(),
-            Members::Span(least, most) => (*least..=*most).contains(&keys[row]),
-        })
+            Members::Span(least, most) => {
+                BooleanBuffer::collect_bool(rows, |row| (*least..=*most).contains(&keys[row]))
+            }
+        }
     }
 
     /// Whether a key from `low` to `high` may be in the set.
@@ -123,7 +143,7 @@ mod tests {
         };
         vec![
             Members::of_places(10, &heads),
-            Members::of_keys(&keys, None, Some((10, 17))),
+            Members::Few(vec![10, 12, 17]),
             Members::of_encoded(&encoded).unwrap(),
         ]
     }
@@ -151,6 +171,22 @@ mod tests {
                 "{set:?}"
             );
         }
+    }
+
+    #[test]
+    fn keys_far_apart_are_kept_in_order_or_not_at_all() {
+        let far = |key: u64| key << 40;
+        let few: Vec<u64> = (0..9).rev().map(far).collect();
+        let many: Vec<u64> = (0..=FEW as u64).map(far).collect();
+        let set = |keys: &[u64]| Members::of_keys(keys, None, span(keys, None));
+        assert!(matches!(set(&few), Members::Few(few) if few.is_sorted() && few.len() == 9));
+        assert!(matches!(set(&many), Members::Span(0, _)));
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let keys = [7, far(9), 5];
+        let close = Members::of_keys(&keys, Some(&nulls), span(&keys, Some(&nulls)));
+        assert!(close.is_exact());
+        let found = close.contains(&[4, 5, 6, 7, far(9)]);
+        assert_eq!(found.set_indices().collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]

@@ -158,32 +158,8 @@ impl Rebuild<'_> {
             return self.graph.output.iter().filter_map(place).unzip();
         }
         let columns = columns.iter().copied().enumerate();
-        let wanted = |(_, column): &(usize, Place)| self.wanted(*column, inputs);
+        let wanted = |(_, column): &(usize, Place)| self.graph.wants(*column, inputs);
         columns.filter(wanted).unzip()
-    }
-
-    /// Whether a column is read above the join of `inputs`.
-    fn wanted(&self, column: Place, inputs: Inputs) -> bool {
-        let graph = self.graph;
-        let mut later = graph
-            .sieves
-            .iter()
-            .filter(|sieve| sieve.inputs() & inputs == 0);
-        let by_later = |sieve: &Sieve| {
-            let mut keys = sieve.keys.iter();
-            keys.any(|(key, _)| graph.standing_for(*key, inputs) == Some(column))
-                || sieve.condition.iter().any(|c| c.places.contains(&column))
-        };
-        let in_conditions = graph.conditions.iter().any(|condition| {
-            condition.inputs() & !inputs != 0 && condition.places.contains(&column)
-        });
-        // Any column of a class stands for the others; the first that is here is used.
-        let in_classes = graph.classes.iter().any(|class| {
-            let mut here = class.iter().filter(|place| place.inputs() & inputs != 0);
-            let above = class.iter().any(|place| place.inputs() & inputs == 0);
-            above && here.next() == Some(&column)
-        });
-        in_conditions || in_classes || later.any(by_later) || graph.output.contains(&column)
     }
 }
 

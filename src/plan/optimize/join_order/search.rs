@@ -14,6 +14,8 @@ const ALL_TREES: u32 = 10;
 const BUILD: f64 = 3.0;
 const PROBE: f64 = 0.5;
 const GIVE: f64 = 1.0;
+/// What a byte of a row costs where it is put into a table or given.
+const BYTE: f64 = 0.05;
 /// What a condition on several inputs lets pass.
 const CONDITION: f64 = 0.3;
 /// The share of rows that is taken to find no partner, and of those with equal keys that are partners where more is asked.
@@ -31,6 +33,8 @@ pub(super) enum Tree {
 struct Found {
     tree: Tree,
     rows: f64,
+    /// Bytes of a row.
+    width: f64,
     cost: f64,
 }
 
@@ -46,6 +50,7 @@ impl<'a> Search<'a> {
             let found = Found {
                 tree: Tree::Input(input),
                 rows: estimate.rows,
+                width: graph.width(1 << input),
                 cost: 0.0,
             };
             (1 << input, found)
@@ -119,11 +124,15 @@ impl<'a> Search<'a> {
         let Some(rows) = rows else { return };
         let known = self.found.get(&(one | other));
         // Whatever the order, the rows are the same: the first guess stands.
-        let rows = known.map_or(rows.max(1.0), |known| known.rows);
+        let (rows, width) = match known {
+            Some(known) => (known.rows, known.width),
+            None => (rows.max(1.0), self.graph.width(one | other)),
+        };
         // Rows of the build side wait for the last probe row, where it is they that are given.
         let wait = |sieve: Option<&Sieve>| if sieve.is_some() { MUCH_SMALLER } else { 1.0 };
         let with = |build: &Found, probe: &Found, wait: f64| {
-            BUILD * build.rows / wait + PROBE * probe.rows + GIVE * rows
+            let build = (BUILD + BYTE * build.width) * build.rows / wait;
+            build + PROBE * probe.rows + (GIVE + BYTE * width) * rows
         };
         let (left_builds, right_builds) = (
             with(left, right, wait(right_sieve)),
@@ -136,7 +145,13 @@ impl<'a> Search<'a> {
         let cost = left.cost + right.cost + own;
         if known.is_none_or(|known| cost < known.cost) {
             let tree = Tree::Join(Arc::new((build.tree.clone(), probe.tree.clone())));
-            self.found.insert(one | other, Found { tree, rows, cost });
+            let found = Found {
+                tree,
+                rows,
+                width,
+                cost,
+            };
+            self.found.insert(one | other, found);
         }
     }
 
