@@ -249,14 +249,16 @@ impl Error {
 
     /// Says that `name` was meant at the primary place, and offers to write it there.
     #[must_use]
-    pub(crate) fn did_you_mean(self, name: &str) -> Self {
-        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let text = match plain {
-            true => name.to_string(),
-            false => format!("`{}`", name.replace('`', "``")),
-        };
-        self.label(format!("did you mean `{name}`?")).fix(text)
+    pub(crate) fn did_you_mean(mut self, name: &str) -> Self {
+        self.0.fix = Some((None, quoted_name(name)));
+        self.label(format!("did you mean `{name}`?"))
+    }
+
+    /// The same, where only the part at `span` is to be written anew.
+    #[must_use]
+    pub(crate) fn did_you_mean_at(self, span: Span, name: &str) -> Self {
+        self.label(format!("did you mean `{name}`?"))
+            .fix_at(span, quoted_name(name))
     }
 
     /// Offers to write `text` at the primary place.
@@ -363,6 +365,16 @@ impl Error {
             ErrorKind::Cancelled => 130,
             ErrorKind::Run | ErrorKind::Poisoned | ErrorKind::Bug => 1,
         }
+    }
+}
+
+/// The name as a query writes it.
+fn quoted_name(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match plain {
+        true => name.to_string(),
+        false => format!("`{}`", name.replace('`', "``")),
     }
 }
 

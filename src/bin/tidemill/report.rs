@@ -79,7 +79,8 @@ fn as_text(error: &Error, text: &Text, severity: Severity) -> String {
     let group = match error.span() {
         // A huge text is not repeated to show a caret in it.
         Some(span) if text.text.len() <= SNIPPET_BYTES => title.element(snippet(error, span, text)),
-        _ => Group::with_title(title),
+        _ => Group::with_title(title)
+            .elements(error.span_label().map(|label| Level::NOTE.message(label))),
     };
     Renderer::styled().render(&[group.elements(notes)])
 }
