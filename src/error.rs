@@ -121,6 +121,8 @@ struct Detail {
     /// `available: …`, `hint: …`: lines below the snippet, each with its word.
     notes: Vec<(&'static str, String)>,
     place: Option<FilePlace>,
+    /// Which part of the script it arose in.
+    context: Option<String>,
     /// A text for the place, or for the primary one.
     fix: Option<(Option<Span>, String)>,
     /// What else is wrong in the same text.
@@ -145,6 +147,7 @@ impl Error {
             labels: Vec::new(),
             notes: Vec::new(),
             place: None,
+            context: None,
             fix: None,
             others: Vec::new(),
             more: 0,
@@ -282,6 +285,13 @@ impl Error {
         self
     }
 
+    /// Says which part of the script it arose in, such as `statement 3, step 4 of 7`.
+    #[must_use]
+    pub(crate) fn during(mut self, context: impl Into<String>) -> Self {
+        self.0.context = Some(context.into());
+        self
+    }
+
     /// Who acts next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -315,6 +325,11 @@ impl Error {
     /// Lines that help, each with its kind: `hint` or `available`.
     pub fn notes(&self) -> &[(&'static str, String)] {
         &self.0.notes
+    }
+
+    /// Which part of the script it arose in, such as `statement 3, step 4 of 7`, where that was noted.
+    pub fn context(&self) -> Option<&str> {
+        self.0.context.as_deref()
     }
 
     /// The data file it is about.
@@ -403,6 +418,9 @@ impl fmt::Display for Error {
         write!(f, "error[{}]: {}", self.0.code, self.0.message)?;
         if let Some(place) = &self.0.place {
             write!(f, " ({place})")?;
+        }
+        if let Some(context) = &self.0.context {
+            write!(f, " ({context})")?;
         }
         if let Some(label) = &self.0.label {
             write!(f, "\n  = {label}")?;

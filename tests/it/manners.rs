@@ -20,7 +20,8 @@ pub fn lines(text: &str, error: &Error) -> Vec<String> {
     let mut lines = Vec::new();
     for error in error.all() {
         let file = error.place().map(|place| format!(" ({place})"));
-        lines.push(line(text, error) + &file.unwrap_or_default());
+        let context = error.context().map(|context| format!(" ({context})"));
+        lines.push(line(text, error) + &file.or(context).unwrap_or_default());
         if let (Some(span), Some(label)) = (error.span(), error.span_label()) {
             lines.push(format!("  {}: {label}", range(text, span)));
         }

@@ -63,10 +63,13 @@ fn say<'e>(
 }
 
 fn as_text(error: &Error, text: &Text, severity: Severity) -> String {
-    let message = match error.place() {
-        Some(place) => format!("{} ({place})", error.message()),
-        None => error.message().to_string(),
-    };
+    let mut message = error.message().to_string();
+    if let Some(place) = error.place() {
+        message += &format!(" ({place})");
+    }
+    if let Some(context) = error.context() {
+        message += &format!(" ({context})");
+    }
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -140,6 +143,9 @@ fn as_json(error: &Error, text: &Text, severity: Severity) -> String {
             "byte": place.byte,
             "column": place.column,
         });
+    }
+    if let Some(context) = error.context() {
+        object["context"] = json!(context);
     }
     let labels: Vec<_> = error
         .labels()

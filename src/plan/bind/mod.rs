@@ -217,6 +217,7 @@ pub(crate) fn bind(
     parameters: &Parameters,
 ) -> Result<Binding> {
     let binder = Binder::new(text, catalog, files, parameters);
+    binder.statement_start.set(statement.span.start);
     let bound = binder.outcome(binder.statement(statement))?;
     Ok(Binding {
         bound,
@@ -281,6 +282,11 @@ struct Binder<'a> {
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
     faults: recover::Faults,
+    statement_start: Cell<usize>,
+    /// Counted when it is asked for.
+    statement_number: Cell<Option<usize>>,
+    /// Where the operators of the outermost query begin.
+    steps: RefCell<Vec<usize>>,
 }
 
 impl<'a> Binder<'a> {
@@ -305,6 +311,9 @@ impl<'a> Binder<'a> {
             warnings: RefCell::default(),
             pinned: RefCell::default(),
             faults: recover::Faults::default(),
+            statement_start: Cell::new(0),
+            statement_number: Cell::new(None),
+            steps: RefCell::default(),
         }
     }
 
