@@ -135,6 +135,8 @@ struct Detail {
     /// `available: …`, `hint: …`: lines below the snippet, each with its word.
     notes: Vec<(&'static str, String)>,
     place: Option<FilePlace>,
+    /// Which part of the script it arose in.
+    context: Option<String>,
     /// A text for the place, or for the primary one.
     fix: Option<(Option<Span>, String)>,
     /// What else is wrong in the same text.
@@ -159,6 +161,7 @@ impl Error {
             labels: Vec::new(),
             notes: Vec::new(),
             place: None,
+            context: None,
             fix: None,
             others: Vec::new(),
             more: 0,
@@ -263,14 +266,16 @@ impl Error {
 
     /// Says that `name` was meant at the primary place, and offers to write it there.
     #[must_use]
-    pub(crate) fn did_you_mean(self, name: &str) -> Self {
-        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let text = match plain {
-            true => name.to_string(),
-            false => format!("`{}`", name.replace('`', "``")),
-        };
-        self.label(format!("did you mean `{name}`?")).fix(text)
+    pub(crate) fn did_you_mean(mut self, name: &str) -> Self {
+        self.0.fix = Some((None, quoted_name(name)));
+        self.label(format!("did you mean `{name}`?"))
+    }
+
+    /// The same, where only the part at `span` is to be written anew.
+    #[must_use]
+    pub(crate) fn did_you_mean_at(self, span: Span, name: &str) -> Self {
+        self.label(format!("did you mean `{name}`?"))
+            .fix_at(span, quoted_name(name))
     }
 
     /// Offers to write `text` at the primary place.
@@ -291,6 +296,13 @@ impl Error {
     #[must_use]
     pub fn in_file(mut self, place: FilePlace) -> Self {
         self.0.place = Some(place);
+        self
+    }
+
+    /// Says which part of the script it arose in, such as `statement 3, step 4 of 7`.
+    #[must_use]
+    pub(crate) fn during(mut self, context: impl Into<String>) -> Self {
+        self.0.context = Some(context.into());
         self
     }
 
@@ -327,6 +339,11 @@ impl Error {
     /// Lines that help, each with its kind: `hint` or `available`.
     pub fn notes(&self) -> &[(&'static str, String)] {
         &self.0.notes
+    }
+
+    /// Which part of the script it arose in, such as `statement 3, step 4 of 7`, where that was noted.
+    pub fn context(&self) -> Option<&str> {
+        self.0.context.as_deref()
     }
 
     /// The data file it is about.
@@ -380,6 +397,16 @@ impl Error {
     }
 }
 
+/// The name as a query writes it.
+fn quoted_name(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match plain {
+        true => name.to_string(),
+        false => format!("`{}`", name.replace('`', "``")),
+    }
+}
+
 /// The text with the middle of very long words left out: a name can be as long as a script.
 fn bounded(text: String) -> String {
     const LONG: usize = 200;
@@ -405,6 +432,9 @@ impl fmt::Display for Error {
         write!(f, "error[{}]: {}", self.0.code, self.0.message)?;
         if let Some(place) = &self.0.place {
             write!(f, " ({place})")?;
+        }
+        if let Some(context) = &self.0.context {
+            write!(f, " ({context})")?;
         }
         if let Some(label) = &self.0.label {
             write!(f, "\n  = {label}")?;

@@ -168,7 +168,7 @@ impl Script<'_> {
         let session = self.engine.catalog().session();
         match session.value(&name.text) {
             Some(value) if value.is_constant => {
-                let message = format!("`{}` is a constant and cannot be set", name.text);
+                let message = format!("`{}` is a constant", name.text);
                 Err(Error::input("TM0606", message, name.span)
                     .hint("DECLARE makes a variable, CREATE OR REPLACE CONSTANT another constant"))
             }

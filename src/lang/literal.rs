@@ -81,7 +81,7 @@ impl Reader<'_> {
             Some(b'x') => return self.code_point(2),
             Some(b'u') => return self.code_point(4),
             Some(b'U') => return self.code_point(8),
-            _ => return Err(self.wrong("no letter with a meaning stands after the backslash")),
+            _ => return Err(self.wrong("no such escape")),
         };
         self.out.push(plain);
         self.at += 2;

@@ -167,6 +167,12 @@ fn first_line(text: &str) -> Result<Option<bool>, Error> {
     }
 }
 
+/// How many statements of `text` end before the byte `at`.
+pub(crate) fn statements_before(text: &str, at: usize, double_quotes_are_strings: bool) -> usize {
+    let pieces = scan::scan(text, 0, double_quotes_are_strings);
+    pieces.iter().filter(|piece| piece.span.end <= at).count()
+}
+
 /// The names of the parameters in `source`, without `@`, in order of first sight; a `?` is named by its number, from 1.
 pub(crate) fn parameter_names(source: &str, options: Options) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();

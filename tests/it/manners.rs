@@ -20,7 +20,8 @@ pub fn lines(text: &str, error: &Error) -> Vec<String> {
     let mut lines = Vec::new();
     for error in error.all() {
         let file = error.place().map(|place| format!(" ({place})"));
-        lines.push(line(text, error) + &file.unwrap_or_default());
+        let context = error.context().map(|context| format!(" ({context})"));
+        lines.push(line(text, error) + &file.or(context).unwrap_or_default());
         if let (Some(span), Some(label)) = (error.span(), error.span_label()) {
             lines.push(format!("  {}: {label}", range(text, span)));
         }
@@ -117,4 +118,41 @@ fn tidemill_error(text: &str) -> Error {
     let rows = engine.query(&query, ()).expect("rows");
     rows.collect::<Result<Vec<_>, Error>>()
         .expect_err("an error")
+}
+
+/// What is offered to be written instead is taken: the error it stands with is gone.
+#[test]
+fn a_fix_mends_its_error() {
+    let mut mended = 0;
+    for file in crate::corpus::files() {
+        if !file.is_golden() {
+            continue;
+        }
+        let fails = |text: &str| {
+            let engine = crate::answer::engine(1, None);
+            let params = tidemill::ParamMap::new();
+            crate::answer::run(&engine, &file.setup, &params).expect("the setup");
+            crate::answer::run(&engine, text, &params).err()
+        };
+        for case in &file.cases {
+            let offers = case.expected.iter().any(|line| line.starts_with("  fix "));
+            let Some(error) = offers.then(|| fails(&case.text)).flatten() else {
+                continue;
+            };
+            let offered = error
+                .all()
+                .filter_map(|error| Some((error, error.suggested_fix()?)));
+            for (error, fix) in offered {
+                let mut text = case.text.clone();
+                text.replace_range(fix.span.start..fix.span.end, &fix.text);
+                let still = fails(&text).is_some_and(|after| {
+                    let mut after = after.all();
+                    after.any(|other| line(&text, other) == line(&case.text, error))
+                });
+                assert!(!still, "{}: `{text}` says the same", case.name);
+                mended += 1;
+            }
+        }
+    }
+    assert!(mended > 100, "{mended} fixes");
 }

@@ -63,10 +63,13 @@ fn say<'e>(
 }
 
 fn as_text(error: &Error, text: &Text, severity: Severity) -> String {
-    let message = match error.place() {
-        Some(place) => format!("{} ({place})", error.message()),
-        None => error.message().to_string(),
-    };
+    let mut message = error.message().to_string();
+    if let Some(place) = error.place() {
+        message += &format!(" ({place})");
+    }
+    if let Some(context) = error.context() {
+        message += &format!(" ({context})");
+    }
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -79,7 +82,8 @@ fn as_text(error: &Error, text: &Text, severity: Severity) -> String {
     let group = match error.span() {
         // A huge text is not repeated to show a caret in it.
         Some(span) if text.text.len() <= SNIPPET_BYTES => title.element(snippet(error, span, text)),
-        _ => Group::with_title(title),
+        _ => Group::with_title(title)
+            .elements(error.span_label().map(|label| Level::NOTE.message(label))),
     };
     Renderer::styled().render(&[group.elements(notes)])
 }
@@ -139,6 +143,9 @@ fn as_json(error: &Error, text: &Text, severity: Severity) -> String {
             "byte": place.byte,
             "column": place.column,
         });
+    }
+    if let Some(context) = error.context() {
+        object["context"] = json!(context);
     }
     let labels: Vec<_> = error
         .labels()

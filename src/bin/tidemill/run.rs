@@ -88,7 +88,14 @@ fn every_value_is_used<'a>(
             .unwrap_or(param)
             .trim_start_matches('@');
         if !asked.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-            return Err(Stop::Usage(format!("no statement asks for @{name}")));
+            let message = match asked.as_slice() {
+                [] => format!("no statement asks for @{name}, or for any other value"),
+                asked => format!(
+                    "no statement asks for @{name}: they ask for @{}",
+                    asked.join(", @")
+                ),
+            };
+            return Err(Stop::Usage(message));
         }
     }
     let last = asked

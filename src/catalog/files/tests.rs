@@ -194,7 +194,8 @@ fn what_is_not_there_is_said() {
     put(folder.path().join("orders.parquet"), &[("a", ids([1]))]);
     let missing = open_plain(&folder.path().join("order.parquet")).unwrap_err();
     assert_eq!(missing.code(), "TM0703");
-    assert!(missing.notes()[0].1.contains("orders.parquet"), "{missing}");
+    let meant = missing.span_label().unwrap_or_default();
+    assert!(meant.contains("orders.parquet"), "{missing}");
     let none = open_plain(&folder.path().join("*.csv")).unwrap_err();
     assert_eq!(none.code(), "TM0703");
     let path = folder.path().join("orders.parquet");

@@ -36,6 +36,8 @@ pub(crate) struct AssertOperator {
     /// The condition as written.
     text: String,
     place: Option<Span>,
+    /// Which part of the script it is.
+    context: String,
 }
 
 impl AssertOperator {
@@ -45,6 +47,7 @@ impl AssertOperator {
         on_violation: OnViolation,
         text: String,
         place: Option<Span>,
+        context: String,
     ) -> Self {
         let mut exprs = exprs.into_iter();
         AssertOperator {
@@ -53,6 +56,7 @@ impl AssertOperator {
             on_violation,
             text,
             place,
+            context,
         }
     }
 
@@ -71,6 +75,7 @@ impl AssertOperator {
         let first = self.first_wrong(&batch, &holds)?;
         if self.on_violation == OnViolation::Fail {
             let error = Error::run("TM0500", format!("Assert failed: {first}"));
+            let error = error.during(self.context.as_str());
             return Err(match self.place {
                 Some(place) => error.at(place),
                 None => error,

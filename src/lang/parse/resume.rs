@@ -35,8 +35,11 @@ pub(in crate::lang) fn statement(source: &mut Source, span: Span) -> Result<Stat
         grammar_text = without(grammar_text, &broken);
         let mut rest = Source::new(&text, &grammar_text, strings, counted);
         match super::statement(&mut rest, span) {
-            Ok(_) => break,
-            Err(error) => errors.push(error),
+            Err(error) if error.span().is_some_and(|next| next.start > at.start) => {
+                errors.push(error);
+            }
+            // Nothing more is wrong, or the same place once more.
+            _ => break,
         }
     }
     Err(errors)

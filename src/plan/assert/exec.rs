@@ -113,6 +113,7 @@ impl ExecutionPlan for AssertExec {
             self.rule.on_violation,
             self.rule.text.clone(),
             self.rule.place,
+            self.rule.context.clone(),
         );
         let input = self.input.execute(partition, context)?;
         let check = move |batch: Result<RecordBatch>| {

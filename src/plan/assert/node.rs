@@ -26,6 +26,8 @@ pub(crate) struct AssertRule {
     /// The condition as written.
     pub(crate) text: String,
     pub(crate) place: Option<Span>,
+    /// Which part of the script it is.
+    pub(crate) context: String,
 }
 
 impl PartialOrd for AssertNode {

@@ -9,7 +9,7 @@ use super::relation::{Relation, hoist_subqueries};
 use super::stage::Env;
 use crate::error::Result;
 use crate::exec::operators::assert::OnViolation;
-use crate::lang::ast;
+use crate::lang::{self, ast};
 use crate::plan::assert::{AssertNode, AssertRule};
 
 impl Binder<'_> {
@@ -41,9 +41,26 @@ impl Binder<'_> {
             },
             text: self.source(condition.span),
             place: (!in_function).then_some(condition.span),
+            context: self.part_of_script(condition.span.start),
         };
         let node = Arc::new(AssertNode { input, exprs, rule });
         relation.plan = LogicalPlan::Extension(Extension { node });
         Ok(relation)
+    }
+
+    /// `statement 3, step 4 of 7`: counted from 1, the steps of the outermost query.
+    fn part_of_script(&self, at: usize) -> String {
+        let number = self.statement_number.get().unwrap_or_else(|| {
+            let strings = self.session.settings.double_quotes_are_strings;
+            let number =
+                lang::statements_before(self.text, self.statement_start.get(), strings) + 1;
+            self.statement_number.set(Some(number));
+            number
+        });
+        let steps = self.steps.borrow();
+        match steps.iter().filter(|start| **start <= at).count() {
+            0 => format!("statement {number}"),
+            step => format!("statement {number}, step {step} of {}", steps.len()),
+        }
     }
 }

@@ -24,6 +24,8 @@ use crate::plan::shared::share_between;
 impl Binder<'_> {
     /// The outermost query of a statement.
     pub(super) fn outermost(&self, query: &Query) -> Result<Bound> {
+        let starts = query.pipes.iter().map(|pipe| pipe.keyword.start);
+        *self.steps.borrow_mut() = starts.collect();
         let mut env = Env::default();
         if let Some(with) = &query.with {
             env = self.with(with, &env)?;

@@ -57,8 +57,15 @@ impl Binder<'_> {
             },
             (None, _) => {
                 let message = format!("parameter {name} has no value");
-                return Err(Error::input("TM0601", message, span)
-                    .hint("pass a value for it with the query"));
+                let error = Error::input("TM0601", message, span);
+                let passed = self.parameters.named.iter();
+                let passed = passed.map(|(passed, _)| passed.as_str());
+                return Err(match names::nearest(name.trim_start_matches('@'), passed) {
+                    Some(near) => error
+                        .label(format!("did you mean `@{near}`?"))
+                        .fix(format!("@{near}")),
+                    None => error.hint("pass a value for it with the query: --param name=value, or --arg value for ?"),
+                });
             }
         };
         Ok(Typed::literal(value, span))

@@ -251,6 +251,7 @@ pub(crate) fn bind(
     parameters: &Parameters,
 ) -> Result<Binding> {
     let binder = Binder::new(text, catalog, files, parameters);
+    binder.statement_start.set(statement.span.start);
     let bound = binder.outcome(binder.statement(statement))?;
     Ok(Binding {
         bound,
@@ -344,6 +345,11 @@ struct Binder<'a> {
     faults: recover::Faults,
     /// The views that were mentioned so far, under what they are called in the plan.
     views: RefCell<Vec<(Arc<View>, Arc<str>)>>,
+    statement_start: Cell<usize>,
+    /// Counted when it is asked for.
+    statement_number: Cell<Option<usize>>,
+    /// Where the operators of the outermost query begin.
+    steps: RefCell<Vec<usize>>,
 }
 
 impl<'a> Binder<'a> {
@@ -370,6 +376,9 @@ impl<'a> Binder<'a> {
             pinned: RefCell::default(),
             faults: recover::Faults::default(),
             views: RefCell::default(),
+            statement_start: Cell::new(0),
+            statement_number: Cell::new(None),
+            steps: RefCell::default(),
         }
     }
 

@@ -223,15 +223,15 @@ impl Binder<'_> {
 
 /// Operators after which the columns are those before them.
 fn keeps_columns(op: &PipeOp) -> bool {
-    match op {
+    matches!(
+        op,
         PipeOp::Where(_)
-        | PipeOp::Drop(_)
-        | PipeOp::Distinct
-        | PipeOp::OrderBy(_)
-        | PipeOp::Limit(_)
-        | PipeOp::Sample(_)
-        | PipeOp::Assert { .. }
-        | PipeOp::As(_) => true,
-        _ => false,
-    }
+            | PipeOp::Drop(_)
+            | PipeOp::Distinct
+            | PipeOp::OrderBy(_)
+            | PipeOp::Limit(_)
+            | PipeOp::Sample(_)
+            | PipeOp::Assert { .. }
+            | PipeOp::As(_)
+    )
 }

@@ -217,7 +217,7 @@ impl Scope {
             && !self.ranges.is_empty()
             && self.last_seen(name).is_none()
         {
-            return self.unknown_alias(first, second);
+            return self.unknown_alias(first, second, span);
         }
         let mut error = Error::input("TM0201", format!("no column named `{name}` here"), span);
         if let Some(lost) = self.last_seen(name) {
@@ -249,9 +249,9 @@ impl Scope {
     }
 
     /// TM0201 for `x.price`, where `x` is neither a table's name nor a column.
-    fn unknown_alias(&self, first: &Ident, second: &Ident) -> Error {
+    fn unknown_alias(&self, first: &Ident, second: &Ident, span: Span) -> Error {
         let message = format!("no table or column named `{}` here", first.text);
-        let error = Error::input("TM0201", message, first.span);
+        let error = Error::input("TM0201", message, span);
         let names: Vec<&str> = self
             .ranges
             .iter()
@@ -267,7 +267,7 @@ impl Scope {
             _ => names::nearest(&first.text, names.iter().copied()),
         };
         let error = match meant {
-            Some(name) => error.did_you_mean(name),
+            Some(name) => error.did_you_mean_at(first.span, name),
             None => error,
         };
         error.available(names::shorten(

@@ -71,7 +71,7 @@ impl Binder<'_> {
                 let start = self.counted(start, part_name, part.span)?;
                 self.operate(end, Operator::Minus, start, span)?
             }
-            "date_trunc" | "datetime_trunc" | "timestamp_trunc" => {
+            "date_trunc" | "datetrunc" | "datetime_trunc" | "timestamp_trunc" => {
                 let [first, second] = self.plain_arguments(call, span)?;
                 if matches!(
                     first.kind.as_ref(),

@@ -9,6 +9,7 @@ use datafusion::datasource::MemTable;
 use super::relation::{Finished, Relation};
 use super::scope::ScopeColumn;
 use super::stage::Env;
+use super::table_function::of_option;
 use super::types::data_type;
 use super::{Binder, Bound};
 use crate::error::{Error, Result, Span};
@@ -151,7 +152,11 @@ impl Binder<'_> {
         let provider = self
             .files
             .open(&path, format.as_deref(), &options, columns)
-            .map_err(|error| error.at(location.map_or(create.name.span, |place| place.span)))?;
+            .map_err(|error| {
+                let named = create.options.iter().map(|option| &option.name);
+                let place = location.map_or(create.name.span, |place| place.span);
+                of_option(error, named).at(place)
+            })?;
         Ok(Bound::CreateExternalTable {
             name,
             or_replace: create.or_replace,

@@ -12,7 +12,9 @@ use super::stage::Env;
 use super::{Binder, names};
 use crate::catalog::{Macro, ScanSource};
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{self, Argument, ArgumentValue, Call, ExprKind, TableAlias, TableFactor};
+use crate::lang::ast::{
+    self, Argument, ArgumentValue, Call, ExprKind, Ident, TableAlias, TableFactor,
+};
 
 /// Functions that give a table: name, form and sentence.
 pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
@@ -162,7 +164,8 @@ impl Binder<'_> {
             }
         }
         let provider = self.files.open(&file, Some(format), &options, columns);
-        let provider = provider.map_err(|error| error.at(path.span))?;
+        let named = args.iter().filter_map(|argument| argument.name.as_ref());
+        let provider = provider.map_err(|error| of_option(error, named).at(path.span))?;
         let name = file_stem(&file);
         let mut relation = self.scan(&name, Some(ScanSource::File(file)), provider)?;
         relation.scope = relation.scope.under(&name);
@@ -212,6 +215,24 @@ impl Binder<'_> {
         let value = self.constant_value(expr, "a path")?;
         let text = value.try_as_str().flatten().map(str::to_string);
         text.ok_or_else(|| Error::input("TM0402", "a path is a STRING", expr.span))
+    }
+}
+
+/// An error about an option of a file at the option's name, with what was meant.
+pub(super) fn of_option<'n>(error: Error, mut named: impl Iterator<Item = &'n Ident>) -> Error {
+    if !matches!(error.code(), "TM0706" | "TM0707") {
+        return error;
+    }
+    let says = |name: &&Ident| error.message().contains(&format!("`{}`", name.text));
+    let Some(name) = named.find(says) else {
+        return error;
+    };
+    let known = error.notes().iter().find(|(kind, _)| *kind == "available");
+    let known = known.map_or(String::new(), |(_, known)| known.clone());
+    let error = error.at(name.span);
+    match names::nearest(&name.text, known.split(", ")) {
+        Some(near) => error.did_you_mean(near),
+        None => error,
     }
 }
 

@@ -12,6 +12,12 @@ use crate::plan::assert::AssertExec;
 pub(crate) fn lower_assert(plan: &AssertExec, input: Stream) -> Result<Stream> {
     let exprs = plan.exprs().iter().map(checked).collect::<Result<_>>()?;
     let rule = plan.rule();
-    let operator = AssertOperator::new(exprs, rule.on_violation, rule.text.clone(), rule.place);
+    let operator = AssertOperator::new(
+        exprs,
+        rule.on_violation,
+        rule.text.clone(),
+        rule.place,
+        rule.context.clone(),
+    );
     Ok(input.then(Arc::new(operator), &[]))
 }

@@ -351,3 +351,12 @@ fn whatever_stops_the_program_is_one_object_too() {
         assert!(message.contains(word), "{message}");
     }
 }
+
+#[test]
+fn a_failed_assertion_says_which_step_of_which_statement_it_is() {
+    let script = "SELECT 1 AS a; SELECT 2 AS b;\nFROM (VALUES (3), (-8812)) AS t (revenue)\n|> WHERE TRUE\n|> ASSERT revenue > 0, 'negative revenue', revenue\n|> LIMIT 5";
+    let ended = run([script]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let said = "error[TM0500]: Assert failed: negative revenue -8812 (statement 3, step 2 of 3)";
+    assert!(ended.err.contains(said), "{}", ended.err);
+}

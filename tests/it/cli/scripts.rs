@@ -90,11 +90,16 @@ fn every_syntax_error_is_told_before_anything_runs() {
     let ended = place.file("typos.tide", script).run(["typos.tide"]);
     ended.fails(
         2,
-        &["typos.tide:2:11", "did you mean WHERE?", "typos.tide:3:11"],
+        &[
+            "typos.tide:2:11",
+            "did you mean WHERE?",
+            "typos.tide:3:11",
+            "typos.tide:3:14",
+        ],
     );
     assert_eq!(
         ended.err.matches("error[TM0102]").count(),
-        2,
+        3,
         "{}",
         ended.err
     );
