@@ -7,17 +7,21 @@
 
 pub(crate) mod ast;
 mod blocks;
+pub(crate) mod cursor;
 mod diagnose;
 mod later;
 mod lex;
 mod literal;
 pub(crate) mod outline;
 mod parse;
+pub(crate) mod pointed;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Error, ErrorKind, Span};
+
+pub(crate) use diagnose::{is_reserved_word, pipe_operators};
 
 /// The longest script.
 const MAX_SCRIPT: usize = 16 << 20;

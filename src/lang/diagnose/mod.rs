@@ -11,6 +11,13 @@ use crate::error::{Error, Span};
 use place::Place;
 use words::{CLAUSES, MISSPELT, OPERATORS, is_close, is_reserved, shortened};
 
+pub(crate) use words::is_reserved_word;
+
+/// The pipe operators that there are.
+pub(crate) fn pipe_operators() -> impl Iterator<Item = &'static str> {
+    OPERATORS.split(", ")
+}
+
 /// The statement at `statement` cannot go on at `at`.
 pub(super) fn unexpected(source: &Source, statement: Span, at: usize) -> Error {
     let place = Place::find(source, statement, at);

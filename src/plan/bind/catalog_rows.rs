@@ -114,8 +114,8 @@ impl Binder<'_> {
         ])
     }
 
-    /// Name, kind, signature and a sentence of every function.
-    fn functions(&self) -> Vec<(&'static str, ArrayRef)> {
+    /// Kind, signature and a sentence of every function, by name.
+    pub(super) fn function_rows(&self) -> BTreeMap<String, [String; 3]> {
         let mut rows: BTreeMap<String, [String; 3]> = BTreeMap::new();
         let functions = self.catalog.functions();
         let described =
@@ -175,6 +175,11 @@ impl Binder<'_> {
             let row = written("table", &function.name, &function.params);
             rows.insert(function.name.clone(), row);
         }
+        rows
+    }
+
+    fn functions(&self) -> Vec<(&'static str, ArrayRef)> {
+        let rows = self.function_rows();
         let column = |index: usize| rows.values().map(|row| row[index].clone()).collect();
         texts(vec![
             (

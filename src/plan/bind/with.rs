@@ -44,6 +44,13 @@ enum Source {
 }
 
 impl Cte {
+    pub(super) fn columns(&self) -> &[ScopeColumn] {
+        match &self.source {
+            Source::Query { finished, .. } => &finished.columns,
+            Source::Recursion { columns, .. } => columns,
+        }
+    }
+
     /// A table that a function is called with.
     pub(super) fn of_argument(
         name: &str,
