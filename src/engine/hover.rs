@@ -60,7 +60,8 @@ impl Engine {
         let pointed = pointed(text, offset, options)?;
         let all = definitions(text, options);
         let usable = all.iter().rev().filter(|one| {
-            let inside = one.scope.start <= offset && offset < one.scope.end;
+            let place = pointed.span.start;
+            let inside = one.scope.start <= place && place < one.scope.end;
             let itself = one.span.start <= offset && offset <= one.span.end;
             (inside || itself) && one.name.eq_ignore_ascii_case(&pointed.name)
         });

@@ -1,7 +1,7 @@
 //! The integration tests, in one binary: each module looks at the engine or the binary from outside.
 //!
 //! [`queries`] runs the corpus `tests/queries/**/*.test`; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
-//! wrote; [`check`] texts that are only looked at; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands; [`examples`]
+//! wrote; [`check`] texts that are only looked at; [`complete`] texts that are being written; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`lists`] long lists of constants; [`memory`] queries that do not
 //! fit; [`stops`] queries that are stopped; [`cli`] the binary with every flag, format and exit code.
 
@@ -15,6 +15,7 @@
 mod answer;
 mod check;
 mod cli;
+mod complete;
 mod corpus;
 mod effects;
 mod examples;
