@@ -28,7 +28,7 @@ pub use engine::{
     Builder, Checked, CheckedStatement, ColumnLineage, Completion, CompletionKind, Completions,
     Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Histogram, Hover,
     Measured, Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, QueryStep, Rows,
-    ScalarFn, SourceColumn, Statement, Summary, Table, Value,
+    ScalarFn, SourceColumn, Statement, Summary, Syntax, Table, Value,
 };
 pub use file::type_name;
 

@@ -22,6 +22,7 @@ mod result;
 mod script;
 mod sql;
 mod steps;
+mod syntax;
 mod tables;
 
 use std::collections::HashMap;
@@ -52,6 +53,7 @@ pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
 pub use register::FileSource;
 pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
+pub use syntax::Syntax;
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///

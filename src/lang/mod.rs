@@ -9,6 +9,7 @@ pub(crate) mod ast;
 mod blocks;
 pub(crate) mod cursor;
 mod diagnose;
+pub(crate) mod json;
 mod later;
 mod lex;
 mod literal;

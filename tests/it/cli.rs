@@ -3,6 +3,7 @@
 //! Every test runs the program in a directory of its own, with pipes instead of a terminal.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -14,6 +15,7 @@ mod files;
 mod flags;
 mod formats;
 mod output;
+mod parse;
 mod scripts;
 mod signals;
 mod spill;
@@ -141,6 +143,21 @@ where
         .env_remove("CLICOLOR")
         .env_remove("CLICOLOR_FORCE");
     command
+}
+
+/// Runs with `text` on standard input.
+fn piped(place: &Place, args: &[&str], text: &[u8]) -> Ended {
+    let mut child = place
+        .command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    stdin.write_all(text).expect("the program reads its input");
+    drop(stdin);
+    Ended::from(child.wait_with_output().expect("the program ends"))
 }
 
 /// [`Place::answer`] where no files are needed.

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::commands::Command;
+
 /// Pipe queries over CSV, Parquet, JSON and Arrow files.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -",
+    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill parse --json [FILE]",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     after_help = "Examples:
   tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
   tidemill \"FROM 'logs/*.parquet' |> WHERE level = @level |> LIMIT 5\" --param level=error
@@ -24,6 +28,9 @@ pub(crate) struct Flags {
     /// A query, the path of a script (.tide, .tidemill or .sql), or - for a script on standard input
     #[arg(value_name = "QUERY")]
     pub(crate) query: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) subcommand: Option<Command>,
 
     /// Run this text; may be repeated, in order
     #[arg(

@@ -11,11 +11,14 @@
     )
 )]
 
+mod commands;
 mod flags;
 mod format;
 mod report;
 mod run;
+mod stop;
 mod target;
+mod texts;
 
 use std::process::ExitCode;
 
@@ -28,5 +31,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
-    ExitCode::from(run::run(&flags))
+    ExitCode::from(match &flags.subcommand {
+        Some(command) => command.run(),
+        None => run::run(&flags),
+    })
 }

@@ -1,6 +1,6 @@
 //! From flags to results: gather the texts, run their statements in order, stop at the first error.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,61 +9,21 @@ use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement, Value};
 
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
-use crate::report::{Text, complain, report, warn};
+use crate::report::{Text, report, warn};
+use crate::stop::{INTERRUPTED, Stop, WRONG_USAGE};
 use crate::target::{Target, stdout_is_terminal};
-
-const WRONG_USAGE: u8 = 2;
-const DATA: u8 = 3;
-const INTERRUPTED: u8 = 130;
-const PIPE_CLOSED: u8 = 141;
+use crate::texts;
 
 /// Runs the program; the exit code.
 pub(crate) fn run(flags: &Flags) -> u8 {
-    let complain = |code, message: &str| complain(code, message, flags.error_format);
     match try_run(flags) {
         Ok(()) => 0,
-        Err(Stop::Said(code)) => code,
-        Err(Stop::Usage(message)) => {
-            complain(None, &message);
-            WRONG_USAGE
-        }
-        Err(Stop::Unreadable(message)) => {
-            complain(Some("TM0703"), &message);
-            DATA
-        }
-        Err(Stop::Unopened(error)) => {
-            complain(Some(error.code()), error.message());
-            error.exit_code()
-        }
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
-        Err(Stop::Output(error)) => {
-            complain(None, &format!("the result cannot be written: {error}"));
-            DATA
-        }
-    }
-}
-
-/// Why the program ends early.
-enum Stop {
-    /// An error was reported; this is its exit code.
-    Said(u8),
-    Usage(String),
-    /// A script could not be read.
-    Unreadable(String),
-    /// The database could not be opened.
-    Unopened(Error),
-    /// The result could not be written.
-    Output(io::Error),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Stop::Output(error)
+        Err(stop) => stop.end(flags.error_format),
     }
 }
 
 fn try_run(flags: &Flags) -> Result<(), Stop> {
-    let texts = texts(flags)?;
+    let texts = gathered(flags)?;
     let format = output_format(flags)?;
     let params = params(flags)?;
     let engine = engine(flags).map_err(|error| match error.exit_code() {
@@ -75,10 +35,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         match engine.statements(&text.text) {
             Ok(statements) => parsed.push((text, statements)),
             Err(errors) => {
-                report(&errors, text, flags.error_format);
-                return Err(Stop::Said(
-                    errors.first().map_or(WRONG_USAGE, Error::exit_code),
-                ));
+                return Err(Stop::wrong_text(&errors, text, flags.error_format));
             }
         }
     }
@@ -275,27 +232,18 @@ fn engine(flags: &Flags) -> tidemill::Result<Engine> {
 }
 
 /// The texts to run, in order.
-fn texts(flags: &Flags) -> Result<Vec<Text>, Stop> {
+fn gathered(flags: &Flags) -> Result<Vec<Text>, Stop> {
     let mut texts = Vec::new();
     match flags.query.as_deref() {
-        Some("-") => texts.push(standard_input()?),
-        Some(path) if is_script(Path::new(path)) => texts.push(script(Path::new(path))?),
-        Some(query) => texts.push(Text {
-            name: "query".to_string(),
-            text: query.to_string(),
-        }),
+        Some(path) if path == "-" || is_script(Path::new(path)) => {
+            texts.push(texts::read(Path::new(path))?);
+        }
+        Some(query) => texts.push(texts::given(query)),
         None => {}
     }
-    texts.extend(flags.command.iter().map(|text| Text {
-        name: "query".to_string(),
-        text: text.clone(),
-    }));
+    texts.extend(flags.command.iter().map(|text| texts::given(text)));
     for path in &flags.file {
-        texts.push(if path.as_os_str() == "-" {
-            standard_input()?
-        } else {
-            script(path)?
-        });
+        texts.push(texts::read(path)?);
     }
     if texts.is_empty() {
         if io::stdin().is_terminal() {
@@ -303,7 +251,7 @@ fn texts(flags: &Flags) -> Result<Vec<Text>, Stop> {
                 "nothing to run: give a query, a script or -; --help shows how".to_string(),
             ));
         }
-        texts.push(standard_input()?);
+        texts.push(texts::standard_input()?);
     }
     Ok(texts)
 }
@@ -316,35 +264,6 @@ fn is_script(path: &Path) -> bool {
             .as_os_str()
             .to_string_lossy()
             .contains(['\n', '|', '\''])
-}
-
-fn script(path: &Path) -> Result<Text, Stop> {
-    let missing = |reason: String| {
-        let path = path.display();
-        Stop::Unreadable(format!("the script {path} cannot be read: {reason}"))
-    };
-    let bytes = std::fs::read(path).map_err(|error| missing(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        missing(format!(
-            "not UTF-8 at byte {}",
-            error.utf8_error().valid_up_to()
-        ))
-    })?;
-    Ok(Text {
-        name: path.display().to_string(),
-        text,
-    })
-}
-
-fn standard_input() -> Result<Text, Stop> {
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text).map_err(|error| {
-        Stop::Unreadable(format!("standard input cannot be read as text: {error}"))
-    })?;
-    Ok(Text {
-        name: "standard input".to_string(),
-        text,
-    })
 }
 
 fn output_format(flags: &Flags) -> Result<Format, Stop> {

@@ -1,15 +1,21 @@
 //! Expressions, calls and windows.
 
+use serde::Serialize;
+
 use super::{Ident, Limit, OrderItem, Path, Query, StringLiteral, TypeName};
 use crate::error::Span;
+use crate::lang::json::place;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expr {
+    #[serde(flatten)]
     pub kind: Box<ExprKind>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "an Expr holds its kind in a box of its own, so the size of the largest is the size of one allocation"
@@ -88,6 +94,7 @@ pub enum ExprKind {
     Cast {
         operand: Expr,
         data_type: TypeName,
+        #[serde(rename = "try")]
         try_: bool,
     },
     Extract {
@@ -121,7 +128,8 @@ pub enum ExprKind {
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum Literal {
     Null,
     Bool(bool),
@@ -140,52 +148,76 @@ pub enum Literal {
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum Parameter {
     Named(String),
     /// `?`, counted from 0 through the script.
     Positional(usize),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum UnaryOp {
+    #[serde(rename = "NOT")]
     Not,
+    #[serde(rename = "-")]
     Minus,
+    #[serde(rename = "+")]
     Plus,
+    #[serde(rename = "~")]
     BitNot,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum BinaryOp {
+    #[serde(rename = "+")]
     Add,
+    #[serde(rename = "-")]
     Subtract,
+    #[serde(rename = "*")]
     Multiply,
+    #[serde(rename = "/")]
     Divide,
+    #[serde(rename = "%")]
     Modulo,
+    #[serde(rename = "||")]
     Concat,
+    #[serde(rename = "<<")]
     ShiftLeft,
+    #[serde(rename = ">>")]
     ShiftRight,
+    #[serde(rename = "&")]
     BitAnd,
+    #[serde(rename = "^")]
     BitXor,
+    #[serde(rename = "|")]
     BitOr,
+    #[serde(rename = "=")]
     Equal,
+    #[serde(rename = "<>")]
     NotEqual,
+    #[serde(rename = "<")]
     Less,
+    #[serde(rename = "<=")]
     LessEqual,
+    #[serde(rename = ">")]
     Greater,
+    #[serde(rename = ">=")]
     GreaterEqual,
     /// `<=>`: equal, NULLs equal too.
+    #[serde(rename = "<=>")]
     NullSafeEqual,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum IsTest {
     Null,
     True,
     False,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
     pub function: Path,
     pub distinct: bool,
@@ -199,21 +231,24 @@ pub struct Call {
     pub over: Option<Over>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Argument {
     /// `name => value`
     pub name: Option<Ident>,
     pub value: ArgumentValue,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum ArgumentValue {
     Expr(Expr),
     /// `COUNT(*)`
+    #[serde(serialize_with = "place")]
     Star(Span),
     /// `TABLE t`, for a table function.
     Table(Path),
     /// `INPUT TABLE`: which table parameter the input of a pipe CALL is for.
+    #[serde(serialize_with = "place")]
     InputTable(Span),
     /// `x -> x + 1`, `(x, y) -> x + y`
     Lambda {
@@ -222,38 +257,43 @@ pub enum ArgumentValue {
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum Over {
     Name(Ident),
     Spec(WindowSpec),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WindowSpec {
     pub base: Option<Ident>,
     pub partition_by: Vec<Expr>,
     pub order_by: Vec<OrderItem>,
     pub frame: Option<Frame>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Frame {
     pub unit: FrameUnit,
     pub start: FrameBound,
     /// `None`: only a start was written, the end is the current row.
     pub end: Option<FrameBound>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FrameUnit {
     Rows,
     Range,
     Groups,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum FrameBound {
     UnboundedPreceding,
     Preceding(Expr),

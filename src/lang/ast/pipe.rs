@@ -1,23 +1,30 @@
 //! Pipe operators.
 
+use serde::Serialize;
+
 use super::{
     Argument, Expr, GroupBy, Ident, InsertTarget, Join, Limit, NamedWindow, OptionSetting,
     OrderItem, Path, Pivot, Query, SelectItem, SelectShape, SetOperator, SortOrder, TableSample,
     TableTarget, With,
 };
 use crate::error::Span;
+use crate::lang::json::place;
 
 /// One `|>` and its operator.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pipe {
+    #[serde(flatten)]
     pub op: PipeOp,
     /// From the `|>` to the operator's end.
+    #[serde(serialize_with = "place")]
     pub span: Span,
     /// The operator's keyword alone.
+    #[serde(serialize_with = "place")]
     pub keyword: Span,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum PipeOp {
     Where(Expr),
     Select {
@@ -83,21 +90,23 @@ pub enum PipeOp {
     Window(Vec<SelectItem>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum RecursiveBody {
     Pipes(Vec<Pipe>),
     Query(Box<Query>),
 }
 
 /// What ASSERT does with a row that it does not hold for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnViolation {
     Fail,
     Drop,
     Warn,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AggregateItem {
     pub expr: Expr,
     pub alias: Option<Ident>,

@@ -1,14 +1,18 @@
 //! Queries: bodies, SELECT and the clauses that pipes share with it.
 
+use serde::Serialize;
+
 use super::{Expr, FromItem, Ident, OptionSetting, Path, Pipe, WindowSpec};
 use crate::error::Span;
+use crate::lang::json::place;
 
 /// A query: a body, then pipe operators.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Query {
     pub with: Option<With>,
     pub body: QueryBody,
     pub pipes: Vec<Pipe>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
@@ -25,21 +29,22 @@ impl Query {
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct With {
     pub recursive: bool,
     pub tables: Vec<CommonTable>,
 }
 
 /// A common table expression: `name [(columns)] AS (query)`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CommonTable {
     pub name: Ident,
     pub columns: Vec<Ident>,
     pub query: Query,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum QueryBody {
     /// `SHOW TABLES`, `DESCRIBE t`: rows about what there is.
     Catalog(CatalogQuery),
@@ -53,17 +58,20 @@ pub enum QueryBody {
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum CatalogQuery {
     Show(Ident),
     Describe(Path),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum SetExpr {
     Select(Box<Select>),
     Values {
         rows: Vec<Vec<Expr>>,
+        #[serde(serialize_with = "place")]
         span: Span,
     },
     /// `TABLE path`
@@ -76,20 +84,23 @@ pub enum SetExpr {
     Operation {
         operator: SetOperator,
         inputs: Vec<SetExpr>,
+        #[serde(serialize_with = "place")]
         span: Span,
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SetOperator {
     pub kind: SetKind,
     /// Multiset arithmetic (`ALL`); otherwise rows are made distinct.
     pub all: bool,
     pub columns: ColumnMatch,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SetKind {
     Union,
     Intersect,
@@ -97,7 +108,8 @@ pub enum SetKind {
 }
 
 /// How the columns of a set operation's inputs find each other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum ColumnMatch {
     Position,
     /// `BY NAME`, `FULL|LEFT|INNER … BY NAME [ON (…)]`; `CORRESPONDING` is `Inner`, `STRICT CORRESPONDING` is `Strict`.
@@ -107,7 +119,8 @@ pub enum ColumnMatch {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NameMatch {
     /// The same set of names on every side.
     Strict,
@@ -119,7 +132,7 @@ pub enum NameMatch {
     Full,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Select {
     pub distinct: bool,
     pub shape: SelectShape,
@@ -130,10 +143,12 @@ pub struct Select {
     pub having: Option<Expr>,
     pub qualify: Option<Expr>,
     pub windows: Vec<NamedWindow>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SelectShape {
     Plain,
     /// `SELECT AS STRUCT`
@@ -142,7 +157,8 @@ pub enum SelectShape {
     Value,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum SelectItem {
     Expr {
         expr: Expr,
@@ -153,26 +169,31 @@ pub enum SelectItem {
         of: Option<Expr>,
         except: Vec<Ident>,
         replace: Vec<(Expr, Ident)>,
+        #[serde(serialize_with = "place")]
         span: Span,
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupBy {
     pub items: Vec<GroupItem>,
     pub hints: Vec<OptionSetting>,
     /// `GROUP AND ORDER BY`
     pub ordered: bool,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupItem {
+    #[serde(flatten)]
     pub kind: GroupKind,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum GroupKind {
     Expr {
         expr: Expr,
@@ -189,27 +210,28 @@ pub enum GroupKind {
     Set(Vec<Expr>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NamedWindow {
     pub name: Ident,
     pub spec: WindowSpec,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OrderItem {
     pub expr: Expr,
     pub order: SortOrder,
 }
 
 /// `ASC|DESC [NULLS FIRST|LAST]`. `None` where it was not written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SortOrder {
     pub descending: Option<bool>,
     pub nulls_first: Option<bool>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Limit {
     /// `None`: only an OFFSET, or `LIMIT ALL`.
     pub limit: Option<Expr>,
@@ -217,7 +239,7 @@ pub struct Limit {
 }
 
 /// An expression and the name it is given.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NamedExpr {
     pub expr: Expr,
     pub alias: Option<Ident>,

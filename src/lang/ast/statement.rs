@@ -1,13 +1,18 @@
 //! Statements, and the tables that some of them make or change.
 
+use serde::Serialize;
+
 use super::{Expr, Ident, OptionSetting, Path, Query, StringLiteral, TypeName};
 use crate::error::Span;
+use crate::lang::json::place;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Statement {
+    #[serde(flatten)]
     pub kind: StatementKind,
     /// `@{…}` in front.
     pub hints: Vec<OptionSetting>,
+    #[serde(serialize_with = "place")]
     pub span: Span,
 }
 
@@ -24,7 +29,8 @@ impl Statement {
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum StatementKind {
     Query(Query),
     Explain(Explain),
@@ -66,7 +72,7 @@ pub enum StatementKind {
     },
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateConstant {
     pub or_replace: bool,
     pub if_not_exists: bool,
@@ -75,7 +81,7 @@ pub struct CreateConstant {
 }
 
 /// `CREATE TEMP FUNCTION f(a INT64) [RETURNS T] AS (body)`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateFunction {
     pub or_replace: bool,
     pub if_not_exists: bool,
@@ -86,7 +92,7 @@ pub struct CreateFunction {
 }
 
 /// `CREATE TEMP TABLE FUNCTION f(t ANY TABLE, n INT64) AS query`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateTableFunction {
     pub or_replace: bool,
     pub if_not_exists: bool,
@@ -95,14 +101,15 @@ pub struct CreateTableFunction {
     pub body: Query,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunctionParam {
     pub name: Ident,
     pub kind: ParamKind,
     pub default: Option<Expr>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum ParamKind {
     Typed(TypeName),
     /// `ANY TYPE`
@@ -112,27 +119,28 @@ pub enum ParamKind {
 }
 
 /// `INSERT INTO t [(columns)] query`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Insert {
     pub target: InsertTarget,
     pub query: Query,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InsertTarget {
     pub name: Path,
     /// By position without any.
     pub columns: Vec<Ident>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drop {
     pub kind: DropKind,
     pub if_exists: bool,
     pub name: Path,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DropKind {
     Table,
     View,
@@ -142,7 +150,7 @@ pub enum DropKind {
 }
 
 /// `DECLARE x, y T DEFAULT e`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Declare {
     pub names: Vec<Ident>,
     pub data_type: Option<TypeName>,
@@ -150,7 +158,7 @@ pub struct Declare {
 }
 
 /// `DECLARE PARAMETER @p T DEFAULT e`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeclareParameter {
     /// Without the `@`.
     pub name: Ident,
@@ -158,7 +166,7 @@ pub struct DeclareParameter {
     pub default: Option<Expr>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explain {
     pub analyze: bool,
     pub topic: ExplainTopic,
@@ -167,7 +175,8 @@ pub struct Explain {
 }
 
 /// What EXPLAIN tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExplainTopic {
     Pipelines,
     /// `STEPS`: each pipe operator.
@@ -176,7 +185,8 @@ pub enum ExplainTopic {
     Lineage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExplainFormat {
     /// Lines for people.
     Tree,
@@ -184,7 +194,7 @@ pub enum ExplainFormat {
 }
 
 /// `CREATE [OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [layout] [AS query]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateTable {
     pub target: TableTarget,
     /// `None` in the pipe operator, whose input it is, and for an empty table.
@@ -192,7 +202,7 @@ pub struct CreateTable {
 }
 
 /// A table to be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TableTarget {
     pub or_replace: bool,
     pub temporary: bool,
@@ -204,7 +214,7 @@ pub struct TableTarget {
 }
 
 /// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TableLayout {
     pub partition_by: Vec<Ident>,
     pub cluster_by: Vec<Ident>,
@@ -219,13 +229,15 @@ impl TableLayout {
 }
 
 /// What changes a durable table, but for INSERT and DROP.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TableStatement {
     pub table: Path,
+    #[serde(flatten)]
     pub kind: TableStatementKind,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum TableStatementKind {
     /// `DELETE FROM t WHERE condition`
     Delete(Expr),
@@ -242,13 +254,14 @@ pub enum TableStatementKind {
 }
 
 /// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum AsOf {
     Version(Expr),
     Time(Expr),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateView {
     pub or_replace: bool,
     pub temporary: bool,
@@ -257,7 +270,7 @@ pub struct CreateView {
     pub query: Query,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CreateExternalTable {
     pub or_replace: bool,
     pub if_not_exists: bool,
@@ -269,7 +282,7 @@ pub struct CreateExternalTable {
     pub options: Vec<OptionSetting>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColumnDefinition {
     pub name: Ident,
     pub data_type: TypeName,

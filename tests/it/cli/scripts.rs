@@ -1,27 +1,9 @@
 //! Where texts come from, and how several statements run.
 
-use std::io::Write;
-use std::process::Stdio;
-
-use super::{Ended, Place, answer, run};
+use super::{Place, answer, piped, run};
 
 const TWO: &str = "FROM (VALUES (1)) AS t (a);\nFROM (VALUES (2)) AS t (b);\n";
 const ANSWERS: &str = "a\n1\n\nb\n2\n";
-
-/// Runs with `text` on standard input.
-fn piped(place: &Place, args: &[&str], text: &[u8]) -> Ended {
-    let mut child = place
-        .command(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdin = child.stdin.take().expect("standard input");
-    stdin.write_all(text).expect("the program reads its input");
-    drop(stdin);
-    Ended::from(child.wait_with_output().expect("the program ends"))
-}
 
 #[test]
 fn a_path_with_a_scripts_ending_is_a_script() {

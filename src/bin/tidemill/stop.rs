@@ -1,0 +1,64 @@
+//! Why the program ends early, and the exit code that says so.
+
+use std::io;
+
+use tidemill::Error;
+
+use crate::flags::ErrorFormat;
+use crate::report::{Text, complain, report};
+
+pub(crate) const WRONG_USAGE: u8 = 2;
+pub(crate) const INTERRUPTED: u8 = 130;
+const DATA: u8 = 3;
+const PIPE_CLOSED: u8 = 141;
+
+pub(crate) enum Stop {
+    /// An error was reported; this is its exit code.
+    Said(u8),
+    Usage(String),
+    /// A script could not be read.
+    Unreadable(String),
+    /// The database could not be opened.
+    Unopened(Error),
+    /// The result could not be written.
+    Output(io::Error),
+}
+
+impl Stop {
+    /// Says what is wrong with a text.
+    pub(crate) fn wrong_text(errors: &[Error], text: &Text, format: ErrorFormat) -> Self {
+        report(errors, text, format);
+        Stop::Said(errors.first().map_or(WRONG_USAGE, Error::exit_code))
+    }
+
+    /// Says what was not said yet; the exit code.
+    pub(crate) fn end(self, format: ErrorFormat) -> u8 {
+        let complain = |code, message: &str| complain(code, message, format);
+        match self {
+            Stop::Said(code) => code,
+            Stop::Usage(message) => {
+                complain(None, &message);
+                WRONG_USAGE
+            }
+            Stop::Unreadable(message) => {
+                complain(Some("TM0703"), &message);
+                DATA
+            }
+            Stop::Unopened(error) => {
+                complain(Some(error.code()), error.message());
+                error.exit_code()
+            }
+            Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
+            Stop::Output(error) => {
+                complain(None, &format!("the result cannot be written: {error}"));
+                DATA
+            }
+        }
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Output(error)
+    }
+}
