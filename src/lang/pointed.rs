@@ -35,10 +35,20 @@ pub(crate) enum PointedKind {
 pub(crate) fn pointed(text: &str, offset: usize, options: Options) -> Option<Pointed> {
     let strings = quotes_of(text, options).unwrap_or_default();
     let tokens: Vec<Token> = Lexer::new(text, 0, strings).flatten().collect();
+    let says_something = |token: &Token| {
+        matches!(
+            token.kind,
+            TokenKind::Word | TokenKind::QuotedName | TokenKind::Parameter | TokenKind::Pipe
+        )
+    };
     let holds = |token: &Token| token.span.start <= offset && offset < token.span.end;
     let ends = |token: &Token| token.span.end == offset;
-    let at = tokens.iter().position(holds);
-    let at = at.or_else(|| tokens.iter().position(ends))?;
+    let find = |near: &dyn Fn(&Token) -> bool| {
+        let mut tokens = tokens.iter();
+        tokens.position(|token| near(token) && says_something(token))
+    };
+    // Behind a word its end is meant as well, unless another one begins there.
+    let at = find(&holds).or_else(|| find(&ends))?;
     let semicolon = tokens[..at].iter().rev();
     let mut semicolon = semicolon.filter(|token| token.kind == TokenKind::Semicolon);
     let statement = semicolon.next().map_or(0, |token| token.span.end);
