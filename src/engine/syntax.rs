@@ -11,9 +11,19 @@ use crate::lang::{self, Options};
 /// let tree: serde_json::Value = serde_json::from_str(&tree).expect("JSON");
 /// assert_eq!(tree["statements"][0]["of"]["pipes"][0]["node"], "limit");
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Syntax {
     options: Options,
+    width: usize,
+}
+
+impl Default for Syntax {
+    fn default() -> Self {
+        Syntax {
+            options: Options::default(),
+            width: 100,
+        }
+    }
 }
 
 impl Syntax {
@@ -27,6 +37,33 @@ impl Syntax {
     pub fn double_quotes_are_strings(mut self, strings: bool) -> Self {
         self.options.double_quotes_are_strings = strings;
         self
+    }
+
+    /// How many characters a line of [`Syntax::format`] should hold; 100 where nothing is said. One word may be longer.
+    #[must_use]
+    pub fn width(mut self, characters: usize) -> Self {
+        self.width = characters;
+        self
+    }
+
+    /// The canonical layout of `text`: the same tokens, keywords in upper case, a line for each pipe operator, every comment kept.
+    /// Doing it again changes nothing.
+    ///
+    /// An unnamed column is called by its source text, so that its name may change with the blanks in it.
+    ///
+    /// # Errors
+    /// Every statement that cannot be parsed gives one error.
+    ///
+    /// ```
+    /// let text = "from t |> where a>1 -- big\n|> aggregate sum(b) as s group by c;";
+    /// assert_eq!(
+    ///     tidemill::Syntax::new().format(text).expect("a valid query"),
+    ///     "FROM t\n|> WHERE a > 1 -- big\n|> AGGREGATE sum(b) AS s\n   GROUP BY c;\n"
+    /// );
+    /// ```
+    pub fn format(&self, text: &str) -> Result<String, Vec<Error>> {
+        on_planner_stack(|| Ok(lang::format::format(text, self.options, self.width)))
+            .map_err(|error| vec![error])?
     }
 
     /// The syntax tree of `text` as JSON.
@@ -43,20 +80,8 @@ impl Syntax {
     /// assert_eq!(errors[0].code(), "TM0102");
     /// ```
     pub fn json(&self, text: &str) -> Result<String, Vec<Error>> {
-        self.read(text, |script| {
-            lang::json::json(script, text).map_err(|error| vec![error])
-        })
-    }
-
-    /// Parses `text` and goes on with its tree, all on a stack that holds the deepest one.
-    fn read<T: Send>(
-        &self,
-        text: &str,
-        work: impl FnOnce(&lang::ast::Script) -> Result<T, Vec<Error>> + Send,
-    ) -> Result<T, Vec<Error>> {
-        on_planner_stack(|| {
-            Ok(lang::parse_with(text, self.options).and_then(|script| work(&script)))
-        })
-        .map_err(|error| vec![error])?
+        let json = |script| lang::json::json(&script, text).map_err(|error| vec![error]);
+        on_planner_stack(|| Ok(lang::parse_with(text, self.options).and_then(json)))
+            .map_err(|error| vec![error])?
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod ast;
 mod blocks;
 pub(crate) mod cursor;
 mod diagnose;
+pub(crate) mod format;
 pub(crate) mod json;
 mod later;
 mod lex;
@@ -38,19 +39,37 @@ pub(crate) struct Options {
 
 /// The statements of `text`, or the errors of those that have some. A first line `#!double_quotes=string` sets its option too.
 pub(crate) fn parse_with(text: &str, options: Options) -> Result<ast::Script, Vec<Error>> {
-    let (script, errors) = parse_all(text, options);
-    if errors.is_empty() {
-        Ok(script)
-    } else {
-        Err(errors)
-    }
+    parse_modes(text, options).map(|parsed| parsed.script)
 }
 
 /// The statements of `text` that can be parsed, and the errors of the others.
 pub(crate) fn parse_all(text: &str, options: Options) -> (ast::Script, Vec<Error>) {
+    let (parsed, errors) = parse_text(text, options);
+    (parsed.script, errors)
+}
+
+/// A script, and from which byte on double quotes hold texts or names.
+struct Parsed {
+    script: ast::Script,
+    modes: Vec<(usize, bool)>,
+}
+
+fn parse_modes(text: &str, options: Options) -> Result<Parsed, Vec<Error>> {
+    match parse_text(text, options) {
+        (parsed, errors) if errors.is_empty() => Ok(parsed),
+        (_, errors) => Err(errors),
+    }
+}
+
+fn parse_text(text: &str, options: Options) -> (Parsed, Vec<Error>) {
     let nothing = |error: Error| {
-        let statements = Vec::new();
-        (ast::Script { statements }, vec![error])
+        let (script, modes) = (
+            ast::Script {
+                statements: Vec::new(),
+            },
+            Vec::new(),
+        );
+        (Parsed { script, modes }, vec![error])
     };
     if text.len() > MAX_SCRIPT {
         let error = Error::new(ErrorKind::Limit, "TM0110", "a script holds at most 16 MiB");
@@ -62,15 +81,18 @@ pub(crate) fn parse_all(text: &str, options: Options) -> (ast::Script, Vec<Error
     };
     let (mut blocks, mut errors) = (blocks::Blocks::default(), Vec::new());
     let (mut from, mut counted) = (0, parse::Counted::default());
+    let mut modes = vec![(from, strings)];
     // Where `SET @@double_quotes` changes how the text is read, the rest is read anew.
     while let Some(changed) =
         parse_from(text, from, strings, &mut counted, &mut blocks, &mut errors)
     {
         (from, strings) = changed;
+        modes.push(changed);
     }
     let statements = blocks.finish(&mut errors);
     errors.truncate(MAX_ERRORS);
-    (ast::Script { statements }, errors)
+    let script = ast::Script { statements };
+    (Parsed { script, modes }, errors)
 }
 
 /// Whether double quotes hold texts at the start of a text.

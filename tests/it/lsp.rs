@@ -173,7 +173,11 @@ fn range(line: u32, from: u32, to: u32) -> Value {
 fn an_editor_is_served_from_hello_to_goodbye() {
     let (mut editor, hello) = Editor::start();
     let can = &hello["capabilities"];
-    for what in ["hoverProvider", "definitionProvider"] {
+    for what in [
+        "hoverProvider",
+        "definitionProvider",
+        "documentFormattingProvider",
+    ] {
         assert_eq!(can[what], true, "{what}");
     }
     assert!(can["completionProvider"].is_object());
@@ -280,6 +284,33 @@ fn definitions_of_ctes_views_macros_and_variables_are_found() {
     }
     assert_eq!(
         editor.at("textDocument/definition", "FROM 'sales.csv' |> SELECT qt¦y"),
+        Value::Null
+    );
+    editor.stop();
+}
+
+#[test]
+fn formatting_replaces_the_text_where_it_parses() {
+    let (mut editor, _) = Editor::start();
+    let format = |editor: &mut Editor, text: &str| {
+        editor.write(text);
+        let options = json!({"tabSize": 4, "insertSpaces": true});
+        let params = json!({"textDocument": {"uri": URI}, "options": options});
+        editor.ask("textDocument/formatting", params)
+    };
+    let edits = format(&mut editor, "from 'sales.csv' -- 𝄞\n |> where qty>1");
+    assert_eq!(
+        edits[0]["newText"],
+        "FROM 'sales.csv' -- 𝄞\n|> WHERE qty > 1\n"
+    );
+    let whole = json!({"start": {"line": 0, "character": 0}, "end": {"line": 1, "character": 15}});
+    assert_eq!(edits[0]["range"], whole);
+    assert_eq!(
+        format(&mut editor, "FROM 'sales.csv'\n|> LIMIT 1\n"),
+        json!([])
+    );
+    assert_eq!(
+        format(&mut editor, "FROM 'sales.csv' |> WHERE"),
         Value::Null
     );
     editor.stop();

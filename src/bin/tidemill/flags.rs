@@ -14,7 +14,7 @@ use crate::values::Values;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | lsp | parse [OPTIONS]",
+    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse [OPTIONS] [FILE]...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Examples:

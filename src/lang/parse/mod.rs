@@ -17,7 +17,9 @@ mod tables;
 mod types;
 
 use pest::Parser;
-use pest::iterators::Pair;
+use pest::iterators::{Pair, Pairs};
+
+pub(super) use operators::strength;
 
 use super::ast::{Expr, Ident, Path, Statement, StringLiteral};
 use super::literal::{Decoded, decode, decode_name};
@@ -106,6 +108,11 @@ pub(super) fn condition(source: &mut Source, span: Span) -> Result<Expr> {
     Reader::new(source, span).expr(node)
 }
 
+/// The grammar's nodes of a text that is known to parse.
+pub(super) fn nodes(rule: Rule, text: &str) -> Result<Pairs<'_, Rule>> {
+    Grammar::parse(rule, text).map_err(|_| mismatch())
+}
+
 /// Only the place of the grammar's failure is used; the words for it come from the tokens there.
 fn failure(source: &Source, span: Span, error: &pest::error::Error<Rule>) -> Error {
     if let pest::error::ErrorVariant::CustomError { .. } = error.variant {
@@ -133,7 +140,7 @@ fn too_wide(what: &str, span: Span) -> Error {
 }
 
 /// The keywords stand first and together in the grammar.
-fn is_keyword(rule: Rule) -> bool {
+pub(super) fn is_keyword(rule: Rule) -> bool {
     (Rule::kw_aggregate..=Rule::kw_within).contains(&rule)
         || (Rule::kt_add..=Rule::kt_version).contains(&rule)
 }

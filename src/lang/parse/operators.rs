@@ -51,6 +51,11 @@ fn binary(text: &str) -> Option<(BinaryOp, u8)> {
     })
 }
 
+/// How tightly the operator written so binds: 0 for a comparison.
+pub(in crate::lang) fn strength(text: &str) -> u8 {
+    binary(text).map_or(COMPARISON, |(_, binding)| binding)
+}
+
 impl<'t> Reader<'_, 't> {
     /// An `expr` or an `arithmetic`.
     pub(super) fn expr(&mut self, node: Node<'t>) -> Result<Expr> {

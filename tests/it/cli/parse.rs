@@ -16,7 +16,7 @@ fn a_tree_comes_from_a_text_a_file_or_standard_input() {
     let whole = tree(&of_file);
     assert_eq!(whole["version"], 1);
     assert_eq!(whole["statements"][0]["of"]["pipes"][0]["node"], "limit");
-    let span = json!({"start": 20, "end": 34, "line": 3, "column": 1});
+    let span = json!({"start": 19, "end": 35, "line": 3, "column": 1});
     assert_eq!(whole["statements"][1]["span"], span);
     let text = place.read("q.tide");
     assert_eq!(place.answer(["parse", "--json", "-c", &text]), of_file);
@@ -37,7 +37,7 @@ fn what_does_not_parse_has_its_place() {
     place.file("bad.tide", "FROM t\n|> FILTER a;\nSELECT");
     place
         .run(["parse", "--json", "bad.tide"])
-        .fails(2, &["bad.tide:2:4", "error[TM0102]", "error[TM0103]"]);
+        .fails(2, &["bad.tide:2:4", "bad.tide:3:1", "error[TM0102]"]);
     run(["parse", "--json", "nowhere.tide"]).fails(3, &["TM0703", "nowhere.tide"]);
     run(["parse", "--json", "-c", "SELECT 1", "x.tide"]).fails(2, &["--command"]);
     run(["parse", "-c", "SELECT 1"]).fails(2, &["--json"]);

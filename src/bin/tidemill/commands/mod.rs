@@ -3,6 +3,7 @@
 //! A query of one word is no query, so no subcommand stands in the way of one.
 
 mod check;
+mod fmt;
 mod lsp;
 mod parse;
 
@@ -18,6 +19,7 @@ use crate::target::Target;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(check::Check),
+    Fmt(fmt::Fmt),
     Lsp(lsp::Lsp),
     Parse(parse::Parse),
 }
@@ -27,6 +29,7 @@ impl Command {
     pub(crate) fn run(&self) -> u8 {
         let (result, reading) = match self {
             Command::Check(check) => (check.run(), &check.reading),
+            Command::Fmt(fmt) => (fmt.run(), &fmt.reading),
             Command::Lsp(lsp) => (lsp.run(), &lsp.reading),
             Command::Parse(parse) => (parse.run(), &parse.reading),
         };

@@ -31,7 +31,7 @@ impl Lsp {
         let engine = self.reading.engine(self.db.as_deref())?;
         let syntax = self.reading.syntax();
         let (connection, threads) = Connection::stdio();
-        let served = serve::serve(&connection, engine);
+        let served = serve::serve(&connection, engine, syntax);
         // The writing thread ends when nobody can give it messages any more.
         drop(connection);
         match served {

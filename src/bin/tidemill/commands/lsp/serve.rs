@@ -8,16 +8,17 @@ use lsp_types::notification::{
     DidChangeTextDocument, DidCloseTextDocument, DidOpenTextDocument, Notification as _,
     PublishDiagnostics,
 };
-use lsp_types::request::{Completion, GotoDefinition, HoverRequest, Request as _};
+use lsp_types::request::{Completion, Formatting, GotoDefinition, HoverRequest, Request as _};
 use lsp_types::{
     CompletionOptions, CompletionParams, DidChangeTextDocumentParams, DidCloseTextDocumentParams,
-    DidOpenTextDocumentParams, GotoDefinitionParams, HoverParams, HoverProviderCapability,
-    InitializeParams, Location, OneOf, PublishDiagnosticsParams, ServerCapabilities,
-    TextDocumentPositionParams, TextDocumentSyncCapability, TextDocumentSyncKind, Uri,
+    DidOpenTextDocumentParams, DocumentFormattingParams, GotoDefinitionParams, HoverParams,
+    HoverProviderCapability, InitializeParams, Location, OneOf, PublishDiagnosticsParams,
+    ServerCapabilities, TextDocumentPositionParams, TextDocumentSyncCapability,
+    TextDocumentSyncKind, TextEdit, Uri,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tidemill::Engine;
+use tidemill::{Engine, Syntax};
 
 use super::answers;
 use super::places::Lines;
@@ -25,7 +26,11 @@ use super::places::Lines;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers until the client says goodbye.
-pub(super) fn serve(connection: &Connection, engine: Engine) -> Result<(), Failure> {
+pub(super) fn serve(
+    connection: &Connection,
+    engine: Engine,
+    syntax: Syntax,
+) -> Result<(), Failure> {
     let (id, params) = connection.initialize_start()?;
     let answer = json!({
         "capabilities": capabilities(),
@@ -36,6 +41,7 @@ pub(super) fn serve(connection: &Connection, engine: Engine) -> Result<(), Failu
     let mut server = Server {
         connection,
         engine,
+        syntax,
         documents: BTreeMap::new(),
         changed: BTreeSet::new(),
     };
@@ -68,6 +74,7 @@ fn capabilities() -> ServerCapabilities {
         }),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         definition_provider: Some(OneOf::Left(true)),
+        document_formatting_provider: Some(OneOf::Left(true)),
         ..ServerCapabilities::default()
     }
 }
@@ -108,6 +115,7 @@ fn path_of(uri: &Uri) -> Option<PathBuf> {
 struct Server<'c> {
     connection: &'c Connection,
     engine: Engine,
+    syntax: Syntax,
     /// Open texts by URI.
     documents: BTreeMap<String, Document>,
     /// Texts that were changed since they were checked.
@@ -149,6 +157,7 @@ impl Server<'_> {
                     json!(found.map(|span| Location::new(document.uri.clone(), lines.range(span))))
                 },
             ),
+            Formatting::METHOD => self.format(request.params),
             method => Err((ErrorCode::MethodNotFound, format!("no method {method}"))),
         };
         let response = match answer {
@@ -179,6 +188,20 @@ impl Server<'_> {
             let message = format!("{} is not open", uri.as_str());
             (ErrorCode::InvalidParams, message)
         })
+    }
+
+    /// The whole text anew, or nothing where it does not parse: its errors are known as diagnostics.
+    fn format(&self, params: Value) -> Result<Value, (ErrorCode, String)> {
+        let params: DocumentFormattingParams = parsed(params)?;
+        let document = self.document(&params.text_document.uri)?;
+        let Ok(formatted) = self.syntax.format(&document.text) else {
+            return Ok(Value::Null);
+        };
+        if formatted == document.text {
+            return Ok(json!([]));
+        }
+        let range = Lines::of(&document.text).whole();
+        Ok(json!([TextEdit::new(range, formatted)]))
     }
 
     fn notification(&mut self, notification: Notification) {
