@@ -1,16 +1,15 @@
-//! What can be written at a place of a text: for an editor or a shell.
+//! Gathers what can be written at a place, the likeliest first.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Engine;
-use super::check::Checker;
-use super::query::{FilesOnDisk, on_planner_stack};
+use super::words::{BEHIND_OPERANDS, OPERANDS, READERS, STATEMENTS, TYPES};
+use super::{Completion, CompletionKind, unknown_parameters};
 use crate::catalog::SETTINGS;
-use crate::error::Span;
+use crate::engine::Engine;
 use crate::file::type_name;
 use crate::lang;
-use crate::lang::cursor::{Cursor, Place, cursor};
+use crate::lang::cursor::{Cursor, Place};
 use crate::lang::outline::{DefinitionKind, definitions};
 use crate::plan::Parameters;
 use crate::plan::bind::around::{NamedColumn, NamedTable, Names, Surroundings};
@@ -18,110 +17,8 @@ use crate::plan::bind::around::{NamedColumn, NamedTable, Names, Surroundings};
 /// Paths that are offered at most.
 const PATHS_MAX: usize = 200;
 
-/// What can be written at a place. See [`Engine::complete`].
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Completions {
-    /// The bytes that what is chosen takes the place of.
-    pub replace: Span,
-    /// The likeliest first.
-    pub items: Vec<Completion>,
-}
-
-/// One thing that can be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Completion {
-    /// The text to insert.
-    pub text: String,
-    /// What it is.
-    pub kind: CompletionKind,
-    /// A column's type, a function's signature, a table's columns.
-    pub detail: String,
-    /// A sentence about it, where there is one.
-    pub about: String,
-}
-
-/// What a completion is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum CompletionKind {
-    /// A column, or a field of a struct.
-    Column,
-    /// The alias of a table in the query.
-    RangeVariable,
-    /// A script variable or a constant.
-    Variable,
-    /// `@name`
-    Parameter,
-    /// `@@name`
-    Setting,
-    /// A table, a view or a table of WITH.
-    Table,
-    /// A function.
-    Function,
-    /// A function that gives a table.
-    TableFunction,
-    /// A file or directory.
-    Path,
-    /// A type's name.
-    Type,
-    /// A pipe operator.
-    Operator,
-    /// A word of the language.
-    Keyword,
-}
-
-impl Engine {
-    /// What can be written at the byte `offset` of a text: columns with their types as of the last complete pipe operator before
-    /// it, range variables, functions, operators, tables, paths, parameters. Nothing runs, and a text that is broken gives what it
-    /// can.
-    ///
-    /// ```
-    /// use tidemill::Engine;
-    /// let engine = Engine::in_memory()?;
-    /// let text = "FROM (VALUES (1, 'north')) AS t (amount, region) |> AGGREGATE SUM(amount) AS total GROUP BY region |> WHERE t";
-    /// let completions = engine.complete(text, text.len());
-    /// assert_eq!((completions.items[0].text.as_str(), completions.items[0].detail.as_str()), ("total", "INT64"));
-    /// # Ok::<(), tidemill::Error>(())
-    /// ```
-    pub fn complete(&self, text: &str, offset: usize) -> Completions {
-        let found = on_planner_stack(|| {
-            let cursor = cursor(text, offset, self.lang_options());
-            let replace = cursor.replace;
-            let engine = self.as_of(text, cursor.statement);
-            let items = Offer::new(&engine, text, cursor).items();
-            Ok(Completions { replace, items })
-        });
-        found.unwrap_or_default()
-    }
-
-    /// An engine that knows what the statements before a place would leave behind.
-    pub(super) fn as_of(&self, text: &str, place: usize) -> Engine {
-        Checker::new(self, text, &Parameters::default())
-            .check(place)
-            .0
-    }
-
-    pub(super) fn surroundings<'a>(&'a self, parameters: &'a Parameters) -> Surroundings<'a> {
-        Surroundings {
-            catalog: self.catalog(),
-            files: &FilesOnDisk,
-            parameters,
-        }
-    }
-}
-
-/// Names count as NULL where a parameter has no value: nothing runs.
-pub(super) fn unknown_parameters() -> Parameters {
-    Parameters {
-        absent_are_null: true,
-        ..Parameters::default()
-    }
-}
-
 /// Gathers what can be written.
-struct Offer<'a> {
+pub(super) struct Offer<'a> {
     engine: &'a Engine,
     text: &'a str,
     cursor: Cursor,
@@ -130,7 +27,7 @@ struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    fn new(engine: &'a Engine, text: &'a str, cursor: Cursor) -> Self {
+    pub(super) fn new(engine: &'a Engine, text: &'a str, cursor: Cursor) -> Self {
         Offer {
             engine,
             text,
@@ -140,7 +37,7 @@ impl<'a> Offer<'a> {
         }
     }
 
-    fn items(mut self) -> Vec<Completion> {
+    pub(super) fn items(mut self) -> Vec<Completion> {
         match self.cursor.place.clone() {
             Place::Nothing => {}
             Place::Statement => self.keywords(STATEMENTS),
@@ -478,7 +375,7 @@ fn written(name: &str) -> String {
 }
 
 /// `id INT64, name STRING`, cut to a readable length.
-pub(super) fn columns_text(columns: &[NamedColumn]) -> String {
+pub(in crate::engine) fn columns_text(columns: &[NamedColumn]) -> String {
     const SHOWN: usize = 20;
     let shown = columns.iter().take(SHOWN);
     let mut shown: Vec<String> = shown
@@ -511,99 +408,3 @@ fn is_data(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     endings.iter().any(|ending| name.ends_with(ending))
 }
-
-const STATEMENTS: &[&str] = &[
-    "FROM",
-    "SELECT",
-    "WITH",
-    "CREATE TABLE",
-    "CREATE VIEW",
-    "CREATE TEMP FUNCTION",
-    "CREATE TEMP TABLE FUNCTION",
-    "CREATE CONSTANT",
-    "CREATE EXTERNAL TABLE",
-    "INSERT INTO",
-    "DECLARE",
-    "DECLARE PARAMETER",
-    "SET",
-    "DROP TABLE",
-    "DROP VIEW",
-    "EXPLAIN",
-    "EXPLAIN ANALYZE",
-    "EXPLAIN STEPS",
-    "EXPLAIN LINEAGE",
-    "DESCRIBE",
-    "SHOW TABLES",
-    "SHOW FUNCTIONS",
-    "SHOW SETTINGS",
-    "IF",
-    "ASSERT",
-    "IMPORT MODULE",
-    "DELETE FROM",
-    "VALUES",
-];
-
-/// Words that begin an operand.
-const OPERANDS: &[&str] = &[
-    "CASE",
-    "CAST",
-    "NOT",
-    "NULL",
-    "TRUE",
-    "FALSE",
-    "EXISTS",
-    "INTERVAL",
-    "DATE",
-    "TIMESTAMP",
-    "EXTRACT",
-    "ARRAY",
-    "STRUCT",
-];
-
-/// Words that go on behind an operand.
-const BEHIND_OPERANDS: &[&str] = &[
-    "AND",
-    "OR",
-    "IS NULL",
-    "IS NOT NULL",
-    "IN",
-    "NOT IN",
-    "LIKE",
-    "BETWEEN",
-    "OVER",
-];
-
-const TYPES: &[&str] = &[
-    "INT64",
-    "INT32",
-    "INT16",
-    "TINYINT",
-    "UINT64",
-    "FLOAT64",
-    "FLOAT32",
-    "DECIMAL",
-    "BOOL",
-    "STRING",
-    "BYTES",
-    "DATE",
-    "TIME",
-    "TIMESTAMP",
-    "DATETIME",
-    "INTERVAL",
-    "ARRAY",
-    "STRUCT",
-    "MAP",
-];
-
-/// Functions in FROM, and how they are called.
-const READERS: &[(&str, &str)] = &[
-    (
-        "read_csv",
-        "read_csv('path', header => BOOL, delim => STRING, …)",
-    ),
-    ("read_parquet", "read_parquet('path')"),
-    ("read_json", "read_json('path')"),
-    ("read_arrow", "read_arrow('path')"),
-    ("generate_series", "generate_series(first, last [, step])"),
-    ("TABLE_HISTORY", "TABLE_HISTORY('table')"),
-];
