@@ -66,6 +66,25 @@ impl Syntax {
             .map_err(|error| vec![error])?
     }
 
+    /// The text of the syntax tree of `text`: every part in the one canonical way, laid out as [`Syntax::format`] does it. Comments and
+    /// needless parentheses are gone, texts and names are quoted so that they read the same whatever double quotes hold.
+    ///
+    /// # Errors
+    /// Every statement that cannot be parsed gives one error.
+    ///
+    /// ```
+    /// let text = "select (a == 1) or (b and not (c)) is_it from t left outer join u using(k) -- why";
+    /// let canonical = tidemill::Syntax::new().canonical(text).expect("a valid query");
+    /// assert_eq!(canonical, "SELECT a = 1 OR b AND NOT c AS is_it FROM t LEFT JOIN u USING (k);\n");
+    /// ```
+    pub fn canonical(&self, text: &str) -> Result<String, Vec<Error>> {
+        let write = |script| {
+            lang::format::format(&lang::unparse::unparse(&script), self.options, self.width)
+        };
+        on_planner_stack(|| Ok(lang::parse_with(text, self.options).and_then(write)))
+            .map_err(|error| vec![error])?
+    }
+
     /// The syntax tree of `text` as JSON.
     ///
     /// The whole is `{"version": 1, "statements": […]}`. What can be several things says which one it is in `node` and has its parts in

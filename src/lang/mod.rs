@@ -20,6 +20,7 @@ pub(crate) mod pointed;
 mod scan;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unparse;
 
 use crate::error::{Error, ErrorKind, Span};
 

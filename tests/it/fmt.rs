@@ -22,9 +22,8 @@ pub fn shape(text: &str) -> Option<Value> {
 
 fn without_places(value: &mut Value) {
     match value {
+        Value::Object(members) if members.contains_key("column") => *value = Value::Null,
         Value::Object(members) => {
-            members.remove("span");
-            members.remove("keyword");
             members.values_mut().for_each(without_places);
         }
         Value::Array(items) => items.iter_mut().for_each(without_places),
@@ -51,6 +50,11 @@ fn broken_law(text: &str, meant: &Value, width: usize) -> Option<String> {
         .unwrap_or_else(|errors| errors[0].to_string());
     if once != twice {
         return Some(format!("once:\n{once}\ntwice:\n{twice}"));
+    }
+    match syntax.canonical(text) {
+        Ok(canonical) if shape(&canonical).as_ref() == Some(meant) => {}
+        Ok(canonical) => return Some(format!("its tree is written as:\n{canonical}")),
+        Err(errors) => return Some(format!("its tree cannot be written: {}", errors[0])),
     }
     let ends = once.is_empty() || once.ends_with('\n') && !once.ends_with("\n\n");
     (!ends).then(|| format!("it does not end in one line end: {once:?}"))

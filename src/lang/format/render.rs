@@ -36,6 +36,8 @@ struct Measures {
     tails: Vec<usize>,
     /// Where a box ends.
     ends: Vec<usize>,
+    /// Of a box that ends with another box: where that begins.
+    lasts: Vec<Option<usize>>,
 }
 
 impl Measures {
@@ -45,8 +47,11 @@ impl Measures {
             lines: vec![0],
             tails: vec![0; items.len() + 1],
             ends: vec![0; items.len()],
+            lasts: vec![None; items.len()],
         };
         let (mut width, mut lines, mut open) = (0, 0, Vec::new());
+        // The box that ended right before.
+        let mut ended = None;
         for (at, item) in items.iter().enumerate() {
             width += width_of(tokens, *item);
             lines += usize::from(is_line(tokens, *item));
@@ -55,9 +60,14 @@ impl Measures {
                 Item::End => {
                     if let Some(begin) = open.pop() {
                         measures.ends[begin] = at;
+                        measures.lasts[begin] = ended.take();
+                        ended = Some(begin);
                     }
                 }
                 _ => {}
+            }
+            if *item != Item::End {
+                ended = None;
             }
             measures.widths.push(width);
             measures.lines.push(lines);
@@ -237,8 +247,18 @@ impl Page {
             (true, Kind::Hug) => Mode::Open,
             (true, _) => Mode::Broken,
             (false, _) if column + width <= self.width => Mode::Flat,
+            (false, Kind::Hug) => self.open_at_end(measures, at, column),
             (false, _) => Mode::Broken,
         }
+    }
+
+    /// A box too wide stays as it is when it is enough that the box at its end breaks.
+    fn open_at_end(&self, measures: &Measures, at: usize, column: usize) -> Mode {
+        let fits = measures.lasts[at].is_some_and(|last| {
+            let head = measures.widths[last] - measures.widths[at];
+            column + head + measures.tails[last] <= self.width
+        });
+        if fits { Mode::Open } else { Mode::Broken }
     }
 
     /// How far right the line begins that a box begins on.

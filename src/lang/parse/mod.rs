@@ -113,6 +113,13 @@ pub(super) fn nodes(rule: Rule, text: &str) -> Result<Pairs<'_, Rule>> {
     Grammar::parse(rule, text).map_err(|_| mismatch())
 }
 
+/// Whether a word stands for a name without quotes, wherever a name can be.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let quoted = name.starts_with(['`', '"']);
+    let read = nodes(Rule::ident, name).is_ok_and(|found| found.as_str() == name);
+    read && !quoted
+}
+
 /// Only the place of the grammar's failure is used; the words for it come from the tokens there.
 fn failure(source: &Source, span: Span, error: &pest::error::Error<Rule>) -> Error {
     if let pest::error::ErrorVariant::CustomError { .. } = error.variant {

@@ -40,7 +40,6 @@ fn what_does_not_parse_has_its_place() {
         .fails(2, &["bad.tide:2:4", "bad.tide:3:1", "error[TM0102]"]);
     run(["parse", "--json", "nowhere.tide"]).fails(3, &["TM0703", "nowhere.tide"]);
     run(["parse", "--json", "-c", "SELECT 1", "x.tide"]).fails(2, &["--command"]);
-    run(["parse", "-c", "SELECT 1"]).fails(2, &["--json"]);
 }
 
 #[test]
@@ -67,4 +66,13 @@ fn a_word_that_names_a_subcommand_is_one_only_in_front() {
     run(["--timing", "parse", "--json", "-c", "SELECT 1"]).fails(2, &["parse"]);
     run(["parser"]).fails(2, &["TM0102", "query:1:1"]);
     run(["help"]).fails(2, &["query:1:1"]);
+}
+
+#[test]
+fn without_json_the_canonical_text_is_written() {
+    let text = "select ((a)) b, \"c d\" from t -- why";
+    assert_eq!(
+        super::answer(["parse", "-c", text]),
+        "SELECT a AS b, `c d` FROM t;\n"
+    );
 }

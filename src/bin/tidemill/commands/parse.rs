@@ -25,8 +25,8 @@ pub(crate) struct Parse {
     )]
     command: Option<String>,
 
-    /// Write it as JSON
-    #[arg(long, required = true)]
+    /// As JSON; otherwise as the canonical text that has this tree
+    #[arg(long)]
     json: bool,
 
     #[command(flatten)]
@@ -36,7 +36,13 @@ pub(crate) struct Parse {
 impl Parse {
     pub(super) fn run(&self) -> Result<(), Stop> {
         let text = self.text()?;
-        match self.reading.syntax().json(&text.text) {
+        let syntax = self.reading.syntax();
+        let tree = if self.json {
+            syntax.json(&text.text)
+        } else {
+            syntax.canonical(&text.text)
+        };
+        match tree {
             Ok(tree) => answer(&tree),
             Err(errors) => Err(Stop::wrong_text(&errors, &text, self.reading.error_format)),
         }

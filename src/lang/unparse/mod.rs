@@ -1,0 +1,24 @@
+//! The text of a syntax tree: every part written the one canonical way, with as few parentheses as its tree allows.
+//!
+//! Tokens come out with a blank between any two; where lines end is for [`format`](super::format) to say. Parsing the text gives the
+//! same tree again, its places aside. Texts and names are quoted so that they read the same whether or not double quotes hold texts.
+
+mod expr;
+mod from;
+mod pipe;
+mod query;
+mod statement;
+mod words;
+
+use super::ast::Script;
+use words::Words;
+
+/// The text of `script`.
+pub(crate) fn unparse(script: &Script) -> String {
+    let mut words = Words::default();
+    for statement in &script.statements {
+        words.statement(statement);
+        words.put(";");
+    }
+    words.finish()
+}

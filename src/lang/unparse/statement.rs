@@ -1,0 +1,302 @@
+//! Statements.
+
+use super::words::Words;
+use crate::lang::ast::{
+    ColumnDefinition, CreateExternalTable, DropKind, ExplainFormat, ExplainTopic, Expr,
+    FunctionParam, Ident, InsertTarget, OptionSetting, ParamKind, Path, Statement, StatementKind,
+    TableLayout, TableStatement, TableStatementKind, TableTarget, TypeName,
+};
+
+impl Words {
+    pub fn statement(&mut self, statement: &Statement) {
+        self.hints(&statement.hints);
+        match &statement.kind {
+            StatementKind::Query(query) => self.query(query),
+            StatementKind::Explain(explain) => {
+                self.put("EXPLAIN");
+                self.put_if(explain.analyze, "ANALYZE");
+                match explain.topic {
+                    ExplainTopic::Pipelines => {}
+                    ExplainTopic::Steps => self.put("STEPS"),
+                    ExplainTopic::Lineage => self.put("LINEAGE"),
+                }
+                self.put_if(explain.format == ExplainFormat::Json, "FORMAT JSON");
+                self.statement(&explain.statement);
+            }
+            StatementKind::CreateTable(create) => {
+                self.create_table(&create.target);
+                if let Some(query) = &create.query {
+                    self.put("AS");
+                    self.query(query);
+                }
+            }
+            StatementKind::CreateView(create) => {
+                self.create(create.or_replace);
+                self.put_if(create.temporary, "TEMP");
+                self.created("VIEW", create.if_not_exists, &create.name);
+                self.put("AS");
+                self.query(&create.query);
+            }
+            StatementKind::CreateExternalTable(create) => self.create_external(create),
+            StatementKind::CreateConstant(create) => {
+                self.create(create.or_replace);
+                self.created("CONSTANT", create.if_not_exists, &create.name);
+                self.put("=");
+                self.expr(&create.value);
+            }
+            StatementKind::CreateFunction(create) => {
+                self.create(create.or_replace);
+                self.created("TEMP FUNCTION", create.if_not_exists, &create.name);
+                self.params(&create.params);
+                if let Some(data_type) = &create.returns {
+                    self.put("RETURNS");
+                    self.type_name(data_type);
+                }
+                self.put("AS");
+                self.function_body(&create.body);
+            }
+            StatementKind::CreateTableFunction(create) => {
+                self.create(create.or_replace);
+                self.created("TEMP TABLE FUNCTION", create.if_not_exists, &create.name);
+                self.params(&create.params);
+                self.put("AS");
+                self.query(&create.body);
+            }
+            StatementKind::Insert(insert) => {
+                self.insert(&insert.target);
+                self.query(&insert.query);
+            }
+            StatementKind::Table(table) => self.table_statement(table),
+            kind => self.script_statement(kind),
+        }
+    }
+
+    fn script_statement(&mut self, kind: &StatementKind) {
+        match kind {
+            StatementKind::Drop(drop) => {
+                self.put(match drop.kind {
+                    DropKind::Table => "DROP TABLE",
+                    DropKind::View => "DROP VIEW",
+                    DropKind::Function => "DROP FUNCTION",
+                    DropKind::TableFunction => "DROP TABLE FUNCTION",
+                    DropKind::Constant => "DROP CONSTANT",
+                });
+                self.put_if(drop.if_exists, "IF EXISTS");
+                self.path(&drop.name);
+            }
+            StatementKind::Declare(declare) => {
+                self.put("DECLARE");
+                self.names(&declare.names);
+                self.declared(declare.data_type.as_ref(), declare.default.as_ref());
+            }
+            StatementKind::DeclareParameter(declare) => {
+                self.put(&format!("DECLARE PARAMETER @{}", declare.name.text));
+                self.declared(Some(&declare.data_type), declare.default.as_ref());
+            }
+            StatementKind::SetVariables { names, values } => self.set_variables(names, values),
+            StatementKind::SetSetting { name, value } => {
+                self.put(&format!("SET @@{} =", name.text));
+                self.expr(value);
+            }
+            StatementKind::If {
+                branches,
+                otherwise,
+            } => self.choice(branches, otherwise),
+            StatementKind::Assert { condition, message } => {
+                self.put("ASSERT");
+                self.expr(condition);
+                if let Some(message) = message {
+                    self.put("AS");
+                    self.string(message);
+                }
+            }
+            StatementKind::Import { path, name } => {
+                self.put("IMPORT MODULE");
+                self.string(path);
+                self.alias(name.as_ref());
+            }
+            _ => {}
+        }
+    }
+
+    fn declared(&mut self, data_type: Option<&TypeName>, default: Option<&Expr>) {
+        if let Some(data_type) = data_type {
+            self.type_name(data_type);
+        }
+        if let Some(default) = default {
+            self.put("DEFAULT");
+            self.expr(default);
+        }
+    }
+
+    fn set_variables(&mut self, names: &[Ident], values: &[Expr]) {
+        self.put("SET");
+        if let ([name], [value]) = (names, values) {
+            self.name(name);
+            self.put("=");
+            self.expr(value);
+        } else {
+            self.name_list(names);
+            self.put("=");
+            self.parenthesised(|words| words.exprs(values));
+        }
+    }
+
+    fn choice(&mut self, branches: &[(Expr, Vec<Statement>)], otherwise: &[Statement]) {
+        for (index, (condition, statements)) in branches.iter().enumerate() {
+            self.put(if index == 0 { "IF" } else { "ELSEIF" });
+            self.expr(condition);
+            self.put("THEN");
+            self.block(statements);
+        }
+        if !otherwise.is_empty() {
+            self.put("ELSE");
+            self.block(otherwise);
+        }
+        self.put("END IF");
+    }
+
+    fn block(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            self.statement(statement);
+            self.put(";");
+        }
+    }
+
+    fn create(&mut self, or_replace: bool) {
+        self.put("CREATE");
+        self.put_if(or_replace, "OR REPLACE");
+    }
+
+    fn created(&mut self, kind: &str, if_not_exists: bool, name: &Path) {
+        self.put(kind);
+        self.put_if(if_not_exists, "IF NOT EXISTS");
+        self.path(name);
+    }
+
+    pub fn create_table(&mut self, target: &TableTarget) {
+        self.create(target.or_replace);
+        self.put_if(target.temporary, "TEMP");
+        self.created("TABLE", target.if_not_exists, &target.name);
+        self.columns(&target.columns);
+        self.layout(&target.layout);
+    }
+
+    fn layout(&mut self, layout: &TableLayout) {
+        if !layout.partition_by.is_empty() {
+            self.put("PARTITION BY");
+            self.names(&layout.partition_by);
+        }
+        if !layout.cluster_by.is_empty() {
+            self.put("CLUSTER BY");
+            self.names(&layout.cluster_by);
+        }
+        if !layout.shard_key.is_empty() {
+            self.put("DISTRIBUTE BY HASH");
+            self.name_list(&layout.shard_key);
+            self.put(&format!("INTO {} SHARDS", layout.shards));
+        }
+    }
+
+    fn create_external(&mut self, create: &CreateExternalTable) {
+        self.create(create.or_replace);
+        self.created("EXTERNAL TABLE", create.if_not_exists, &create.name);
+        self.columns(&create.columns);
+        if let Some(format) = &create.stored_as {
+            self.put("STORED AS");
+            self.free_name(format);
+        }
+        if let Some(location) = &create.location {
+            self.put("LOCATION");
+            self.string(location);
+        }
+        self.options(&create.options);
+    }
+
+    /// `(a INT64 NOT NULL)`, or nothing.
+    fn columns(&mut self, columns: &[ColumnDefinition]) {
+        if !columns.is_empty() {
+            self.parenthesised(|words| words.list(columns, Self::column));
+        }
+    }
+
+    fn column(&mut self, column: &ColumnDefinition) {
+        self.name(&column.name);
+        self.type_name(&column.data_type);
+        self.put_if(column.not_null, "NOT NULL");
+    }
+
+    /// `OPTIONS(…)`, or nothing.
+    pub fn options(&mut self, options: &[OptionSetting]) {
+        if options.is_empty() {
+            return;
+        }
+        self.put("OPTIONS");
+        self.parenthesised(|words| {
+            words.list(options, |words, option| {
+                // A text may be empty, a quoted name may not.
+                if option.name.quoted {
+                    words.text(&option.name.text);
+                } else {
+                    words.free_name(&option.name);
+                }
+                words.put("=");
+                words.expr(&option.value);
+            });
+        });
+    }
+
+    fn params(&mut self, params: &[FunctionParam]) {
+        self.parenthesised(|words| {
+            words.list(params, |words, param| {
+                words.name(&param.name);
+                match &param.kind {
+                    ParamKind::Typed(data_type) => words.type_name(data_type),
+                    ParamKind::AnyType => words.put("ANY TYPE"),
+                    ParamKind::AnyTable => words.put("ANY TABLE"),
+                }
+                if let Some(default) = &param.default {
+                    words.put("DEFAULT");
+                    words.expr(default);
+                }
+            });
+        });
+    }
+
+    pub fn insert(&mut self, target: &InsertTarget) {
+        self.put("INSERT INTO");
+        self.path(&target.name);
+        self.name_list(&target.columns);
+    }
+
+    fn table_statement(&mut self, statement: &TableStatement) {
+        self.put(match &statement.kind {
+            TableStatementKind::Delete(_) => "DELETE FROM",
+            TableStatementKind::Truncate => "TRUNCATE TABLE",
+            TableStatementKind::Optimize => "OPTIMIZE TABLE",
+            TableStatementKind::Vacuum { .. } => "VACUUM TABLE",
+            TableStatementKind::Restore(_) => "RESTORE TABLE",
+            TableStatementKind::Verify => "VERIFY TABLE",
+            TableStatementKind::AddColumn(_) => "ALTER TABLE",
+        });
+        self.path(&statement.table);
+        match &statement.kind {
+            TableStatementKind::Delete(condition) => {
+                self.put("WHERE");
+                self.expr(condition);
+            }
+            TableStatementKind::Vacuum {
+                retain_hours: Some(hours),
+            } => self.put(&format!("RETAIN {hours} HOURS")),
+            TableStatementKind::Restore(as_of) => {
+                self.put("TO");
+                self.as_of(as_of);
+            }
+            TableStatementKind::AddColumn(column) => {
+                self.put("ADD COLUMN");
+                self.column(column);
+            }
+            _ => {}
+        }
+    }
+}
