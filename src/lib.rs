@@ -25,10 +25,10 @@ pub use arrow;
 pub use datafusion;
 
 pub use engine::{
-    Builder, Checked, CheckedStatement, ColumnLineage, Emit, Engine, Explain, FileSource,
-    FunctionArgument, FunctionResult, Histogram, Measured, Metrics, Outcome, ParamMap, Params,
-    Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary,
-    Syntax, Table, Value,
+    Builder, Checked, CheckedStatement, ColumnLineage, Completion, CompletionKind, Completions,
+    Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Histogram, Hover,
+    Measured, Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, QueryStep, Rows,
+    ScalarFn, SourceColumn, Statement, Summary, Syntax, Table, Value,
 };
 pub use file::{ColumnText, CsvWriter, type_name};
 

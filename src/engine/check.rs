@@ -34,6 +34,8 @@ pub struct CheckedStatement {
     pub span: Span,
     /// The columns of its results, in order.
     pub results: Vec<SchemaRef>,
+    /// The names of its parameters without `@`, in order of first sight; a `?` is named by its number, from 1.
+    pub parameters: Vec<String>,
 }
 
 impl Checked {
@@ -140,9 +142,12 @@ impl Checker {
                 let mut results = Vec::new();
                 self.note(&outcome, &mut results);
                 let span = statement.span;
-                self.checked
-                    .statements
-                    .push(CheckedStatement { span, results });
+                let written = self.text.get(span.start..span.end).unwrap_or_default();
+                self.checked.statements.push(CheckedStatement {
+                    span,
+                    results,
+                    parameters: lang::parameter_names(written, engine.lang_options()),
+                });
             }
             Err(error) => self.fail(error, statement.span),
         }

@@ -4,12 +4,14 @@
 //! out (rows, handles, plans).
 
 mod check;
+mod complete;
 mod config;
 mod deadline;
 mod define;
 mod dry;
 mod explain;
 mod functions;
+mod hover;
 mod import;
 mod map_reduce;
 mod metrics;
@@ -42,9 +44,11 @@ use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
 
 pub use check::{Checked, CheckedStatement};
+pub use complete::{Completion, CompletionKind, Completions};
 pub use config::Builder;
 pub use explain::{ColumnLineage, Explain, Measured, QueryStep, SourceColumn};
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
+pub use hover::Hover;
 pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};

@@ -7,6 +7,7 @@
 
 pub(crate) mod ast;
 mod blocks;
+pub(crate) mod cursor;
 mod diagnose;
 pub(crate) mod format;
 pub(crate) mod json;
@@ -16,6 +17,7 @@ mod literal;
 mod nearest;
 pub(crate) mod outline;
 mod parse;
+pub(crate) mod pointed;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ pub(crate) mod unparse;
 
 use crate::error::{Error, ErrorKind, Span};
 pub(crate) use nearest::nearest;
+
+pub(crate) use diagnose::{is_reserved_word, pipe_operators};
 
 /// The longest script.
 const MAX_SCRIPT: usize = 16 << 20;

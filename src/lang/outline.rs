@@ -222,7 +222,7 @@ impl Statement<'_> {
 }
 
 /// A name without its quotes, or a parameter without its `@`.
-pub(super) fn plain_name(token: &Token, text: &str) -> Option<String> {
+pub(in crate::lang) fn plain_name(token: &Token, text: &str) -> Option<String> {
     let written = token.text(text);
     match token.kind {
         TokenKind::Word => Some(written.to_string()),

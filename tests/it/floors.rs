@@ -17,7 +17,7 @@ const FLOORS: [(&str, u8); 9] = [
 ];
 
 /// Where a package may be named, as beginnings of paths below `src/`.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 9] = [
     ("rayon", &["exec/", "engine/"]),
     ("pest", &["lang/"]),
     ("pest_derive", &["lang/"]),
@@ -28,6 +28,8 @@ const HOMES: [(&str, &[&str]); 7] = [
     ),
     ("clap", &["bin/"]),
     ("annotate_snippets", &["bin/"]),
+    ("lsp_server", &["bin/tidemill/commands/lsp/"]),
+    ("lsp_types", &["bin/tidemill/commands/lsp/"]),
 ];
 
 struct Source {

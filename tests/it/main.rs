@@ -1,7 +1,8 @@
 //! The integration tests, in one binary: each module looks at the engine or the binary from outside.
 //!
 //! [`queries`] runs the corpus `tests/queries/**/*.test`, [`manners`] says what no error may show; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
-//! wrote; [`check`] texts that are only looked at; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
+//! wrote; [`check`] texts that are only looked at; [`complete`] texts that are being written, [`lsp`] the same by an
+//! editor; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`functions`] every function; [`lists`] long lists of constants; [`memory`] queries that do not
 //! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`written`] files that are
 //! written and read; [`cli`] the binary with every flag, format and exit code.
@@ -16,6 +17,7 @@
 mod answer;
 mod check;
 mod cli;
+mod complete;
 mod corpus;
 mod effects;
 mod examples;
@@ -24,6 +26,7 @@ mod fmt;
 mod functions;
 mod hostile;
 mod lists;
+mod lsp;
 mod manners;
 mod matching;
 mod memory;

@@ -87,7 +87,7 @@ fn failure(engine: &Engine, text: &str) -> tidemill::Error {
         .unwrap_or_else(|| panic!("an answer to {text}"))
 }
 
-const QUERIES: [(&str, &str); 13] = [
+const QUERIES: [(&str, &str); 14] = [
     (
         "aggregate",
         "FROM t |> AGGREGATE MAX(s) AS m, COUNT(*) AS c GROUP BY g \

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::commands::Command;
+use crate::values::Values;
 
 /// Pipe queries over CSV, Parquet, JSON and Arrow files.
 #[derive(Debug, Parser)]
@@ -13,7 +14,7 @@ use crate::commands::Command;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill fmt [FILE]... | parse [--json] [FILE]",
+    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse [OPTIONS] [FILE]...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Examples:
@@ -57,13 +58,16 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) db: Option<PathBuf>,
 
-    /// The value of @NAME; numbers, true, false, null and dates are taken as such, 'quoted' is text
-    #[arg(short, long = "param", value_name = "NAME=VALUE")]
-    pub(crate) param: Vec<String>,
+    #[command(flatten)]
+    pub(crate) values: Values,
 
-    /// The value of the next ?
-    #[arg(long = "arg", value_name = "VALUE", allow_hyphen_values = true)]
-    pub(crate) arg: Vec<String>,
+    /// Run the query only up to this line: the statement there is cut before the first |> below it, later ones do not run
+    #[arg(long, value_name = "LINE", conflicts_with = "step")]
+    pub(crate) until: Option<usize>,
+
+    /// Run only the first N steps of the last statement's query: 1 is what stands before the first |>
+    #[arg(long, value_name = "N")]
+    pub(crate) step: Option<usize>,
 
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N")]

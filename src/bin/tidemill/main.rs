@@ -12,6 +12,7 @@
 )]
 
 mod commands;
+mod cut;
 mod flags;
 mod format;
 mod report;
@@ -19,6 +20,7 @@ mod run;
 mod stop;
 mod target;
 mod texts;
+mod values;
 
 use std::process::ExitCode;
 

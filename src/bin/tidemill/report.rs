@@ -30,6 +30,33 @@ pub(crate) fn warn(warnings: &[Error], text: &Text, format: ErrorFormat) {
     say(warnings.iter(), text, format, Severity::Warning);
 }
 
+/// Says every error on a line of its own that begins with `file:line:column: `, as compilers do; what helps follows it.
+pub(crate) fn list(errors: &[Error], text: &Text, format: ErrorFormat) {
+    say_in_lines(errors, text, format, Severity::Error);
+}
+
+/// The same for warnings.
+pub(crate) fn list_warnings(warnings: &[Error], text: &Text, format: ErrorFormat) {
+    say_in_lines(warnings, text, format, Severity::Warning);
+}
+
+fn say_in_lines(errors: &[Error], text: &Text, format: ErrorFormat, severity: Severity) {
+    for error in errors {
+        match format {
+            ErrorFormat::Json => eprintln!("{}", as_json(error, text, severity)),
+            ErrorFormat::Text => {
+                let (line, column) = error.span().unwrap_or_default().line_and_column(&text.text);
+                let shown = error.to_string();
+                let shown = match severity {
+                    Severity::Error => shown,
+                    Severity::Warning => shown.replacen("error", "warning", 1),
+                };
+                anstream::eprintln!("{}:{line}:{column}: {shown}", text.name);
+            }
+        }
+    }
+}
+
 /// Says what stops the program outside of any text.
 pub(crate) fn complain(code: Option<&str>, message: &str, format: ErrorFormat) {
     match (format, code) {

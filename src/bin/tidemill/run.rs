@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement, Value};
+use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement};
 
+use crate::cut;
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
 use crate::report::{Text, report, warn};
@@ -25,13 +26,16 @@ pub(crate) fn run(flags: &Flags) -> u8 {
 fn try_run(flags: &Flags) -> Result<(), Stop> {
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
-    let params = params(flags)?;
+    let params = flags.values.params()?;
     let engine = engine(flags).map_err(|error| match error.exit_code() {
         WRONG_USAGE => Stop::Usage(error.message().to_string()),
         _ => Stop::Unopened(error),
     })?;
-    let parsed = parsed(&engine, &texts, flags)?;
-    every_value_is_used(flags, parsed.iter().flat_map(|(_, statements)| statements))?;
+    let mut parsed = parsed(&engine, &texts, flags)?;
+    let statements = parsed.iter().flat_map(|(_, statements)| statements);
+    let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
+    flags.values.are_used(&asked)?;
+    cut::cut(flags, &mut parsed)?;
     cancel_on_interrupt(&engine);
     let mut session = Session {
         engine,
@@ -73,43 +77,6 @@ fn parsed<'t>(
         Some(stop) => Err(stop),
         None => Ok(parsed),
     }
-}
-
-/// A value that nothing asks for is a slip of the pen: a name written wrong, or one `?` too few.
-fn every_value_is_used<'a>(
-    flags: &Flags,
-    statements: impl Iterator<Item = &'a Statement>,
-) -> Result<(), Stop> {
-    let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
-    for param in &flags.param {
-        let name = param
-            .split('=')
-            .next()
-            .unwrap_or(param)
-            .trim_start_matches('@');
-        if !asked.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-            let message = match asked.as_slice() {
-                [] => format!("no statement asks for @{name}, or for any other value"),
-                asked => format!(
-                    "no statement asks for @{name}: they ask for @{}",
-                    asked.join(", @")
-                ),
-            };
-            return Err(Stop::Usage(message));
-        }
-    }
-    let last = asked
-        .iter()
-        .filter_map(|name| name.parse::<usize>().ok())
-        .max()
-        .unwrap_or(0);
-    if flags.arg.len() > last {
-        let given = flags.arg.len();
-        return Err(Stop::Usage(format!(
-            "{given} values are given with --arg and {last} are asked for by ?"
-        )));
-    }
-    Ok(())
 }
 
 struct Session<'a> {
@@ -302,22 +269,6 @@ fn output_format(flags: &Flags) -> Result<Format, Stop> {
         ));
     }
     Ok(format)
-}
-
-fn params(flags: &Flags) -> Result<ParamMap, Stop> {
-    let mut params = ParamMap::new();
-    for param in &flags.param {
-        let Some((name, value)) = param.split_once('=') else {
-            return Err(Stop::Usage(format!(
-                "--param takes NAME=VALUE, not `{param}`; values of ? are given by --arg VALUE"
-            )));
-        };
-        params.set_text(name.trim_start_matches('@'), value);
-    }
-    for value in &flags.arg {
-        params.push(Value::from_text(value));
-    }
-    Ok(params)
 }
 
 fn style(flags: &Flags) -> Style {

@@ -9,6 +9,7 @@ use crate::report::{Text, complain, report};
 
 pub(crate) const WRONG_USAGE: u8 = 2;
 pub(crate) const INTERRUPTED: u8 = 130;
+const FAILED: u8 = 1;
 const DATA: u8 = 3;
 const PIPE_CLOSED: u8 = 141;
 
@@ -22,6 +23,8 @@ pub(crate) enum Stop {
     Unopened(Error),
     /// The result could not be written.
     Output(io::Error),
+    /// An editor did not keep to the protocol.
+    Protocol(String),
 }
 
 impl Stop {
@@ -48,6 +51,10 @@ impl Stop {
             Stop::Unopened(error) => {
                 complain(Some(error.code()), error.message());
                 error.exit_code()
+            }
+            Stop::Protocol(message) => {
+                complain(None, &message);
+                FAILED
             }
             Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
             Stop::Output(error) => {

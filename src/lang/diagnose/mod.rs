@@ -23,6 +23,13 @@ fn operators() -> String {
     format!("{} and {} more", names.join(", "), OPERATORS.len() - SHOWN)
 }
 
+pub(crate) use words::is_reserved_word;
+
+/// The pipe operators that there are.
+pub(crate) fn pipe_operators() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().map(|(_, name)| *name)
+}
+
 /// The statement at `statement` cannot go on at `at`.
 pub(super) fn unexpected(source: &Source, statement: Span, at: usize) -> Error {
     let place = Place::find(source, statement, at);

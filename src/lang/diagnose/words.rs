@@ -520,6 +520,13 @@ pub(super) fn is_reserved(source: &Source, token: &Token) -> bool {
     RESERVED.iter().any(|word| token.is_word(source.text, word))
 }
 
+/// Whether a word needs quotes to be a name.
+pub(crate) fn is_reserved_word(word: &str) -> bool {
+    RESERVED
+        .iter()
+        .any(|reserved| reserved.eq_ignore_ascii_case(word))
+}
+
 /// At most the first forty characters.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(40) {

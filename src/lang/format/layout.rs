@@ -407,7 +407,8 @@ impl<'a, 't> Layout<'a, 't> {
         let explains = node.as_rule() == Rule::explain;
         let mut parts = node.into_inner().peekable();
         let inside = |part: &Pair<Rule>| {
-            part.as_rule() == Rule::query || explains && !is_keyword(part.as_rule())
+            let says_how = is_keyword(part.as_rule()) || part.as_rule() == Rule::explain_format;
+            part.as_rule() == Rule::query || explains && !says_how
         };
         while let Some(part) = parts.next_if(|part| !inside(part)) {
             self.before(&part);

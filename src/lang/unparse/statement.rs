@@ -2,9 +2,9 @@
 
 use super::words::Words;
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, DropKind, Expr, FunctionParam, Ident, InsertTarget,
-    OptionSetting, ParamKind, Path, Statement, StatementKind, TableLayout, TableStatement,
-    TableStatementKind, TableTarget, TypeName,
+    ColumnDefinition, CreateExternalTable, DropKind, ExplainFormat, ExplainTopic, Expr,
+    FunctionParam, Ident, InsertTarget, OptionSetting, ParamKind, Path, Statement, StatementKind,
+    TableLayout, TableStatement, TableStatementKind, TableTarget, TypeName,
 };
 
 impl Words {
@@ -15,6 +15,12 @@ impl Words {
             StatementKind::Explain(explain) => {
                 self.put("EXPLAIN");
                 self.put_if(explain.analyze, "ANALYZE");
+                match explain.topic {
+                    ExplainTopic::Pipelines => {}
+                    ExplainTopic::Steps => self.put("STEPS"),
+                    ExplainTopic::Lineage => self.put("LINEAGE"),
+                }
+                self.put_if(explain.format == ExplainFormat::Json, "FORMAT JSON");
                 self.statement(&explain.statement);
             }
             StatementKind::CreateTable(create) => {

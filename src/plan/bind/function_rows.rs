@@ -14,15 +14,16 @@ use crate::catalog::functions::{Example, example};
 use crate::lang::ast::{FunctionParam, ParamKind};
 
 /// What is said about a function.
-struct Row {
-    kind: &'static str,
-    signature: String,
-    about: String,
+pub(super) struct Row {
+    pub(super) kind: &'static str,
+    pub(super) signature: String,
+    pub(super) about: String,
     example: Option<Example>,
 }
 
 impl Binder<'_> {
-    pub(super) fn functions(&self) -> Texts {
+    /// Every function, by its name in lower case.
+    pub(super) fn function_rows(&self) -> BTreeMap<String, Row> {
         let functions = self.catalog.functions();
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for name in functions.names() {
@@ -89,6 +90,11 @@ impl Binder<'_> {
             let row = written("table", &function.name, &function.params);
             rows.insert(function.name.clone(), row);
         }
+        rows
+    }
+
+    pub(super) fn functions(&self) -> Texts {
+        let rows = self.function_rows();
         let column = |of: &dyn Fn(&Row) -> String| rows.values().map(of).collect();
         let example = |row: &Row, of: fn(&Example) -> &String| {
             row.example.as_ref().map(of).cloned().unwrap_or_default()

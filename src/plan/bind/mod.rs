@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod aggregate_call;
+pub(crate) mod around;
 mod assert;
 mod bounds;
 mod call;

@@ -55,6 +55,15 @@ enum Once {
     InOnePlace(Cell<bool>),
 }
 
+impl Cte {
+    pub(super) fn columns(&self) -> &[ScopeColumn] {
+        match &self.source {
+            Source::Query { finished, .. } => &finished.columns,
+            Source::Recursion { columns, .. } => columns,
+        }
+    }
+}
+
 impl Binder<'_> {
     /// The surroundings with these tables.
     pub(super) fn with<'e>(&self, with: &With, env: &Env<'e>) -> Result<Env<'e>> {

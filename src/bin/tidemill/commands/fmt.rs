@@ -63,7 +63,7 @@ impl Fmt {
         let syntax = self.reading.syntax().width(usize::from(self.width));
         let formatted = syntax
             .format(&text.text)
-            .map_err(|errors| Stop::wrong_text(&errors, &text, self.reading.error_format))?;
+            .map_err(|errors| Stop::wrong_text(errors, &text, self.reading.error_format))?;
         if self.check {
             if formatted != text.text {
                 *changes += &difference(&text, &formatted);

@@ -2,11 +2,15 @@
 //!
 //! A query of one word is no query, so no subcommand stands in the way of one.
 
+mod check;
 mod fmt;
+mod lsp;
 mod parse;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
-use tidemill::Syntax;
+use tidemill::{Engine, Syntax};
 
 use crate::flags::{DoubleQuotes, ErrorFormat};
 use crate::stop::Stop;
@@ -14,7 +18,9 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Check(check::Check),
     Fmt(fmt::Fmt),
+    Lsp(lsp::Lsp),
     Parse(parse::Parse),
 }
 
@@ -22,7 +28,9 @@ impl Command {
     /// Runs the subcommand; the exit code.
     pub(crate) fn run(&self) -> u8 {
         let (result, reading) = match self {
+            Command::Check(check) => (check.run(), &check.reading),
             Command::Fmt(fmt) => (fmt.run(), &fmt.reading),
+            Command::Lsp(lsp) => (lsp.run(), &lsp.reading),
             Command::Parse(parse) => (parse.run(), &parse.reading),
         };
         match result {
@@ -45,6 +53,22 @@ struct Reading {
 }
 
 impl Reading {
+    /// An engine with the names of a database, if there is one.
+    fn engine(&self, database: Option<&Path>) -> Result<Engine, Stop> {
+        let strings = self.double_quotes == DoubleQuotes::String;
+        let builder = Engine::builder().double_quotes_are_strings(strings);
+        let engine = match database {
+            // Opening would make it.
+            Some(directory) if !directory.is_dir() => {
+                let message = format!("there is no database in {}", directory.display());
+                return Err(Stop::Usage(message));
+            }
+            Some(directory) => builder.open(directory),
+            None => builder.in_memory(),
+        };
+        engine.map_err(Stop::Unopened)
+    }
+
     fn syntax(&self) -> Syntax {
         Syntax::new().double_quotes_are_strings(self.double_quotes == DoubleQuotes::String)
     }

@@ -1,0 +1,116 @@
+//! What can be written at a place of a text: for an editor or a shell.
+
+mod offer;
+mod words;
+
+use super::Engine;
+use super::check::Checker;
+use super::query::{FilesOnDisk, on_planner_stack};
+use crate::error::Span;
+use crate::lang::cursor::cursor;
+use crate::plan::Parameters;
+use crate::plan::bind::around::Surroundings;
+
+pub(super) use offer::columns_text;
+
+/// What can be written at a place. See [`Engine::complete`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Completions {
+    /// The bytes that what is chosen takes the place of.
+    pub replace: Span,
+    /// The likeliest first.
+    pub items: Vec<Completion>,
+}
+
+/// One thing that can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Completion {
+    /// The text to insert.
+    pub text: String,
+    /// What it is.
+    pub kind: CompletionKind,
+    /// A column's type, a function's signature, a table's columns.
+    pub detail: String,
+    /// A sentence about it, where there is one.
+    pub about: String,
+}
+
+/// What a completion is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CompletionKind {
+    /// A column, or a field of a struct.
+    Column,
+    /// The alias of a table in the query.
+    RangeVariable,
+    /// A script variable or a constant.
+    Variable,
+    /// `@name`
+    Parameter,
+    /// `@@name`
+    Setting,
+    /// A table, a view or a table of WITH.
+    Table,
+    /// A function.
+    Function,
+    /// A function that gives a table.
+    TableFunction,
+    /// A file or directory.
+    Path,
+    /// A type's name.
+    Type,
+    /// A pipe operator.
+    Operator,
+    /// A word of the language.
+    Keyword,
+}
+
+impl Engine {
+    /// What can be written at the byte `offset` of a text: columns with their types as of the last complete pipe operator before
+    /// it, range variables, functions, operators, tables, paths, parameters. Nothing runs, and a text that is broken gives what it
+    /// can.
+    ///
+    /// ```
+    /// use tidemill::Engine;
+    /// let engine = Engine::in_memory()?;
+    /// let text = "FROM (VALUES (1, 'north')) AS t (amount, region) |> AGGREGATE SUM(amount) AS total GROUP BY region |> WHERE t";
+    /// let completions = engine.complete(text, text.len());
+    /// assert_eq!((completions.items[0].text.as_str(), completions.items[0].detail.as_str()), ("total", "INT64"));
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn complete(&self, text: &str, offset: usize) -> Completions {
+        let found = on_planner_stack(|| {
+            let cursor = cursor(text, offset, self.lang_options());
+            let replace = cursor.replace;
+            let engine = self.as_of(text, cursor.statement);
+            let items = offer::Offer::new(&engine, text, cursor).items();
+            Ok(Completions { replace, items })
+        });
+        found.unwrap_or_default()
+    }
+
+    /// An engine that knows what the statements before a place would leave behind.
+    pub(super) fn as_of(&self, text: &str, place: usize) -> Engine {
+        Checker::new(self, text, &Parameters::default())
+            .check(place)
+            .0
+    }
+
+    pub(super) fn surroundings<'a>(&'a self, parameters: &'a Parameters) -> Surroundings<'a> {
+        Surroundings {
+            catalog: self.catalog(),
+            files: &FilesOnDisk,
+            parameters,
+        }
+    }
+}
+
+/// Names count as NULL where a parameter has no value: nothing runs.
+pub(super) fn unknown_parameters() -> Parameters {
+    Parameters {
+        absent_are_null: true,
+        ..Parameters::default()
+    }
+}

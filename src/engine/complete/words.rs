@@ -1,0 +1,97 @@
+//! Words of the language that a completion offers.
+
+pub(super) const STATEMENTS: &[&str] = &[
+    "FROM",
+    "SELECT",
+    "WITH",
+    "CREATE TABLE",
+    "CREATE VIEW",
+    "CREATE TEMP FUNCTION",
+    "CREATE TEMP TABLE FUNCTION",
+    "CREATE CONSTANT",
+    "CREATE EXTERNAL TABLE",
+    "INSERT INTO",
+    "DECLARE",
+    "DECLARE PARAMETER",
+    "SET",
+    "DROP TABLE",
+    "DROP VIEW",
+    "EXPLAIN",
+    "EXPLAIN ANALYZE",
+    "EXPLAIN STEPS",
+    "EXPLAIN LINEAGE",
+    "DESCRIBE",
+    "SHOW TABLES",
+    "SHOW FUNCTIONS",
+    "SHOW SETTINGS",
+    "IF",
+    "ASSERT",
+    "IMPORT MODULE",
+    "DELETE FROM",
+    "VALUES",
+];
+
+/// Words that begin an operand.
+pub(super) const OPERANDS: &[&str] = &[
+    "CASE",
+    "CAST",
+    "NOT",
+    "NULL",
+    "TRUE",
+    "FALSE",
+    "EXISTS",
+    "INTERVAL",
+    "DATE",
+    "TIMESTAMP",
+    "EXTRACT",
+    "ARRAY",
+    "STRUCT",
+];
+
+/// Words that go on behind an operand.
+pub(super) const BEHIND_OPERANDS: &[&str] = &[
+    "AND",
+    "OR",
+    "IS NULL",
+    "IS NOT NULL",
+    "IN",
+    "NOT IN",
+    "LIKE",
+    "BETWEEN",
+    "OVER",
+];
+
+pub(super) const TYPES: &[&str] = &[
+    "INT64",
+    "INT32",
+    "INT16",
+    "TINYINT",
+    "UINT64",
+    "FLOAT64",
+    "FLOAT32",
+    "DECIMAL",
+    "BOOL",
+    "STRING",
+    "BYTES",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "DATETIME",
+    "INTERVAL",
+    "ARRAY",
+    "STRUCT",
+    "MAP",
+];
+
+/// Functions in FROM, and how they are called.
+pub(super) const READERS: &[(&str, &str)] = &[
+    (
+        "read_csv",
+        "read_csv('path', header => BOOL, delim => STRING, …)",
+    ),
+    ("read_parquet", "read_parquet('path')"),
+    ("read_json", "read_json('path')"),
+    ("read_arrow", "read_arrow('path')"),
+    ("generate_series", "generate_series(first, last [, step])"),
+    ("TABLE_HISTORY", "TABLE_HISTORY('table')"),
+];
