@@ -191,11 +191,10 @@ impl Search<'_> {
         row: usize,
         then: Then,
     ) -> bool {
-        if reluctant {
-            then(self, row) || again(self, then)
-        } else {
-            again(self, then) || then(self, row)
+        if reluctant && then(self, row) {
+            return true;
         }
+        again(self, then) || (!reluctant && then(self, row))
     }
 
     /// The symbols of the match that begins at a row.

@@ -147,7 +147,7 @@ impl Windows {
     }
 }
 
-/// The same rows for who takes a few partitions at a time, each of which must fit into memory.
+/// The same rows for who takes a few partitions at a time, each of which must fit into half of the memory limit.
 pub(super) struct WholePartitions(Ranges);
 
 impl WholePartitions {
@@ -156,7 +156,10 @@ impl WholePartitions {
         keys: Option<Arc<SortKeys>>,
         context: &Arc<RunContext>,
     ) -> Result<Self> {
-        Ranges::new(runs, keys, context).map(WholePartitions)
+        let mut ranges = Ranges::new(runs, keys, context)?;
+        // What nobody can write out is not refused because others are large just now.
+        ranges.sure_bytes = ranges.room.share().limit().map_or(0, |limit| limit / 2);
+        Ok(WholePartitions(ranges))
     }
 
     /// The next partitions; those before are given back.
@@ -182,6 +185,8 @@ struct Ranges {
     keys: Option<Arc<SortKeys>>,
     /// For the ranges at hand.
     room: Room,
+    /// So much of a partition is held whether there is room or not.
+    sure_bytes: usize,
 }
 
 enum Range {
@@ -198,6 +203,7 @@ impl Ranges {
             waiting: VecDeque::new(),
             keys,
             room: Room::new(runs.share()),
+            sure_bytes: 0,
         })
     }
 
@@ -225,7 +231,13 @@ impl Ranges {
                 }
             }
             // The windows are columns of about the same size.
-            let has_room = self.room.has_room(2 * batch_bytes(&batch));
+            let bytes = 2 * batch_bytes(&batch);
+            let mut has_room = self.room.has_room(bytes);
+            range.bytes += bytes;
+            if !has_room && range.ends.is_empty() && range.bytes <= self.sure_bytes {
+                self.room.grow(bytes);
+                has_room = true;
+            }
             range.rows += batch.num_rows();
             range.batches.push(batch);
             if !has_room {
@@ -267,6 +279,7 @@ impl Ranges {
 struct Begun {
     batches: Vec<RecordBatch>,
     rows: usize,
+    bytes: usize,
     /// The rows at which a partition begins, but the first.
     ends: Vec<usize>,
     last_key: Option<Box<[u8]>>,
