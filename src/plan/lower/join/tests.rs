@@ -602,6 +602,7 @@ fn number_join(left: Vec<RecordBatch>, right: Vec<RecordBatch>) -> (Inputs, Hash
         left,
         right,
         listen: true,
+        hidden: None,
     };
     let (left, right) = inputs.plans();
     let join = HashJoinExecBuilder::new(
@@ -648,6 +649,7 @@ fn a_cross_join_gives_every_pair() {
         left: numbers(30, Some),
         right: numbers(70, Some),
         listen: true,
+        hidden: None,
     };
     let (left, right) = inputs.plans();
     let join = CrossJoinExec::new(left, right);
