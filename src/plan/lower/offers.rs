@@ -224,9 +224,11 @@ fn at_most(part: &Arc<dyn PhysicalExpr>) -> Option<(usize, u64)> {
             (binary.right(), binary.op().swap()?, value)
         }
     };
-    let column = column_of(column)?;
-    let value = value.value().cast_to(&DataType::Int64).ok()?;
-    let ScalarValue::Int64(Some(value)) = value else {
+    let (column, value) = (column_of(column)?, value.value());
+    if !value.data_type().is_integer() {
+        return None;
+    }
+    let ScalarValue::Int64(Some(value)) = value.cast_to(&DataType::Int64).ok()? else {
         return None;
     };
     let most = match op {

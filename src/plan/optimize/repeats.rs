@@ -13,6 +13,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -137,6 +138,10 @@ fn same_node(one: &Arc<dyn ExecutionPlan>, other: &Arc<dyn ExecutionPlan>) -> Op
                 && one.projection() == other.projection()
                 && same_optional(conditions[0], conditions[1]),
         );
+    }
+    if one.is::<CooperativeExec>() {
+        // It only gives others their turn.
+        return Some(other.is::<CooperativeExec>());
     }
     if let Some(one) = in_memory(one) {
         return Some(same_memory(one, in_memory(other)?));
