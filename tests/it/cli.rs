@@ -13,6 +13,7 @@ mod database;
 mod failures;
 mod files;
 mod flags;
+mod fmt;
 mod formats;
 mod output;
 mod parse;
