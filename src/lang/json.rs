@@ -67,10 +67,6 @@ pub(super) fn place<S: Serializer>(
 }
 
 /// `WITH OFFSET` without a name is not the same as nothing.
-#[expect(
-    clippy::ref_option,
-    reason = "serde hands over a reference to the member"
-)]
 pub(super) fn with_offset<S: Serializer>(
     offset: &Option<Option<Ident>>,
     serializer: S,

@@ -14,6 +14,7 @@ mod database;
 mod failures;
 mod files;
 mod flags;
+mod fmt;
 mod formats;
 mod output;
 mod parse;

@@ -5,8 +5,13 @@
 
 mod comments;
 mod looks;
+mod program;
 mod texts;
 
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
 use serde_json::Value;
 use tidemill::Syntax;
 
@@ -99,4 +104,61 @@ fn comments_may_stand_anywhere() {
     }
     assert!(texts.len() > 1000, "only {} texts", texts.len());
     check(&texts);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn texts_that_nobody_wrote_obey_the_laws(choices in prop::collection::vec(any::<u16>(), 1..120), seed: u64) {
+        let text = program::write(choices);
+        let meant = shape(&text);
+        prop_assume!(meant.is_some());
+        let mut texts = comments::injected(&text, seed);
+        texts.push(text);
+        for text in &texts {
+            for width in WIDTHS {
+                let wrong = broken_law(text, meant.as_ref().expect("a tree"), width);
+                prop_assert!(wrong.is_none(), "{}\n---- width {}: {}", text, width, wrong.unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// The least time of a few tries.
+fn time(text: &str) -> Duration {
+    let tries = (0..3).map(|_| {
+        let start = Instant::now();
+        Syntax::new().format(text).expect("a valid text");
+        start.elapsed()
+    });
+    tries.min().expect("three tries")
+}
+
+#[test]
+fn the_time_grows_as_the_text_does() {
+    let statements = |count: usize| {
+        (0..count).fold(String::new(), |mut text, number| {
+            let _ = writeln!(
+                text,
+                "from t |> where a > {number} -- c\n|> select a, f(b, [c]) as d;"
+            );
+            text
+        })
+    };
+    let rows = |count: usize| {
+        let rows: Vec<String> = (0..count)
+            .map(|row| format!("({row}, 'x' /* c */)"))
+            .collect();
+        format!("VALUES {}", rows.join(", "))
+    };
+    let makers: [&dyn Fn(usize) -> String; 2] = [&statements, &rows];
+    for make in makers {
+        let (small, large) = (time(&make(200)), time(&make(1600)));
+        let ratio = large.as_secs_f64() / small.as_secs_f64();
+        assert!(
+            ratio < 30.0,
+            "8 times the text takes {ratio:.1} times as long"
+        );
+    }
 }

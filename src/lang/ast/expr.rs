@@ -98,6 +98,7 @@ pub enum ExprKind {
         try_: bool,
     },
     Extract {
+        /// In upper case.
         part: Ident,
         operand: Expr,
     },
@@ -115,6 +116,7 @@ pub enum ExprKind {
     },
     Interval {
         value: Expr,
+        /// In upper case.
         part: Option<Ident>,
     },
     Call(Call),

@@ -65,7 +65,7 @@ pub struct TableFactor {
 /// `TABLESAMPLE BERNOULLI (10 PERCENT) REPEATABLE (7)`
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TableSample {
-    /// BERNOULLI, SYSTEM or RESERVOIR, as written.
+    /// BERNOULLI, SYSTEM or RESERVOIR, in upper case.
     pub method: Ident,
     pub size: Expr,
     /// The size is a share, otherwise a number of rows.

@@ -61,6 +61,7 @@ pub enum QueryBody {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "node", content = "of", rename_all = "snake_case")]
 pub enum CatalogQuery {
+    /// In upper case.
     Show(Ident),
     Describe(Path),
 }

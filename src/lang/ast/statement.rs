@@ -276,7 +276,7 @@ pub struct CreateExternalTable {
     pub if_not_exists: bool,
     pub name: Path,
     pub columns: Vec<ColumnDefinition>,
-    /// `STORED AS CSV`, upper case as a keyword is: the word as written.
+    /// `STORED AS CSV`: in upper case, as a keyword is.
     pub stored_as: Option<Ident>,
     pub location: Option<StringLiteral>,
     pub options: Vec<OptionSetting>,

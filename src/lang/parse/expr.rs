@@ -187,7 +187,7 @@ impl<'t> Reader<'_, 't> {
     fn extract(&mut self, node: Node<'t>) -> Result<ExprKind> {
         let mut inner = parts(node);
         Ok(ExprKind::Extract {
-            part: self.ident(&inner.next().ok_or_else(mismatch)?),
+            part: self.word(&inner.next().ok_or_else(mismatch)?),
             operand: self.expr(inner.next().ok_or_else(mismatch)?)?,
         })
     }
@@ -232,7 +232,7 @@ impl<'t> Reader<'_, 't> {
     fn interval(&mut self, node: Node<'t>) -> Result<ExprKind> {
         let mut inner = parts(node);
         let value = self.expr(inner.next().ok_or_else(mismatch)?)?;
-        let part = inner.next().map(|part| self.ident(&part));
+        let part = inner.next().map(|part| self.word(&part));
         Ok(ExprKind::Interval { value, part })
     }
 

@@ -226,6 +226,15 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
+    /// A word among a few that have a meaning there: in upper case, as a keyword is.
+    fn word(&self, node: &Node) -> Ident {
+        let mut word = self.ident(node);
+        if !word.quoted {
+            word.text.make_ascii_uppercase();
+        }
+        word
+    }
+
     /// `AS name` or a bare `name`.
     fn alias(&self, node: Node) -> Result<Ident> {
         Ok(self.ident(&only(node)?))

@@ -189,11 +189,11 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn shown(&self, node: Node<'t>) -> Result<Ident> {
-        let name = self.ident(&only(node)?);
-        match name.text.to_ascii_uppercase().as_str() {
+        let name = self.word(&only(node)?);
+        match name.text.as_str() {
             "TABLES" | "VIEWS" | "SETTINGS" | "FUNCTIONS" | "VARIABLES" => Ok(name),
             "STREAMS" | "SHARDS" | "REPLICAS" | "JOBS" => Err(Error::not_implemented(
-                format!("SHOW {}", name.text.to_ascii_uppercase()),
+                format!("SHOW {}", name.text),
                 name.span,
             )),
             _ => Err(Error::input(

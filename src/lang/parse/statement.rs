@@ -159,7 +159,7 @@ impl<'t> Reader<'_, 't> {
                     columns = self.column_list(part)?;
                     false
                 }
-                Rule::stored_as => stored_as.replace(self.ident(&only(part)?)).is_some(),
+                Rule::stored_as => stored_as.replace(self.word(&only(part)?)).is_some(),
                 Rule::location => location.replace(self.text(only(part)?)?).is_some(),
                 Rule::options => options.replace(self.options(part)?).is_some(),
                 _ => return Err(mismatch()),

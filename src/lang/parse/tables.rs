@@ -60,7 +60,7 @@ impl<'t> Reader<'_, 't> {
         let span = self.span(&node);
         let percent = has(&node, Rule::kw_percent);
         let mut inner = parts(node);
-        let method = self.ident(&inner.next().ok_or_else(mismatch)?);
+        let method = self.word(&inner.next().ok_or_else(mismatch)?);
         let size = self.expr(inner.next().ok_or_else(mismatch)?)?;
         let seed = inner.next().map(|seed| self.expr(seed)).transpose()?;
         Ok(TableSample {

@@ -107,11 +107,26 @@ impl Words {
                 self.suffixes(expr);
             }
             ExprKind::Call(call) => self.call(call),
-            kind => {
-                if !self.predicate(kind) {
-                    self.value(kind);
-                }
-            }
+            kind @ (ExprKind::Is { .. }
+            | ExprKind::IsDistinctFrom { .. }
+            | ExprKind::Between { .. }
+            | ExprKind::Like { .. }
+            | ExprKind::InList { .. }
+            | ExprKind::InQuery { .. }
+            | ExprKind::InArray { .. }
+            | ExprKind::Quantified { .. }) => self.predicate(kind),
+            kind @ (ExprKind::Literal(_)
+            | ExprKind::Parameter(_)
+            | ExprKind::Setting(_)
+            | ExprKind::Path(_)
+            | ExprKind::Case { .. }
+            | ExprKind::Extract { .. }
+            | ExprKind::Exists(_)
+            | ExprKind::Subquery(_)
+            | ExprKind::ArrayQuery(_)
+            | ExprKind::Array { .. }
+            | ExprKind::Struct { .. }
+            | ExprKind::Interval { .. }) => self.value(kind),
         }
     }
 
@@ -226,8 +241,8 @@ impl Words {
         }
     }
 
-    /// IS, IN, LIKE, BETWEEN and comparisons with queries; whether `kind` is one.
-    fn predicate(&mut self, kind: &ExprKind) -> bool {
+    /// IS, IN, LIKE, BETWEEN and comparisons with queries; nothing else comes here.
+    fn predicate(&mut self, kind: &ExprKind) {
         match kind {
             ExprKind::Is {
                 operand,
@@ -322,9 +337,8 @@ impl Words {
                 self.put(if *all { "ALL" } else { "ANY" });
                 self.parenthesised(|words| words.query(query));
             }
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
     fn negatable(&mut self, operand: &Expr, negated: bool, word: &str) {
@@ -333,6 +347,7 @@ impl Words {
         self.put(word);
     }
 
+    /// Expressions without operators; nothing else comes here.
     fn value(&mut self, kind: &ExprKind) {
         match kind {
             ExprKind::Literal(literal) => self.literal(literal),

@@ -78,11 +78,21 @@ impl Words {
             PipeOp::Pivot(pivot) => self.pivot(pivot),
             PipeOp::Describe => self.put("DESCRIBE"),
             PipeOp::StaticDescribe => self.put("STATIC_DESCRIBE"),
-            op => self.table_operator(op),
+            PipeOp::SetOperation { .. }
+            | PipeOp::RecursiveUnion { .. }
+            | PipeOp::Call { .. }
+            | PipeOp::Assert { .. }
+            | PipeOp::Log(_)
+            | PipeOp::If { .. }
+            | PipeOp::Tee(_)
+            | PipeOp::Fork(_)
+            | PipeOp::CreateTable(_)
+            | PipeOp::Insert(_)
+            | PipeOp::Export(_) => self.table_operator(op),
         }
     }
 
-    /// Operators that take or make whole tables.
+    /// Operators that take or make whole tables; those of [`Self::pipe`] never come here.
     fn table_operator(&mut self, op: &PipeOp) {
         match op {
             PipeOp::SetOperation { operator, queries } => {

@@ -67,10 +67,18 @@ impl Words {
                 self.query(&insert.query);
             }
             StatementKind::Table(table) => self.table_statement(table),
-            kind => self.script_statement(kind),
+            StatementKind::Drop(_)
+            | StatementKind::Declare(_)
+            | StatementKind::DeclareParameter(_)
+            | StatementKind::SetVariables { .. }
+            | StatementKind::SetSetting { .. }
+            | StatementKind::If { .. }
+            | StatementKind::Assert { .. }
+            | StatementKind::Import { .. } => self.script_statement(&statement.kind),
         }
     }
 
+    /// Statements of scripts; those of [`Self::statement`] never come here.
     fn script_statement(&mut self, kind: &StatementKind) {
         match kind {
             StatementKind::Drop(drop) => {

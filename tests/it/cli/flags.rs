@@ -10,6 +10,8 @@ fn version_and_help_are_answers() {
     let help = answer(["--help"]);
     for part in [
         "Usage:",
+        "  fmt ",
+        "  parse ",
         "--command",
         "--file",
         "--format",

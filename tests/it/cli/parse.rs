@@ -76,3 +76,19 @@ fn without_json_the_canonical_text_is_written() {
         "SELECT a AS b, `c d` FROM t;\n"
     );
 }
+
+/// What programs in other languages rely on. A change here that is more than a new member needs a new version.
+#[test]
+fn the_json_of_a_tree_is_stable() {
+    let place = Place::new();
+    place.file(
+        "q.tide",
+        "FROM t AS u\n|> WHERE a.b + 1 > 'x';\nSET y = -2;\n",
+    );
+    let golden = r#"{"version": 1, "statements": [
+{"node":"query","of":{"with":null,"body":{"node":"from","of":[{"table":{"node":"table","of":{"parts":[{"text":"t","quoted":false,"span":{"start":5,"end":6,"line":1,"column":6}}],"span":{"start":5,"end":6,"line":1,"column":6}},"alias":{"name":{"text":"u","quoted":false,"span":{"start":10,"end":11,"line":1,"column":11}},"columns":[]},"with_offset":null,"hints":[],"sample":null,"pivot":null,"span":{"start":5,"end":11,"line":1,"column":6}},"joins":[]}]},"pipes":[{"node":"where","of":{"node":"binary","of":{"op":">","left":{"node":"binary","of":{"op":"+","left":{"node":"path","of":{"parts":[{"text":"a","quoted":false,"span":{"start":21,"end":22,"line":2,"column":10}},{"text":"b","quoted":false,"span":{"start":23,"end":24,"line":2,"column":12}}],"span":{"start":21,"end":24,"line":2,"column":10}},"span":{"start":21,"end":24,"line":2,"column":10}},"right":{"node":"literal","of":{"node":"integer","of":"1"},"span":{"start":27,"end":28,"line":2,"column":16}}},"span":{"start":21,"end":28,"line":2,"column":10}},"right":{"node":"literal","of":{"node":"string","of":"x"},"span":{"start":31,"end":34,"line":2,"column":20}}},"span":{"start":21,"end":34,"line":2,"column":10}},"span":{"start":12,"end":34,"line":2,"column":1},"keyword":{"start":15,"end":20,"line":2,"column":4}}],"span":{"start":0,"end":34,"line":1,"column":1}},"hints":[],"span":{"start":0,"end":34,"line":1,"column":1}},
+{"node":"set_variables","of":{"names":[{"text":"y","quoted":false,"span":{"start":40,"end":41,"line":3,"column":5}}],"values":[{"node":"unary","of":{"op":"-","operand":{"node":"literal","of":{"node":"integer","of":"2"},"span":{"start":45,"end":46,"line":3,"column":10}}},"span":{"start":44,"end":46,"line":3,"column":9}}]},"hints":[],"span":{"start":36,"end":46,"line":3,"column":1}}
+]}
+"#;
+    assert_eq!(place.answer(["parse", "--json", "q.tide"]), golden);
+}
