@@ -153,8 +153,8 @@ fn header_at(
             (0, 2) => header.uncompressed = value,
             (0, 3) => header.compressed = value,
             (7, 1) => header.dictionary_values = value,
-            // Of the first version, and of the second.
-            (5, 2) | (8, 4) => header.encoding = Some(value),
+            // Of the first version, and of the second. (What comes later under the same numbers is of its statistics.)
+            (5, 2) | (8, 4) => _ = header.encoding.get_or_insert(value),
             _ => {}
         });
         match length {

@@ -142,6 +142,10 @@ fn lower_narrow(
         let input = lower_narrow(projection.input(), &text, &offers, graph)?;
         return project::lower_narrow_projection(projection, input);
     }
+    // DataFusion puts one above every scan.
+    if plan.is::<CooperativeExec>() {
+        return lower_narrow(only_child(plan)?, text, offers, graph);
+    }
     if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
         let stream = scan::lower_narrow_scan(scan, text, &offers.keys())?;
         return Ok(offers.clone().hand_over(stream));

@@ -262,11 +262,17 @@ impl Function {
                 inputs.len() - 1
             })
         };
-        self.argument_inputs = self
-            .arguments
-            .iter()
-            .map(|argument| find(argument, self.takes_narrow))
-            .collect();
+        // COUNT(*) takes no values.
+        let counts_rows = self.total == Some(Total::Count)
+            && matches!(self.arguments.as_slice(), [only] if is_constant(only));
+        self.argument_inputs = match counts_rows {
+            true => Vec::new(),
+            false => self
+                .arguments
+                .iter()
+                .map(|argument| find(argument, self.takes_narrow))
+                .collect(),
+        };
         self.filter_input = self.filter.as_ref().map(|filter| find(filter, false));
     }
 
@@ -303,10 +309,12 @@ impl Function {
         self.filter_input
     }
 
-    /// The arguments, each with its place among the inputs.
-    pub(super) fn plain_arguments(&self) -> Vec<(&Arc<dyn PhysicalExpr>, usize)> {
-        let inputs = self.argument_inputs.iter().copied();
-        self.arguments.iter().zip(inputs).collect()
+    /// The only argument, and its place among the inputs if its values are asked for.
+    pub(super) fn only_argument(&self) -> Option<(&Arc<dyn PhysicalExpr>, Option<usize>)> {
+        match self.arguments.as_slice() {
+            [only] => Some((only, self.argument_inputs.first().copied())),
+            _ => None,
+        }
     }
 
     pub(super) fn state_types(&self) -> Result<Vec<DataType>> {

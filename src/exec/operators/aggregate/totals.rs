@@ -62,11 +62,11 @@ impl TotalsPlan {
         let Some(kind) = function.total() else {
             return Ok(false);
         };
-        let [argument] = function.plain_arguments()[..] else {
+        let Some((argument, input)) = function.only_argument() else {
             return Ok(false);
         };
         let state: Vec<DataType> = function.state_types()?;
-        let sum = match (kind, &type_of(argument.0)?, state.last()) {
+        let sum = match (kind, &type_of(argument)?, state.last()) {
             (Total::Count, ..) => None,
             (_, DataType::Float64, Some(DataType::Float64)) => Some(true),
             (
@@ -80,7 +80,10 @@ impl TotalsPlan {
             ) => Some(false),
             _ => return Ok(false),
         };
-        let counted = may_be_null(argument.0)?.then_some(argument.1);
+        let counted = match may_be_null(argument)? {
+            true => input,
+            false => None,
+        };
         let filter = function.filter_input();
         let same = |plan: &&mut TotalsPlan| plan.filter == filter && plan.counted == counted;
         let plan = match plans.iter_mut().find(same) {
@@ -94,11 +97,8 @@ impl TotalsPlan {
                 plans.last_mut().ok_or_else(|| Error::bug("no plan"))?
             }
         };
-        let sum = sum.map(|is_float| {
-            let wanted = SumPlan {
-                input: argument.1,
-                is_float,
-            };
+        let sum = sum.zip(input).map(|(is_float, input)| {
+            let wanted = SumPlan { input, is_float };
             let known = plan.sums.iter().position(|sum| *sum == wanted);
             known.unwrap_or_else(|| {
                 plan.sums.push(wanted);

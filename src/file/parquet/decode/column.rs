@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
-use arrow::buffer::BooleanBuffer;
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::answers::{Answers, Held};
 use super::chunk::Chunk;
 use super::hybrid::Hybrid;
 use super::levels::{Levels, Present, Validity};
@@ -50,20 +50,6 @@ enum Data {
     Indices(Hybrid),
     /// Plain values, with the number of the next one.
     Plain(usize),
-}
-
-/// The indices of a batch.
-struct Held {
-    first: u64,
-    rows: usize,
-    indices: Vec<u32>,
-    present: Option<BooleanBuffer>,
-}
-
-/// A filter's answers for the values of a dictionary.
-struct Answers {
-    values: Vec<bool>,
-    null: bool,
 }
 
 /// Rows of the row group.
@@ -414,39 +400,6 @@ impl Column {
 
 /// A filter is asked for a dictionary of up to so many times the values that one batch needs: it serves the others, too.
 const WORTH: usize = 2;
-
-impl Answers {
-    fn of(&self, held: &Held, picks: Option<&[u32]>) -> Result<BooleanArray, Broken> {
-        let mut missing = false;
-        let mut answer = |index: u32| {
-            let answer = self.values.get(index as usize);
-            missing |= answer.is_none();
-            answer.copied().unwrap_or_default()
-        };
-        let answers = match (&held.present, picks) {
-            (None, None) => {
-                BooleanBuffer::collect_bool(held.indices.len(), |row| answer(held.indices[row]))
-            }
-            (None, Some(picks)) => BooleanBuffer::collect_bool(picks.len(), |place| {
-                answer(held.indices[picks[place] as usize])
-            }),
-            (Some(present), picks) => {
-                let mut all = vec![self.null; present.len()];
-                for (row, index) in present.set_indices().zip(&held.indices) {
-                    all[row] = answer(*index);
-                }
-                match picks {
-                    None => BooleanBuffer::from(all),
-                    Some(picks) => picks.iter().map(|pick| all[*pick as usize]).collect(),
-                }
-            }
-        };
-        match missing {
-            true => Err("a value is not in the dictionary".to_string()),
-            false => Ok(BooleanArray::new(answers, None)),
-        }
-    }
-}
 
 fn text(error: parquet::errors::ParquetError) -> Broken {
     error.to_string()

@@ -5,9 +5,10 @@
 //! come in the type that the pipeline wants.
 //!
 //! [`chunk`] reads a column's bytes, the parquet crate takes its pages apart and decompresses them, [`levels`] says which rows
-//! have a value, [`hybrid`] reads small numbers, and [`values`] gathers what they stand for. [`column`] puts these together and
-//! [`batches`] all columns of a unit.
+//! have a value, [`hybrid`] reads small numbers, and [`values`] gathers what they stand for. [`column`] puts these together, with
+//! [`answers`] of filters that ask for no values, and [`batches`] all columns of a unit.
 
+mod answers;
 mod batches;
 mod chunk;
 mod column;

@@ -287,3 +287,44 @@ fn columns_for_the_other_decoder_are_known() {
     assert!(!knows(metadata, 0, &[0, 1]));
     assert!(!knows(metadata, 0, &[2]));
 }
+
+#[test]
+fn narrow_columns_come_narrow() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet");
+    for second_version in [false, true] {
+        let shape = Shape {
+            rows: 500,
+            nulls: 3,
+            distinct: 20,
+            page: 100,
+            dictionary: true,
+            dictionary_bytes: 1 << 20,
+            second_version,
+            compression: Compression::SNAPPY,
+            batch_rows: 1000,
+        };
+        shape.write(&path);
+        let file = ParquetFile::open(&path).unwrap();
+        let request = ReadRequest {
+            projection: vec![5, 6, 11],
+            filters: Vec::new(),
+            narrow: vec![5, 6, 11],
+            batch_rows: 1000,
+        };
+        let unit = Unit {
+            start: 0,
+            end: 1,
+            rows: None,
+        };
+        let batch = file.read(&unit, &request).unwrap().next().unwrap().unwrap();
+        let kinds: Vec<DataType> = batch
+            .columns()
+            .iter()
+            .map(|column| column.data_type().clone())
+            .collect();
+        let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let decimals = [DataType::Decimal64(9, 2), DataType::Decimal64(15, 2)];
+        assert_eq!(kinds, [decimals[0].clone(), decimals[1].clone(), text]);
+    }
+}
