@@ -5,6 +5,7 @@
 
 mod expr;
 mod from;
+mod matching;
 mod pipe;
 mod query;
 mod statement;
