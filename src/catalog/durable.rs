@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::parquet::ParquetFile;
 use crate::file::table::{Origin, ScanFile};
 use crate::file::{Bounds, DataFile, RowFilter};
+use crate::table::action::Add;
 use crate::table::database::DurableTable;
 use crate::table::layout::buckets;
 use crate::table::schema::exactly;
@@ -32,7 +33,7 @@ use crate::table::snapshot::{Segment, Snapshot};
 use crate::table::stats::{self, Statistics as LogStatistics};
 
 /// The name of the column that tells each row's segment.
-pub(crate) const FILE_NAME: &str = "_file_name";
+const FILE_NAME: &str = "_file_name";
 
 /// Keys that a condition may name before shards are no longer told apart.
 const KEYS_MAX: usize = 4096;
@@ -43,6 +44,8 @@ pub(crate) struct SnapshotTable {
     pub(crate) table: DurableTable,
     /// An AS OF names the version: a later statement means the same.
     pub(crate) fixed: bool,
+    /// The table that the statement changes, and not another look at it.
+    pub(crate) is_target: bool,
     schema: SchemaRef,
     segments: Vec<Arc<Segment>>,
 }
@@ -54,17 +57,27 @@ struct Pruned(Vec<(&'static str, usize, usize)>);
 impl SnapshotTable {
     pub(crate) fn new(table: DurableTable, fixed: bool) -> Self {
         let seen = &table.snapshot.columns.seen;
-        let mut fields: Vec<Arc<Field>> = seen.fields().to_vec();
-        if seen.index_of(FILE_NAME).is_err() {
-            let pseudo = HashMap::from([(PSEUDO.to_string(), "1".to_string())]);
-            let name = Field::new(FILE_NAME, DataType::Utf8View, false);
-            fields.push(Arc::new(name.with_metadata(pseudo)));
-        }
+        let file_column = Some(FILE_NAME).filter(|name| seen.index_of(name).is_err());
         SnapshotTable {
             segments: table.snapshot.segments().cloned().collect(),
-            schema: Arc::new(Schema::new(fields)),
+            schema: with_file_column(seen, file_column),
             table,
             fixed,
+            is_target: false,
+        }
+    }
+
+    /// The table that a statement changes. Its last column tells each row's segment, whatever its other columns are called.
+    pub(crate) fn target(table: DurableTable) -> Self {
+        let seen = &table.snapshot.columns.seen;
+        let mut name = FILE_NAME.to_string();
+        while seen.index_of(&name).is_ok() {
+            name.push('_');
+        }
+        SnapshotTable {
+            schema: with_file_column(seen, Some(&name)),
+            is_target: true,
+            ..SnapshotTable::new(table, false)
         }
     }
 
@@ -79,6 +92,22 @@ impl SnapshotTable {
 
     fn snapshot(&self) -> &Snapshot {
         &self.table.snapshot
+    }
+
+    /// Whether a scan with these conditions would read a segment, if the table had it. What cannot be said is read.
+    pub(crate) fn would_read(&self, state: &dyn Session, filters: &[Expr], add: &Add) -> bool {
+        let Some(condition) = conjunction(filters.iter().cloned()) else {
+            return true;
+        };
+        let filter = DFSchema::try_from(Arc::clone(&self.schema))
+            .and_then(|schema| state.create_physical_expr(condition, &schema))
+            .map_err(Error::from)
+            .and_then(|condition| PhysicalFilter::new(&condition, true, &self.schema));
+        let segment = Arc::new(Segment::new(add.clone()));
+        filter.map_or(true, |filter| {
+            let left = self.prune(vec![segment], filters, &filter, &mut Pruned::default());
+            !left.is_empty()
+        })
     }
 
     fn plan(
@@ -260,6 +289,17 @@ impl SnapshotTable {
             data: Arc::new(data),
         })
     }
+}
+
+/// The table's columns and the one that tells each row's segment.
+fn with_file_column(seen: &Schema, name: Option<&str>) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = seen.fields().to_vec();
+    fields.extend(name.map(|name| {
+        let pseudo = HashMap::from([(PSEUDO.to_string(), "1".to_string())]);
+        let field = Field::new(name, DataType::Utf8View, false);
+        Arc::new(field.with_metadata(pseudo))
+    }));
+    Arc::new(Schema::new(fields))
 }
 
 impl fmt::Display for Pruned {

@@ -13,11 +13,14 @@ mod oracle;
 mod params;
 mod prepared;
 mod query;
+mod read_set;
 mod register;
 mod result;
+mod rewrite;
 mod script;
 mod sql;
 mod steps;
+mod table_write;
 mod tables;
 
 use std::collections::HashMap;

@@ -117,6 +117,14 @@ pub struct InsertTarget {
     pub name: Path,
     /// By position without any.
     pub columns: Vec<Ident>,
+    pub overwrite: Option<Overwrite>,
+}
+
+/// `INSERT OVERWRITE t PARTITION (day = 3, region)`: the rows that go.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overwrite {
+    /// Columns of the partition: of one value, or of each that the new rows have. Every row of the table without any.
+    pub partition: Vec<(Ident, Option<Expr>)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -204,6 +212,8 @@ pub struct TableStatement {
 pub enum TableStatementKind {
     /// `DELETE FROM t WHERE condition`
     Delete(Expr),
+    Update(Update),
+    Merge(Box<Merge>),
     Truncate,
     Optimize,
     Vacuum {
@@ -214,6 +224,64 @@ pub enum TableStatementKind {
     Verify,
     /// `ALTER TABLE t ADD COLUMN c STRING`
     AddColumn(ColumnDefinition),
+}
+
+/// `UPDATE t AS a SET c = e WHERE condition`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    pub alias: Option<Ident>,
+    pub changes: Vec<Change>,
+    pub condition: Expr,
+}
+
+/// `c = e` or `t.c = e`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub column: Path,
+    pub value: Expr,
+}
+
+/// `MERGE INTO t AS a USING source ON condition WHEN …`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merge {
+    pub alias: Option<Ident>,
+    pub source: TableFactor,
+    pub on: Expr,
+    pub clauses: Vec<MergeClause>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeClause {
+    pub rows: MergeRows,
+    pub condition: Option<Expr>,
+    pub action: MergeAction,
+    pub span: Span,
+}
+
+/// Which rows a clause is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeRows {
+    /// Rows of the table that have a partner in the source.
+    Matched,
+    /// Rows of the source that have none in the table.
+    NotMatched,
+    /// Rows of the table that have none in the source.
+    NotMatchedBySource,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum MergeAction {
+    Update(Vec<Change>),
+    /// `UPDATE SET *`: every column that the source has, by name.
+    UpdateAll,
+    Delete,
+    Insert {
+        columns: Vec<Ident>,
+        values: Vec<Expr>,
+        span: Span,
+    },
+    /// `INSERT *`
+    InsertAll,
 }
 
 /// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`

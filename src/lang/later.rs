@@ -6,8 +6,8 @@ use crate::error::{Error, Span};
 
 /// Words that begin a statement.
 const STATEMENTS: &[&str] = &[
-    "EXPORT", "UPDATE", "MERGE", "ALTER", "REFRESH", "CALL", "BEGIN", "COMMIT", "ROLLBACK", "LOOP",
-    "WHILE", "EXECUTE", "COPY",
+    "EXPORT", "ALTER", "REFRESH", "CALL", "BEGIN", "COMMIT", "ROLLBACK", "LOOP", "WHILE",
+    "EXECUTE", "COPY",
 ];
 
 /// Words after DROP.

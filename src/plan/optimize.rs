@@ -6,10 +6,12 @@
 mod estimate;
 mod join_graph;
 mod join_order;
+mod looks;
 mod selectivity;
 
 use std::sync::Arc;
 
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,6 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
 use crate::plan::assert::query_planner;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
+
+pub(crate) use looks::{Look, looks};
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +72,16 @@ pub(crate) async fn optimize(
     query: &BoundQuery,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    let (plan, optimized) = optimized(query, state)?;
+    let marked = query.places.mark(&plan, optimized, state)?;
+    let planner = state.query_planner();
+    let physical = planner.create_physical_plan(&marked, state).await;
+    let physical = physical.map_err(|error| explained(query, &plan, error, state))?;
+    join_order::order_joins(physical)
+}
+
+/// The plan without correlation, and the logical plan that DataFusion makes of it.
+fn optimized(query: &BoundQuery, state: &SessionState) -> Result<(LogicalPlan, LogicalPlan)> {
     let mut plan = decorrelate(&query.plan, Which::Stubborn)?;
     let mut optimized = state.optimize(&plan);
     if !is_decorrelated(&optimized) && !correlated_names(&plan)?.is_empty() {
@@ -75,15 +89,19 @@ pub(crate) async fn optimize(
         plan = decorrelate(&query.plan, Which::All)?;
         optimized = state.optimize(&plan);
     }
-    let explain = |error| {
-        let error = explain_failure(&plan, error);
-        query.places.locate(error, state)
-    };
-    let optimized = optimized.map_err(explain)?;
-    let marked = query.places.mark(&plan, optimized, state)?;
-    let planner = state.query_planner();
-    let physical = planner.create_physical_plan(&marked, state).await;
-    join_order::order_joins(physical.map_err(explain)?)
+    match optimized {
+        Ok(optimized) => Ok((plan, optimized)),
+        Err(error) => Err(explained(query, &plan, error, state)),
+    }
+}
+
+fn explained(
+    query: &BoundQuery,
+    plan: &LogicalPlan,
+    error: DataFusionError,
+    state: &SessionState,
+) -> Error {
+    query.places.locate(explain_failure(plan, error), state)
 }
 
 fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {
@@ -92,7 +110,7 @@ fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
-fn explain_failure(plan: &LogicalPlan, error: datafusion::error::DataFusionError) -> Error {
+fn explain_failure(plan: &LogicalPlan, error: DataFusionError) -> Error {
     let error = Error::from(error);
     if error.code() != "TM0508" {
         return error;

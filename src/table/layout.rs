@@ -3,6 +3,7 @@
 //! A key hashes to one of [`BUCKETS`]; a shard holds a range of them. The range stands in each segment's tags, so that a table
 //! can be cut into more shards later without touching what is written.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -128,6 +129,37 @@ impl Layout {
     pub(crate) fn buckets_of(&self, shard: u64) -> RangeInclusive<u64> {
         let first = |shard: u64| (shard * BUCKETS).div_ceil(self.shards);
         first(shard)..=first(shard + 1) - 1
+    }
+}
+
+/// Which partitions an overwrite replaces: every one, if nothing is said of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Overwritten {
+    /// Columns of one value, as the log writes it.
+    pub(crate) fixed: Tags,
+    /// Columns whose values are those of the new rows.
+    pub(crate) of_rows: Vec<String>,
+}
+
+impl Overwritten {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.fixed.keys().chain(&self.of_rows)
+    }
+
+    /// Whether the rows of a partition go when the new rows lie in these.
+    pub(crate) fn holds(&self, partition: &Tags, new: &BTreeSet<&Tags>) -> bool {
+        // To every reader of the protocol an empty text is NULL.
+        let value = |partition: &Tags, name: &String| {
+            let text = partition.get(name).cloned().flatten();
+            text.filter(|text| !text.is_empty())
+        };
+        let mut fixed = self.fixed.iter();
+        let fits = fixed.all(|(name, text)| value(partition, name) == *text);
+        let same = |new: &&Tags| {
+            let mut names = self.of_rows.iter();
+            names.all(|name| value(new, name) == value(partition, name))
+        };
+        fits && (self.of_rows.is_empty() || new.iter().any(same))
     }
 }
 

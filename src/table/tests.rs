@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
-use super::action::{Add, Commit, Format, Metadata, Tags, Txn, hash};
+use super::action::{Add, Commit, CommitInfo, Format, Metadata, Tags, Txn, hash};
+use super::conflict::{Reads, nothing};
 use super::layout::Layout;
 use super::log::{TableLog, now};
 use super::schema::{ARROW_SCHEMA, Columns};
@@ -85,7 +86,7 @@ fn append(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapshot
         adds,
         ..Commit::default()
     };
-    log.append(base, commit)
+    log.append(base, commit, &nothing)
 }
 
 /// Takes the first segment away and puts another in its place.
@@ -98,7 +99,7 @@ fn rewrite(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapsho
         removes: removes.into_iter().collect(),
         ..Commit::default()
     };
-    log.append(base, commit)
+    log.append(base, commit, &nothing)
 }
 
 fn latest(log: &TableLog) -> Option<Arc<Snapshot>> {
@@ -154,9 +155,9 @@ fn power_loss(
 
 #[test]
 fn power_loss_leaves_the_old_version_or_the_new() {
-    let nothing = SimDisk::new();
+    let empty = SimDisk::new();
     let mut images = power_loss(
-        &nothing,
+        &empty,
         |log| create(log).map(|snapshot| snapshot.version),
         |log, acknowledged| {
             let found = latest(log).map(|snapshot| snapshot.version);
@@ -177,7 +178,7 @@ fn power_loss_leaves_the_old_version_or_the_new() {
                     .collect(),
                 ..Commit::default()
             };
-            log.append(base, commit)
+            log.append(base, commit, &nothing)
         },
     ];
     for script in scripts {
@@ -337,15 +338,27 @@ enum Kind {
     Compact,
     Change,
     Again,
+    /// MERGE that found no match: rows that are only added, because others are not there.
+    Upsert,
 }
 
-const KINDS: [Kind; 6] = [
+impl Kind {
+    fn reads(self) -> Reads<'static> {
+        match self {
+            Kind::Rewrite | Kind::Upsert => &|_| true,
+            _ => &nothing,
+        }
+    }
+}
+
+const KINDS: [Kind; 7] = [
     Kind::Append,
     Kind::Rewrite,
     Kind::Truncate,
     Kind::Compact,
     Kind::Change,
     Kind::Again,
+    Kind::Upsert,
 ];
 
 fn prepared(log: &TableLog, base: &Arc<Snapshot>, kind: Kind, key: i64) -> Commit {
@@ -379,6 +392,14 @@ fn prepared(log: &TableLog, base: &Arc<Snapshot>, kind: Kind, key: i64) -> Commi
             metadata: Some(base.metadata.clone()),
             ..Commit::default()
         },
+        Kind::Upsert => Commit {
+            adds: adds(),
+            info: CommitInfo {
+                is_blind_append: Some(false),
+                ..CommitInfo::default()
+            },
+            ..Commit::default()
+        },
         Kind::Again => Commit {
             adds: adds(),
             txns: vec![Txn {
@@ -393,11 +414,13 @@ fn prepared(log: &TableLog, base: &Arc<Snapshot>, kind: Kind, key: i64) -> Commi
 
 /// Which second commit stands after which first.
 fn goes(first: Kind, second: Kind) -> bool {
-    use Kind::{Again, Append, Change, Compact, Rewrite, Truncate};
+    use Kind::{Again, Append, Change, Compact, Rewrite, Truncate, Upsert};
     match (first, second) {
         (Change, _) | (_, Change) => false,
         (Again, Again) => false,
         (Append | Again, _) | (_, Append | Again) => true,
+        (Rewrite | Upsert, Rewrite | Upsert) => false,
+        (Upsert, _) | (_, Upsert) => true,
         (Rewrite | Truncate | Compact, Rewrite | Truncate | Compact) => false,
     }
 }
@@ -413,8 +436,8 @@ fn two_writers_that_meet_both_stand_or_the_second_is_told() {
             let base = create(&log).unwrap();
             let one = prepared(&log, &base, first, 10);
             let two = prepared(&log, &base, second, 20);
-            let after_one = log.append(&base, one.clone()).unwrap();
-            let result = log.append(&base, two.clone());
+            let after_one = log.append(&base, one.clone(), &nothing).unwrap();
+            let result = log.append(&base, two.clone(), second.reads());
             let snapshot = latest(&log).unwrap();
             check_whole(&log, &snapshot);
             match result {
@@ -436,7 +459,7 @@ fn two_writers_that_meet_both_stand_or_the_second_is_told() {
             // Whoever read after the other committed meets nobody.
             let last = prepared(&log, &snapshot, first, 30);
             if first != Kind::Again {
-                log.append(&snapshot, last).unwrap();
+                log.append(&snapshot, last, &nothing).unwrap();
             }
         }
     }

@@ -18,7 +18,7 @@
 //! may be cut short (`error TM03`) where the specification gives only the range. A statement without rows answers `ok`.
 //! Several results of one statement (FORK, TEE, IF) stand one after the other with `==` between; such a case is `-- ordered`.
 //! Text is bare unless it is empty, looks like NULL, or has commas, quotes, control characters or outer spaces: then as in Rust.
-//! `_setup.sql` in a folder runs before each of its files.
+//! `_setup.sql` in a folder runs before each of its files. What is in the folder `tables` runs in a database.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@
 )]
 
 mod answer;
+mod changes;
 mod cli;
 mod corpus;
 mod effects;

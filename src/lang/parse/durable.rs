@@ -11,8 +11,20 @@ impl<'t> Reader<'_, 't> {
         let rule = node.as_rule();
         let mut inner = parts(node);
         let table = self.path(inner.next().ok_or_else(mismatch)?)?;
-        let next = inner.next();
         let kind = match rule {
+            Rule::update => self.update(inner)?,
+            Rule::merge => self.merge(inner)?,
+            _ => self.plain_table_statement(rule, inner.next())?,
+        };
+        Ok(TableStatement { table, kind })
+    }
+
+    fn plain_table_statement(
+        &mut self,
+        rule: Rule,
+        next: Option<Node<'t>>,
+    ) -> Result<TableStatementKind> {
+        Ok(match rule {
             Rule::delete => TableStatementKind::Delete(self.expr(next.ok_or_else(mismatch)?)?),
             Rule::truncate => TableStatementKind::Truncate,
             Rule::optimize => TableStatementKind::Optimize,
@@ -26,8 +38,7 @@ impl<'t> Reader<'_, 't> {
             }
             Rule::restore => TableStatementKind::Restore(self.as_of(next.ok_or_else(mismatch)?)?),
             _ => return Err(mismatch()),
-        };
-        Ok(TableStatement { table, kind })
+        })
     }
 
     fn hours(&mut self, node: Node<'t>) -> Result<u64> {

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::rewrite::{from, left, losses};
+use super::change::{Rewrite, own_values};
 use super::stage::Env;
 use super::types::data_type;
 use super::{Binder, Bound, NewTable};
 use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result};
-use crate::lang::ast::{
-    Ident, Path, Query, TableLayout, TableStatement, TableStatementKind, TableTarget,
-};
+use crate::lang::ast::{Ident, Path, TableLayout, TableStatement, TableStatementKind, TableTarget};
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
 use crate::table::database::DurableTable;
@@ -25,13 +23,8 @@ use crate::table::snapshot::Snapshot;
 /// A statement that changes a durable table.
 #[derive(Debug)]
 pub(crate) enum DurableChange {
-    Delete {
-        table: DurableTable,
-        /// How many rows go, by segment.
-        counts: BoundQuery,
-        /// The rows that stay; to be read of the segments that lose some.
-        rest: BoundQuery,
-    },
+    /// DELETE, UPDATE and MERGE.
+    Rewrite(Rewrite),
     Truncate(DurableTable),
     Optimize {
         table: DurableTable,
@@ -60,16 +53,15 @@ impl Binder<'_> {
         let table = self.durable(&statement.table)?;
         let change = match &statement.kind {
             TableStatementKind::Delete(condition) => {
-                let name = &statement.table;
-                DurableChange::Delete {
-                    table,
-                    counts: self.plain(&losses(name, condition))?,
-                    rest: self.plain(&left(name, condition))?,
-                }
+                DurableChange::Rewrite(self.delete(table, condition)?)
             }
+            TableStatementKind::Update(update) => {
+                DurableChange::Rewrite(self.update(table, update)?)
+            }
+            TableStatementKind::Merge(merge) => DurableChange::Rewrite(self.merge(table, merge)?),
             TableStatementKind::Optimize => DurableChange::Optimize {
+                all: self.whole(&table)?,
                 table,
-                all: self.plain(&from(&statement.table, Vec::new()))?,
             },
             TableStatementKind::Truncate => DurableChange::Truncate(table),
             TableStatementKind::Vacuum { retain_hours } => DurableChange::Vacuum {
@@ -98,10 +90,11 @@ impl Binder<'_> {
         Ok(Bound::Table(Box::new(change)))
     }
 
-    /// A query that gives one table and has no effect.
-    fn plain(&self, query: &Query) -> Result<BoundQuery> {
-        let relation = self.query(query, &Env::default())?;
-        self.output(relation)
+    /// Every row of a table, as it is.
+    fn whole(&self, table: &DurableTable) -> Result<BoundQuery> {
+        let target = self.target(table, None)?;
+        let values = own_values(&target, table);
+        self.rows_of(target.plan, table, values)
     }
 
     /// A durable table at its newest version.
@@ -153,7 +146,7 @@ impl Binder<'_> {
     }
 }
 
-fn column(columns: &Schema, name: &Ident) -> Result<usize> {
+pub(super) fn column(columns: &Schema, name: &Ident) -> Result<usize> {
     let found = columns.index_of(&name.text).ok();
     let alike = || {
         let mut fields = columns.fields().iter();

@@ -13,6 +13,7 @@ mod assert;
 mod bounds;
 mod call;
 mod catalog_rows;
+mod change;
 mod constant;
 mod convert;
 mod durable;
@@ -29,17 +30,18 @@ mod list;
 mod literal;
 mod macros;
 mod membership;
+mod merge;
 mod names;
 mod nested;
 mod operators;
 mod order;
+mod overwrite;
 mod pipe;
 mod pivot;
 mod predicate;
 mod project;
 mod query;
 mod relation;
-mod rewrite;
 mod rewrites;
 mod row;
 mod sample;
@@ -80,10 +82,11 @@ use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast;
 use crate::table::database::DurableTable;
-use crate::table::layout::Layout;
+use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
 use typed::Typed;
 
+pub(crate) use change::Rewrite;
 pub(crate) use durable::DurableChange;
 pub(crate) use literal::{as_declared, unknown_setting};
 pub(crate) use versions::restricted;
@@ -167,6 +170,7 @@ pub(crate) enum WriteTarget {
     },
     CreateDurable(NewTable),
     InsertDurable(DurableTable),
+    OverwriteDurable(DurableTable, Overwritten),
     Export(WriteRequest),
 }
 
@@ -187,7 +191,8 @@ impl WriteTarget {
             WriteTarget::CreateTable { name, .. }
             | WriteTarget::Insert { name, .. }
             | WriteTarget::CreateDurable(NewTable { name, .. })
-            | WriteTarget::InsertDurable(DurableTable { name, .. }) => name,
+            | WriteTarget::InsertDurable(DurableTable { name, .. })
+            | WriteTarget::OverwriteDurable(DurableTable { name, .. }, _) => name,
             WriteTarget::Export(request) => &request.path,
         }
     }
@@ -200,6 +205,9 @@ impl WriteTarget {
             WriteTarget::Insert { name, .. }
             | WriteTarget::InsertDurable(DurableTable { name, .. }) => {
                 format!("insert into {name}:")
+            }
+            WriteTarget::OverwriteDurable(DurableTable { name, .. }, _) => {
+                format!("insert overwrite {name}:")
             }
             WriteTarget::Export(request) => format!("export to {}:", request.path),
         }
