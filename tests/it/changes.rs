@@ -163,11 +163,9 @@ fn statements_that_decided_by_what_another_changed_are_told() {
         told
     );
     // Both would add the same key.
-    let slow = format!(
-        "{} AND meanwhile(u.id) > 0 THEN INSERT (id) VALUES (u.id)",
-        "MERGE INTO t USING (SELECT 100 AS id) AS u ON t.id = u.id WHEN NOT MATCHED"
-    );
-    assert_eq!(meanwhile(setup, &upsert(100), &slow), told);
+    let slow = "MERGE INTO t USING (SELECT 100 AS id) AS u ON t.id = u.id \
+                WHEN NOT MATCHED THEN INSERT (id) VALUES (meanwhile(u.id))";
+    assert_eq!(meanwhile(setup, &upsert(100), slow), told);
     // A statement that reads the table that it fills.
     let own = "INSERT INTO t FROM t |> WHERE p = 3 |> SET id = meanwhile(id) + 1000";
     assert_eq!(
