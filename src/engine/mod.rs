@@ -3,6 +3,7 @@
 //! `query.rs` is the walk of every text; the other files are what a program puts in (parameters, tables, functions) and takes
 //! out (rows, handles, plans).
 
+mod appender;
 mod config;
 mod deadline;
 mod explain;
@@ -39,6 +40,7 @@ use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang;
 use crate::plan::optimize::{PlanSettings, session_state};
 
+pub use appender::{AppendMode, Appender};
 pub use config::Builder;
 pub use explain::Explain;
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};

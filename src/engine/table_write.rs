@@ -116,7 +116,7 @@ pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Res
     let written = writing.write(engine, &[query]);
     // A directory that was made for nothing goes.
     let (rows, adds) = written.inspect_err(|_| log.store.remove_if_empty(&log.directory))?;
-    let mut protocol = protocol::needed(&new.columns.stored);
+    let mut protocol = protocol::needed(&new.columns);
     let (mut removes, mut operation) = (Vec::new(), "CREATE TABLE");
     if let Some(table) = &older {
         removes = removed(table.snapshot.segments(), true);
@@ -184,9 +184,7 @@ fn metadata(new: &NewTable, older: Option<&DurableTable>) -> Metadata {
             options: Tags::new(),
         },
         schema_string: new.columns.schema_string(),
-        partition_columns: partition_by
-            .map(|column| stored.field(*column).name().clone())
-            .collect(),
+        partition_columns: partition_by.map(|key| key.name.clone()).collect(),
         configuration,
         created_time: Some(now()),
     }
@@ -211,7 +209,7 @@ pub(super) struct Writing<'a> {
     name: &'a str,
     log: &'a TableLog,
     columns: &'a Columns,
-    layout: &'a Layout,
+    pub(super) layout: &'a Layout,
     /// Workers share one segment for each place.
     pub(super) one_segment: bool,
 }

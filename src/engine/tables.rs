@@ -10,6 +10,7 @@ use crate::plan::bind::{DurableChange, restricted};
 use crate::table::action::{Commit, CommitInfo};
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
+use crate::table::layout::Layout;
 use crate::table::maintain;
 
 /// Makes the change; the rows it wrote or took away.
@@ -43,6 +44,9 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             let info = CommitInfo::of("ADD COLUMNS", json!({}));
             commit_over(&table, Commit { info, ..commit }, &nothing, &mut warnings)?;
             0
+        }
+        DurableChange::Reshard { table, layout, all } => {
+            reshard(engine, &table, layout, all, &mut warnings)?
         }
         DurableChange::Restore { table, to } => {
             let commit = maintain::restore(&table.log, &table.snapshot, &to)?;
@@ -88,4 +92,44 @@ fn optimize(
         .iter()
         .filter_map(|segment| segment.statistics().rows);
     Ok(rows.sum())
+}
+
+/// Cuts the table into another number of shards. Rows of segments that lie in one of the new shards stay where they are.
+fn reshard(
+    engine: &Engine,
+    table: &DurableTable,
+    layout: Layout,
+    all: BoundQuery,
+    warnings: &mut Vec<Error>,
+) -> Result<u64> {
+    table.snapshot.check_write()?;
+    if layout == table.snapshot.layout {
+        return Ok(0);
+    }
+    let cut = maintain::to_be_cut(&table.snapshot, &layout);
+    let (mut moved, mut adds) = (0, Vec::new());
+    if !cut.is_empty() {
+        let paths = cut.iter().map(|segment| segment.add.path.clone()).collect();
+        let query = BoundQuery {
+            plan: restricted(all.plan, &paths)?,
+            ..all
+        };
+        let mut writing = Writing::into(table);
+        writing.layout = &layout;
+        let (rows, written) = writing.write(engine, &[&query])?;
+        (moved, adds) = (rows.iter().sum(), written);
+    }
+    adds.iter_mut().for_each(|add| add.data_change = false);
+    let mut metadata = table.snapshot.metadata.clone();
+    let settings = layout.settings(&table.snapshot.columns.stored);
+    metadata.configuration.extend(settings);
+    let shards = layout.shards.to_string();
+    let commit = Commit {
+        metadata: Some(metadata),
+        removes: removed(cut.iter(), false),
+        adds,
+        ..change_of("RESHARD", json!({"shards": shards}))
+    };
+    commit_over(table, commit, &nothing, warnings)?;
+    Ok(moved)
 }

@@ -189,10 +189,12 @@ pub struct TableTarget {
 /// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TableLayout {
-    pub partition_by: Vec<Ident>,
+    pub partition_by: Vec<PartitionItem>,
     pub cluster_by: Vec<Ident>,
     pub shard_key: Vec<Ident>,
     pub shards: u64,
+    /// As many shards as this table has.
+    pub colocate_with: Option<Path>,
 }
 
 impl TableLayout {
@@ -222,6 +224,8 @@ pub enum TableStatementKind {
     Restore(AsOf),
     /// Compares every segment with its checksum.
     Verify,
+    /// `ALTER TABLE t SHARDS 16`
+    Reshard(u64),
     /// `ALTER TABLE t ADD COLUMN c STRING`
     AddColumn(ColumnDefinition),
 }
@@ -282,6 +286,23 @@ pub enum MergeAction {
     },
     /// `INSERT *`
     InsertAll,
+}
+
+/// What a table is partitioned by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionItem {
+    pub column: Ident,
+    /// `None`: the column's own values.
+    pub transform: Option<PartitionTransform>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartitionTransform {
+    /// `DATE_TRUNC(column, DAY)`
+    Truncate(Ident),
+    /// `BUCKET(16, column)`
+    Bucket(u32),
 }
 
 /// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`
@@ -387,6 +408,8 @@ pub enum QueryBody {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CatalogQuery {
     Show(Ident),
+    /// `SHOW SHARDS t`
+    Shards(Path),
     Describe(Path),
 }
 

@@ -73,7 +73,7 @@ fn create(log: &TableLog) -> Result<Arc<Snapshot>> {
     log.store.make_directory(&log.directory)?;
     let adds = write(log, &Layout::default(), 0..3)?;
     log.create(Commit {
-        protocol: Some(protocol::needed(&columns().stored)),
+        protocol: Some(protocol::needed(&columns())),
         metadata: Some(metadata(&columns(), &Layout::default())),
         adds,
         ..Commit::default()
@@ -167,7 +167,22 @@ fn power_loss_leaves_the_old_version_or_the_new() {
     let table = SimDisk::new();
     create(&log(&table)).unwrap();
     type Script = fn(&TableLog, &Arc<Snapshot>) -> Result<Arc<Snapshot>>;
-    let scripts: [Script; 3] = [
+    let scripts: [Script; 4] = [
+        // Another layout: settings, segments that go and segments that come.
+        |log, base| {
+            let adds = write(log, &base.layout, 0..3)?;
+            let first = base.segments().next();
+            let commit = Commit {
+                metadata: Some(base.metadata.clone()),
+                adds,
+                removes: first
+                    .map(|one| one.removed(false, now()))
+                    .into_iter()
+                    .collect(),
+                ..Commit::default()
+            };
+            log.append(base, commit, &nothing)
+        },
         |log, base| append(log, base, 10),
         |log, base| rewrite(log, base, 10),
         |log, base| {

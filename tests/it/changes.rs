@@ -335,3 +335,66 @@ fn merge_does_what_a_model_does() {
     });
     result.unwrap_or_else(|error| panic!("{error}"));
 }
+
+/// Engines on one directory that change the same rows at the same time.
+#[test]
+fn of_changes_that_meet_every_acknowledged_one_counts_once() {
+    let database = Database::new();
+    let create = "CREATE TABLE t (id INT64, v INT64) DISTRIBUTE BY HASH(id) INTO 4 SHARDS; INSERT INTO t VALUES (1, 0), (2, 0)";
+    run(&database.engine(1), create);
+    let done: Vec<(i64, i64)> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|writer| {
+                let engine = database.engine(1);
+                scope.spawn(move || {
+                    let (mut updates, mut upserts) = (0, 0);
+                    for round in 0..8 {
+                        let update = format!("UPDATE t SET v = v + 1 WHERE id = {}", 1 + (writer + round) % 2);
+                        let upsert = format!(
+                            "MERGE INTO t USING (SELECT {} AS id) AS s ON t.id = s.id \
+                             WHEN MATCHED THEN UPDATE SET v = t.v + 1 WHEN NOT MATCHED THEN INSERT VALUES (s.id, 1)",
+                            100 + round % 3
+                        );
+                        for (text, count) in [(update, &mut updates), (upsert, &mut upserts)] {
+                            match engine.execute(&text, ()) {
+                                Ok(_) => *count += 1,
+                                Err(error) => assert_eq!(error.code(), "TM0740", "{error}"),
+                            }
+                        }
+                    }
+                    (updates, upserts)
+                })
+            })
+            .collect();
+        let done = writers
+            .into_iter()
+            .map(|writer| writer.join().expect("a writer"));
+        done.collect()
+    });
+    let engine = database.engine(2);
+    let sum = |rows: &str| {
+        number(
+            &engine,
+            &format!("FROM t |> WHERE {rows} |> AGGREGATE COALESCE(CAST(SUM(v) AS INT64), 0)"),
+        )
+    };
+    assert_eq!(
+        sum("id < 100"),
+        done.iter().map(|(updates, _)| updates).sum::<i64>()
+    );
+    assert_eq!(
+        sum("id >= 100"),
+        done.iter().map(|(_, upserts)| upserts).sum::<i64>()
+    );
+    assert!(sum("TRUE") > 0);
+    // No key is there twice.
+    let twice =
+        "FROM t |> AGGREGATE COUNT(*) AS n GROUP BY id |> WHERE n > 1 |> AGGREGATE COUNT(*)";
+    assert_eq!(number(&engine, twice), 0);
+    let versions = "FROM TABLE_HISTORY('t') |> AGGREGATE COUNT(*)";
+    let acknowledged: i64 = done
+        .iter()
+        .map(|(updates, upserts)| updates + upserts)
+        .sum();
+    assert_eq!(number(&engine, versions), acknowledged + 2);
+}

@@ -25,6 +25,7 @@ mod memory;
 mod queries;
 mod random;
 mod readme;
+mod shards;
 mod stops;
 mod tables;
 mod tpch;

@@ -42,7 +42,8 @@ impl<'t> Reader<'_, 't> {
             | Rule::vacuum
             | Rule::restore
             | Rule::verify
-            | Rule::add_column => StatementKind::Table(self.table_statement(node)?),
+            | Rule::add_column
+            | Rule::reshard => StatementKind::Table(self.table_statement(node)?),
             _ => self.script_statement(node)?,
         };
         Ok(Statement {

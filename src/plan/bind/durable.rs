@@ -10,15 +10,19 @@ use super::types::data_type;
 use super::{Binder, Bound, NewTable};
 use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
-use crate::error::{Error, Result};
-use crate::lang::ast::{Ident, Path, TableLayout, TableStatement, TableStatementKind, TableTarget};
+use crate::error::{Error, Result, Span};
+use crate::lang::ast::{
+    Ident, PartitionItem, PartitionTransform, Path, TableLayout, TableStatement,
+    TableStatementKind, TableTarget,
+};
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
 use crate::table::database::DurableTable;
-use crate::table::layout::Layout;
+use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
 use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
+use crate::table::transform::{Transform, Unit};
 
 /// A statement that changes a durable table.
 #[derive(Debug)]
@@ -39,6 +43,12 @@ pub(crate) enum DurableChange {
         to: Arc<Snapshot>,
     },
     Verify(DurableTable),
+    /// Segments with rows of several shards of the new layout are written again.
+    Reshard {
+        table: DurableTable,
+        layout: Layout,
+        all: BoundQuery,
+    },
     AddColumn {
         table: DurableTable,
         commit: Commit,
@@ -73,6 +83,22 @@ impl Binder<'_> {
                 table,
             },
             TableStatementKind::Verify => DurableChange::Verify(table),
+            TableStatementKind::Reshard(shards) => {
+                let layout = Layout {
+                    shards: *shards,
+                    ..table.snapshot.layout.clone()
+                };
+                let checked = match layout.shard_key.is_empty() {
+                    true => Err(no_shards(&table.name, statement.table.span)),
+                    false => layout.check(&table.snapshot.columns),
+                };
+                checked.map_err(|error| error.at(statement.table.span))?;
+                DurableChange::Reshard {
+                    all: self.whole(&table)?,
+                    layout,
+                    table,
+                }
+            }
             TableStatementKind::AddColumn(column) => {
                 if column.not_null {
                     let message = "a new column cannot be NOT NULL: rows that are there lack it";
@@ -134,8 +160,12 @@ impl Binder<'_> {
         });
         let seen = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let columns = Columns::new(seen).map_err(|error| error.at(span))?;
-        let layout = layout(&target.layout, &columns.seen)?;
+        let mut layout = layout(&target.layout, &columns)?;
+        if let Some(other) = &target.layout.colocate_with {
+            layout.shards = self.shards_beside(&layout, &columns, other)?;
+        }
         layout.check(&columns).map_err(|error| error.at(span))?;
+        let columns = columns.with_generated(layout.generated());
         Ok(NewTable {
             name,
             or_replace: target.or_replace,
@@ -143,6 +173,28 @@ impl Binder<'_> {
             columns,
             layout,
         })
+    }
+
+    /// The shards of another table, where rows of equal keys lie in shards of the same number.
+    fn shards_beside(&self, layout: &Layout, columns: &Columns, other: &Path) -> Result<u64> {
+        let table = self.durable(other)?;
+        let theirs = &table.snapshot;
+        if theirs.layout.shard_key.is_empty() {
+            return Err(no_shards(&table.name, other.span));
+        }
+        let kinds = |columns: &Columns, key: &[usize]| -> Vec<_> {
+            let fields = key.iter().map(|column| columns.stored.field(*column));
+            fields.map(|field| field.data_type().clone()).collect()
+        };
+        let own = kinds(columns, &layout.shard_key);
+        if own != kinds(&theirs.columns, &theirs.layout.shard_key) {
+            let message = format!(
+                "the key's types are not those of the key of `{}`, so that equal keys would lie apart",
+                table.name
+            );
+            return Err(Error::input("TM0317", message, other.span));
+        }
+        Ok(theirs.layout.shards)
     }
 }
 
@@ -163,15 +215,49 @@ pub(super) fn column(columns: &Schema, name: &Ident) -> Result<usize> {
     })
 }
 
-fn layout(written: &TableLayout, columns: &Schema) -> Result<Layout> {
+fn layout(written: &TableLayout, columns: &Columns) -> Result<Layout> {
     let positions = |names: &[Ident]| {
-        let found = names.iter().map(|name| column(columns, name));
+        let found = names.iter().map(|name| column(&columns.seen, name));
         found.collect::<Result<Vec<usize>>>()
     };
+    let keys = written.partition_by.iter();
+    let keys = keys.map(|item| partition_key(item, columns));
     Ok(Layout {
-        partition_by: positions(&written.partition_by)?,
+        partition_by: keys.collect::<Result<_>>()?,
         cluster_by: positions(&written.cluster_by)?,
         shard_key: positions(&written.shard_key)?,
         shards: written.shards,
+    })
+}
+
+fn no_shards(name: &str, span: Span) -> Error {
+    let message = format!("the table `{name}` has no shards");
+    Error::input("TM0317", message, span)
+        .hint("create it with DISTRIBUTE BY HASH(key) INTO n SHARDS")
+}
+
+fn partition_key(item: &PartitionItem, columns: &Columns) -> Result<PartitionKey> {
+    let position = column(&columns.seen, &item.column)?;
+    let transform = match &item.transform {
+        None => return Ok(PartitionKey::plain(columns, position)),
+        Some(PartitionTransform::Bucket(count)) => Transform::Bucket(*count),
+        Some(PartitionTransform::Truncate(unit)) => {
+            Transform::Truncate(match unit.text.to_ascii_lowercase().as_str() {
+                "hour" => Unit::Hour,
+                "day" => Unit::Day,
+                "month" => Unit::Month,
+                "year" => Unit::Year,
+                _ => {
+                    let message = format!("a table is not partitioned by the {}", unit.text);
+                    return Err(Error::input("TM0317", message, unit.span)
+                        .available("HOUR, DAY, MONTH, YEAR"));
+                }
+            })
+        }
+    };
+    Ok(PartitionKey {
+        name: transform.name(columns.stored.field(position).name()),
+        column: position,
+        transform: Some(transform),
     })
 }

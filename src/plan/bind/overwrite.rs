@@ -27,20 +27,28 @@ impl Binder<'_> {
         let columns = &table.snapshot.columns;
         let (mut overwritten, mut given) = (Overwritten::default(), Vec::new());
         for (name, value) in &overwrite.partition {
-            let position = column(&columns.seen, name)?;
-            let field = columns.stored.field(position);
-            if !table.snapshot.layout.partition_by.contains(&position) {
-                let message = format!("the table is not partitioned by `{}`", field.name());
+            let mut keys = table.snapshot.layout.partition_by.iter();
+            let Some(key) = keys.find(|key| key.name.eq_ignore_ascii_case(&name.text)) else {
+                let position = column(&columns.seen, name)?;
+                let written = columns.seen.field(position).name();
+                let message = format!("the table is not partitioned by `{written}`");
                 return Err(Error::input("TM0317", message, name.span));
-            }
-            if overwritten.names().any(|other| other == field.name()) {
+            };
+            let position = key.column;
+            let field = columns.stored.field(position);
+            if overwritten.names().any(|other| *other == key.name) {
                 let message = format!("`{}` is listed twice", name.text);
                 return Err(Error::input("TM0301", message, name.span));
             }
             let Some(value) = value else {
-                overwritten.of_rows.push(field.name().clone());
+                overwritten.of_rows.push(key.name.clone());
                 continue;
             };
+            if key.transform.is_some() {
+                let what = "one value of a partition that is computed";
+                return Err(Error::not_implemented(what, value.span)
+                    .hint("leave the value out: the new rows have it"));
+            }
             let seen = columns.seen.field(position).data_type();
             let constant = self.constant_value(value, "a partition")?;
             assign(Typed::literal(constant.clone(), value.span), seen).map_err(|error| {
