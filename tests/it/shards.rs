@@ -51,9 +51,10 @@ fn another_number_of_shards_moves_only_what_must_move() {
     assert_eq!(number(&engine, sum), before);
     assert_eq!(run(&engine, "ALTER TABLE t SHARDS 3"), 0);
     run(&engine, "INSERT INTO t VALUES (5000, 1, 'new')");
-    let listed = "SHOW SHARDS t |> AGGREGATE COUNT(*) AS n, CAST(SUM(rows) AS INT64) AS r |> SELECT n * 100000 + r";
+    let listed = "SHOW SHARDS t |> AGGREGATE COUNT(*) AS n, CAST(SUM(row_count) AS INT64) AS r |> SELECT n * 100000 + r";
     assert_eq!(number(&engine, listed), 304_001);
-    let units = "FROM system.units |> WHERE table_name = 't' |> AGGREGATE CAST(SUM(rows) AS INT64)";
+    let units =
+        "FROM system.units |> WHERE table_name = 't' |> AGGREGATE CAST(SUM(row_count) AS INT64)";
     assert_eq!(number(&engine, units), 4001);
     let history = "FROM TABLE_HISTORY('t') |> WHERE operation = 'RESHARD' |> AGGREGATE COUNT(*)";
     assert_eq!(number(&engine, history), 3);
@@ -158,7 +159,7 @@ fn joins_and_aggregates_on_the_key_are_done_shard_by_shard() {
 fn partitions_of_computed_values_leave_segments_out() {
     let database = Database::new();
     let engine = database.engine(2);
-    let hours = "SELECT n AS id, TIMESTAMP '2024-01-30 00:00:00' + n * INTERVAL 1 HOUR AS ts, CAST(n % 50 AS INT64) AS k FROM UNNEST(generate_series(0, 999)) AS n";
+    let hours = "SELECT n AS id, DATE_ADD(TIMESTAMP '2024-01-30 00:00:00', INTERVAL n HOUR) AS ts, CAST(n % 50 AS INT64) AS k FROM UNNEST(generate_series(0, 999)) AS n";
     run(
         &engine,
         &format!("CREATE TABLE d PARTITION BY DATE_TRUNC(ts, DAY) AS {hours}"),

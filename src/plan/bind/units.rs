@@ -54,11 +54,11 @@ impl Binder<'_> {
                 text(&|_, segment| Some(segment.add.path.clone())),
             ),
             (
-                "partition",
+                "partition_path",
                 text(&|table, segment| partition(table, segment)),
             ),
             ("shard", number(&shard)),
-            ("rows", number(&|_, segment| rows(segment))),
+            ("row_count", number(&|_, segment| rows(segment))),
             ("bytes", number(&|_, segment| Some(segment.add.size))),
             (
                 "checksum",
@@ -124,7 +124,7 @@ pub(super) fn shards(table: &DurableTable) -> Vec<(&'static str, ArrayRef)> {
             optional(&|shard| buckets(shard).map(|buckets| *buckets.end() as i64)),
         ),
         ("segments", counted(&|counts| counts.segments)),
-        ("rows", counted(&|counts| counts.rows)),
+        ("row_count", counted(&|counts| counts.rows)),
         ("bytes", counted(&|counts| counts.bytes)),
     ]
 }

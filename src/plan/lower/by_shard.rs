@@ -12,6 +12,7 @@ use datafusion::common::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -88,6 +89,9 @@ fn local(plan: &Arc<dyn ExecutionPlan>) -> Option<Local> {
             keys: key.into_iter().collect(),
             gains: false,
         });
+    }
+    if plan.is::<CooperativeExec>() {
+        return local(plan.children().first()?);
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let input = local(filter.input()).filter(|_| filter.fetch().is_none())?;

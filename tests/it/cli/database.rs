@@ -128,7 +128,7 @@ fn other_programs_read_and_write_our_tables() {
     );
     script += &format!(
         "CREATE TABLE days PARTITION BY DATE_TRUNC(ts, DAY), BUCKET(4, id) DISTRIBUTE BY HASH(id) INTO 2 SHARDS \
-         AS SELECT n AS id, TIMESTAMP '2024-02-28 00:00:00' + n * INTERVAL 1 HOUR AS ts, n AS v {numbers};\n\
+         AS SELECT n AS id, DATE_ADD(TIMESTAMP '2024-02-28 00:00:00', INTERVAL n HOUR) AS ts, n AS v {numbers};\n\
          UPDATE days SET v = -v, ts = ts + INTERVAL 1 DAY WHERE id = 50;\n\
          MERGE INTO days USING (SELECT 51 AS id, 0 AS v UNION ALL SELECT 1000, 7) AS s ON days.id = s.id \
          WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v);\n\
