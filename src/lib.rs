@@ -25,9 +25,9 @@ pub use arrow;
 pub use datafusion;
 
 pub use engine::{
-    AppendMode, Appender, Builder, Emit, Engine, Explain, FileSource, FunctionArgument,
-    FunctionResult, Histogram, Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle,
-    Rows, ScalarFn, Statement, Summary, Table, Value,
+    AppendMode, Appender, Builder, Emit, Engine, Explain, FileSource, FlushPolicy,
+    FunctionArgument, FunctionResult, Histogram, Metrics, Outcome, ParamMap, Params, Prepared,
+    Progress, QueryHandle, Rows, ScalarFn, Statement, Summary, Table, Value,
 };
 pub use file::type_name;
 

@@ -1,6 +1,7 @@
 //! Rows from a program into a durable table, batch by batch, without a statement for each.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -18,7 +19,11 @@ use crate::file::type_name;
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
+use crate::table::ingest::{self, IngestLog};
 use crate::table::writer::TableWriter;
+
+/// Looks at a table whose waiting rows others move as well.
+const TRIES: usize = 10;
 
 /// When rows of an [`Appender`] are safe, and when they are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,9 +32,37 @@ pub enum AppendMode {
     /// [`Appender::commit`] puts them on disk as one version; from then on everybody sees them.
     #[default]
     WriteThrough,
+    /// Each [`Appender::append`] puts its rows into a log of their own; when it returns they are safe and everybody sees them. They
+    /// move into segments when so many wait, or with [`Appender::commit`].
+    WriteBehind(FlushPolicy),
 }
 
-/// Rows on their way into a durable table, from [`Engine::appender`]. Those that were not committed when it is dropped are gone.
+/// When rows that wait move into segments, all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlushPolicy {
+    /// So many rows wait.
+    pub rows: u64,
+    /// They take so many bytes.
+    pub bytes: u64,
+    /// The first of them has waited so long when another comes.
+    pub age: Duration,
+    /// Where they cannot move, no more than so many bytes may wait.
+    pub bytes_max: u64,
+}
+
+impl Default for FlushPolicy {
+    fn default() -> Self {
+        FlushPolicy {
+            rows: 1_000_000,
+            bytes: 128 << 20,
+            age: Duration::from_secs(30),
+            bytes_max: 512 << 20,
+        }
+    }
+}
+
+/// Rows on their way into a durable table, from [`Engine::appender`]. When it is dropped, those that were not committed are gone, or
+/// wait on where they were written behind.
 #[derive(Debug)]
 pub struct Appender {
     engine: Engine,
@@ -37,6 +70,8 @@ pub struct Appender {
     mode: AppendMode,
     /// Since the last commit.
     pending: Option<Pending>,
+    /// Rows that wait, where they do.
+    behind: Option<Behind>,
     warnings: Vec<Error>,
 }
 
@@ -44,6 +79,25 @@ pub struct Appender {
 struct Pending {
     table: DurableTable,
     writer: TableWriter,
+}
+
+/// What was written behind since rows moved last.
+#[derive(Debug)]
+struct Behind {
+    log: IngestLog,
+    policy: FlushPolicy,
+    rows: u64,
+    bytes: u64,
+    first: Option<Instant>,
+}
+
+impl Behind {
+    fn is_due(&self) -> bool {
+        let old = self
+            .first
+            .is_some_and(|first| first.elapsed() >= self.policy.age);
+        self.rows >= self.policy.rows || self.bytes >= self.policy.bytes || old
+    }
 }
 
 impl Engine {
@@ -75,10 +129,21 @@ impl Engine {
             name: table.to_string(),
             mode,
             pending: None,
+            behind: None,
             warnings: Vec::new(),
         };
         // An error that is known now is told now.
-        appender.pending()?;
+        let table = appender.pending()?.table.clone();
+        if let AppendMode::WriteBehind(policy) = mode {
+            appender.pending = None;
+            appender.behind = Some(Behind {
+                log: IngestLog::new(table.log),
+                policy,
+                rows: 0,
+                bytes: 0,
+                first: None,
+            });
+        }
         Ok(appender)
     }
 }
@@ -95,7 +160,12 @@ impl Appender {
     /// TM0201 for a column that the table lacks, TM0403 for one of another kind, TM0510 for a NULL where there is none, TM0747 for
     /// a value that does not fit: then none of these rows is added. TM07xx where the disk fails: then all that were not committed
     /// are gone.
+    ///
+    /// Behind: TM0750 where too much waits and cannot move.
     pub fn append(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.behind.is_some() {
+            return self.append_behind(batch);
+        }
         let pending = self.pending()?;
         let rows = as_given(batch, &pending.table.snapshot.columns.seen)?;
         let written = pending.writer.write(&rows, 0);
@@ -119,7 +189,8 @@ impl Appender {
     /// Rows that wait for the next commit.
     pub fn pending_rows(&self) -> u64 {
         let pending = self.pending.as_ref();
-        pending.map_or(0, |pending| pending.writer.rows())
+        let waiting = self.behind.as_ref().map_or(0, |behind| behind.rows);
+        pending.map_or(waiting, |pending| pending.writer.rows())
     }
 
     /// Makes the rows since the last commit one version of the table; how many there were. Without any there is no version.
@@ -128,6 +199,9 @@ impl Appender {
     /// TM0740 where the table's columns were changed meanwhile, TM07xx where the disk fails: then the rows are gone, and the
     /// appender can go on with new ones.
     pub fn commit(&mut self) -> Result<u64> {
+        if self.behind.is_some() {
+            return self.flush();
+        }
         let Some(pending) = self.pending.take() else {
             return Ok(0);
         };
@@ -141,6 +215,59 @@ impl Appender {
         let commit = Commit { adds, ..commit };
         commit_over(&pending.table, commit, &nothing, &mut self.warnings)?;
         Ok(rows)
+    }
+
+    /// Nothing of the batch is seen where this fails.
+    fn append_behind(&mut self, batch: &RecordBatch) -> Result<()> {
+        let table = durable(&self.engine, &self.name)?;
+        table.snapshot.check_write()?;
+        let columns = &table.snapshot.columns;
+        let rows = as_given(batch, &columns.seen)?;
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let bytes = rows.get_array_memory_size() as u64;
+        let due = self.behind.as_ref().is_some_and(Behind::is_due);
+        let failure = due.then(|| self.flush().err()).flatten();
+        let behind = self.behind.as_mut();
+        let behind = behind.ok_or_else(|| Error::bug("rows are written behind nothing"))?;
+        if behind.bytes.saturating_add(bytes) > behind.policy.bytes_max {
+            let message = format!(
+                "{} bytes wait for segments, {bytes} more would be too many",
+                behind.bytes
+            );
+            let error = Error::new(ErrorKind::Limit, "TM0750", message);
+            return Err(match failure {
+                Some(reason) => error.hint(format!("they cannot move: {}", reason.message())),
+                None => error.hint("append fewer rows at once, or raise bytes_max"),
+            });
+        }
+        self.warnings.extend(failure);
+        behind.log.append(&rows, columns)?;
+        behind.rows += rows.num_rows() as u64;
+        behind.bytes += bytes;
+        behind.first.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    /// Moves what waits into segments; how many rows of ours there were.
+    fn flush(&mut self) -> Result<u64> {
+        let behind = self.behind.as_mut();
+        let behind = behind.ok_or_else(|| Error::bug("rows are written behind nothing"))?;
+        let mut tries = 0;
+        let moved = loop {
+            let table = durable(&self.engine, &self.name)?;
+            match ingest::flush(&table.log, &table.snapshot, &table.waiting) {
+                Ok(moved) => break moved,
+                // Somebody else has moved them, or the table has other columns by now: the next look tells.
+                Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        behind.log.moved(&moved)?;
+        behind.first = None;
+        behind.bytes = 0;
+        Ok(std::mem::take(&mut behind.rows))
     }
 
     /// What went wrong beside commits that stand: a checkpoint that could not be written, which the next one makes good.

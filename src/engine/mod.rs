@@ -40,7 +40,7 @@ use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang;
 use crate::plan::optimize::{PlanSettings, session_state};
 
-pub use appender::{AppendMode, Appender};
+pub use appender::{AppendMode, Appender, FlushPolicy};
 pub use config::Builder;
 pub use explain::Explain;
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};

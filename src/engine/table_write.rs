@@ -16,6 +16,7 @@ use crate::store::unique;
 use crate::table::action::{Add, Commit, CommitInfo, Format, Metadata, Remove, Tags};
 use crate::table::conflict::Reads;
 use crate::table::database::DurableTable;
+use crate::table::ingest;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::log::{TableLog, now};
 use crate::table::protocol;
@@ -97,7 +98,11 @@ pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Res
                 .hint("choose another name"),
         );
     }
-    let older = database.find(&new.name)?;
+    let mut older = database.find(&new.name)?;
+    if let Some(table) = older.as_ref().filter(|table| !table.waiting.is_empty()) {
+        ingest::flush(&table.log, &table.snapshot, &table.waiting)?;
+        older = database.find(&new.name)?;
+    }
     if older.is_some() && !new.or_replace {
         return Err(exists("").hint("write CREATE OR REPLACE, or IF NOT EXISTS"));
     }

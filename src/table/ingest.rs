@@ -1,6 +1,6 @@
 //! Rows that are safe and seen before they are in a segment: a log of small batches beside the table, one file for each writer.
 //!
-//! A batch is one frame: its length, a checksum, its number, and Arrow's stream format. It is acknowledged when the file is synced.
+//! A batch is one frame: what it is, with checksums, and the rows in Arrow's stream format. It is acknowledged when the file is synced.
 //! Who looks at the table reads these files first and its log then: rows whose number the log has (as the `txn` of the writer) are
 //! in segments by now, all others are added to what the segments hold. So a row is seen once whenever it moves. Moving rows into
 //! segments is one commit that says so; two who move the same rows meet in the log, and the second leaves it.
@@ -13,13 +13,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::concat_batches;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use super::action::{Commit, CommitInfo, Txn, hash};
 use super::conflict::nothing;
 use super::damaged;
-use super::log::{TableLog, now};
+use super::log::{TableLog, milliseconds, now};
 use super::schema::Columns;
 use super::snapshot::Snapshot;
 use super::writer::TableWriter;
@@ -34,8 +35,10 @@ const ENDING: &str = ".frames";
 /// What stands before a writer's name in the log.
 const APPLICATION: &str = "tidemill-ingest-";
 
-/// Length, checksum and number.
-const HEAD_BYTES: usize = 8 + 8 + 8;
+/// What a frame begins with.
+const MAGIC: &[u8] = b"TMframe\n";
+
+const HEAD_BYTES: usize = 40;
 
 /// Rows that wait, of one writer.
 #[derive(Debug, Clone)]
@@ -81,13 +84,17 @@ pub(crate) fn read(log: &TableLog) -> Result<Vec<Waiting>> {
             None => found.push(Waiting { writer, batches }),
         }
     }
-    found.iter_mut().for_each(|waiting| waiting.batches.sort_by_key(|(number, _)| *number));
+    found
+        .iter_mut()
+        .for_each(|waiting| waiting.batches.sort_by_key(|(number, _)| *number));
     Ok(found)
 }
 
 /// Of what was read, the rows that the version does not have.
 pub(crate) fn waiting(read: Vec<Waiting>, snapshot: &Snapshot) -> Vec<Waiting> {
-    read.into_iter().filter_map(|one| one.after(snapshot)).collect()
+    read.into_iter()
+        .filter_map(|one| one.after(snapshot))
+        .collect()
 }
 
 fn writer_of(name: &str) -> Option<String> {
@@ -95,44 +102,64 @@ fn writer_of(name: &str) -> Option<String> {
     Some(writer.to_string())
 }
 
+/// The batches of a file. Bytes that are no frame end it, unless frames follow: then they were one.
 fn frames(bytes: &[u8]) -> Result<Vec<(i64, RecordBatch)>, &'static str> {
     let (mut batches, mut rest) = (Vec::new(), bytes);
-    let number = |bytes: &[u8]| {
-        let bytes: [u8; 8] = bytes.try_into().unwrap_or_default();
-        u64::from_le_bytes(bytes)
-    };
-    while rest.len() >= HEAD_BYTES {
-        let length = usize::try_from(number(&rest[..8])).unwrap_or(usize::MAX);
-        let Some(frame) = rest.get(16..length.saturating_add(HEAD_BYTES)) else {
-            // The end of the last frame never came to the disk.
+    while let Some(head) = Head::of(rest) {
+        let end = head.length.saturating_add(HEAD_BYTES);
+        let Some(body) = rest
+            .get(HEAD_BYTES..end)
+            .filter(|body| hash(body) == head.hash)
+        else {
             break;
         };
-        let after = &rest[length + HEAD_BYTES..];
-        if hash(frame) != number(&rest[8..16]) {
-            return match after.is_empty() {
-                true => Ok(batches),
-                false => Err("a batch that waits for a segment is not what was written"),
-            };
-        }
-        let body = StreamReader::try_new(&frame[8..], None);
-        let rows = body.and_then(|reader| reader.collect::<std::result::Result<Vec<_>, _>>());
+        let reader = StreamReader::try_new(body, None);
+        let rows = reader.and_then(|reader| reader.collect::<std::result::Result<Vec<_>, _>>());
         let rows = rows.map_err(|_| "a batch that waits for a segment cannot be read")?;
-        let place = number(&frame[..8]).cast_signed();
-        batches.extend(rows.into_iter().map(|batch| (place, batch)));
-        rest = after;
+        batches.extend(rows.into_iter().map(|batch| (head.number, batch)));
+        rest = &rest[end..];
+    }
+    let mut starts = memchr::memmem::find_iter(rest, MAGIC).filter(|start| *start > 0);
+    if starts.any(|start| Head::of(&rest[start..]).is_some()) {
+        return Err("a batch that waits for a segment is not what was written");
     }
     Ok(batches)
 }
 
+/// What stands before a batch: a mark, its length, number and checksum, and a checksum of these.
+struct Head {
+    length: usize,
+    number: i64,
+    hash: u64,
+}
+
+impl Head {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let head = bytes.get(..HEAD_BYTES)?;
+        let word = |place: usize| {
+            let bytes = head.get(place * 8..place * 8 + 8)?;
+            Some(u64::from_le_bytes(bytes.try_into().ok()?))
+        };
+        let whole = head.starts_with(MAGIC) && word(4)? == hash(&head[..32]);
+        whole.then_some(Head {
+            length: usize::try_from(word(1)?).ok()?,
+            number: word(2)?.cast_signed(),
+            hash: word(3)?,
+        })
+    }
+}
+
 fn frame(number: i64, batch: &RecordBatch) -> Result<Vec<u8>> {
-    let mut body = number.cast_unsigned().to_le_bytes().to_vec();
+    let mut body = Vec::new();
     let mut writer = StreamWriter::try_new(&mut body, &batch.schema())?;
     writer.write(batch)?;
     writer.finish()?;
     drop(writer);
-    let length = (body.len() - 8) as u64;
-    let mut bytes = length.to_le_bytes().to_vec();
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend((body.len() as u64).to_le_bytes());
+    bytes.extend(number.to_le_bytes());
     bytes.extend(hash(&body).to_le_bytes());
+    bytes.extend(hash(&bytes).to_le_bytes());
     bytes.extend(body);
     Ok(bytes)
 }
@@ -164,7 +191,7 @@ impl IngestLog {
         let written = self.write(&bytes);
         if written.is_err() {
             // Nobody knows what the file ends in: nothing is added to it.
-            self.open.take().map(|(file, _)| file.leave());
+            self.open = None;
             self.last += 1;
         }
         written?;
@@ -185,8 +212,14 @@ impl IngestLog {
                 self.open.insert((file, path))
             }
         };
-        file.write_all(bytes).map_err(|error| failed(path, &error))?;
-        file.sync()
+        file.write_all(bytes)
+            .map_err(|error| failed(path, &error))?;
+        file.sync()?;
+        if self.log.store.about(path)?.is_none() {
+            let message = "the table was dropped while rows were added to it";
+            return Err(Error::new(ErrorKind::Busy, "TM0740", message));
+        }
+        Ok(())
     }
 
     /// Takes the file away, whose rows are in segments by now.
@@ -194,21 +227,42 @@ impl IngestLog {
         if moved(snapshot, &self.writer) < self.last {
             return Ok(());
         }
-        if let Some((file, path)) = self.open.take() {
-            file.leave();
+        if let Some((_, path)) = self.open.take() {
             self.log.store.remove(&path)?;
         }
         Ok(())
     }
 }
 
-impl Drop for IngestLog {
-    /// The rows stay, safe and seen.
-    fn drop(&mut self) {
-        if let Some((file, _)) = self.open.take() {
-            file.leave();
+/// Takes away files of which nobody has written since `before`, in milliseconds since 1970, and whose rows have all moved.
+pub(crate) fn sweep(log: &TableLog, snapshot: &Snapshot, before: i64) -> Result<u64> {
+    let directory = log.directory.join(DIRECTORY);
+    let mut removed = 0;
+    for entry in log.store.list(&directory)? {
+        let path = directory.join(&entry.name);
+        let Some(writer) = writer_of(&entry.name) else {
+            continue;
+        };
+        let bytes = log.store.read(&path)?.unwrap_or_default();
+        let batches = frames(&bytes).map_err(|reason| damaged(&path, reason))?;
+        let last = batches.last().map_or(0, |(number, _)| *number);
+        if milliseconds(entry.about.modified) < before && last <= moved(snapshot, &writer) {
+            log.store.remove(&path)?;
+            removed += 1;
         }
     }
+    Ok(removed)
+}
+
+/// The rows that wait under the columns of a table, as one batch.
+pub(crate) fn rows(waiting: &[Waiting], columns: &Columns) -> Result<Option<RecordBatch>> {
+    let batches = waiting.iter().flat_map(Waiting::batches);
+    let batches = batches.map(|batch| with_all_columns(batch, columns));
+    let batches = batches.collect::<Result<Vec<_>>>()?;
+    if batches.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(concat_batches(&columns.stored, &batches)?))
 }
 
 /// Moves rows that wait into segments, in one commit. The version that has them: another one if somebody else was faster.
@@ -236,7 +290,10 @@ pub(crate) fn flush(
         }));
     }
     let adds = writer.finish()?;
-    let mut info = CommitInfo::of("WRITE", serde_json::json!({"mode": "Append", "buffered": "true"}));
+    let mut info = CommitInfo::of(
+        "WRITE",
+        serde_json::json!({"mode": "Append", "buffered": "true"}),
+    );
     info.is_blind_append = Some(true);
     let commit = Commit {
         info,
@@ -257,6 +314,13 @@ pub(crate) fn flush(
 
 /// The batch under the columns that the table has now: those that it did not have then are NULL.
 fn with_all_columns(batch: &RecordBatch, columns: &Columns) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let mut given = schema.fields().iter();
+    if given.any(|field| columns.stored.index_of(field.name()).is_err()) {
+        let message = "rows that wait for a segment have a column that the table lacks by now";
+        return Err(Error::new(ErrorKind::Data, "TM0742", message)
+            .hint("add the column again, or take the file below _tidemill_ingest away"));
+    }
     let fields = columns.stored.fields();
     let values = fields.iter().map(|field| -> ArrayRef {
         match batch.column_by_name(field.name()) {
@@ -267,3 +331,6 @@ fn with_all_columns(batch: &RecordBatch, columns: &Columns) -> Result<RecordBatc
     RecordBatch::try_new(Arc::clone(&columns.stored), values.collect())
         .map_err(|error| Error::bug(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -266,7 +266,7 @@ pub(crate) fn now() -> i64 {
     milliseconds(SystemTime::now())
 }
 
-fn milliseconds(time: SystemTime) -> i64 {
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     let since = since.unwrap_or(Duration::ZERO).as_millis();
     i64::try_from(since).unwrap_or(i64::MAX)

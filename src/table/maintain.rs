@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use arrow::datatypes::{Field, Schema};
 
 use super::action::{Add, Commit, hash};
+use super::ingest;
 use super::layout::Layout;
 use super::log::{TableLog, now};
 use super::protocol;
@@ -120,7 +121,7 @@ pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> 
             removed += 1;
         }
     }
-    Ok(removed)
+    Ok(removed + ingest::sweep(log, snapshot, now().saturating_sub(UNFINISHED_MS))?)
 }
 
 /// Reads every segment and compares it with its checksum. How many rows were found good.
@@ -179,6 +180,10 @@ fn files(log: &TableLog, below: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
     let in_log = below.starts_with("_delta_log");
     for entry in log.store.list(&log.directory.join(below))? {
         let path = below.join(&entry.name);
+        if path == Path::new(ingest::DIRECTORY) {
+            // Rows of others are theirs until they have moved.
+            continue;
+        }
         if entry.about.is_directory {
             found.extend(files(log, &path)?);
         } else if !in_log || entry.name.ends_with(".tmp") {

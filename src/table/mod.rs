@@ -10,6 +10,7 @@ pub(crate) mod changes;
 mod checkpoint;
 pub(crate) mod conflict;
 pub(crate) mod database;
+pub(crate) mod ingest;
 pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod maintain;

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::store::Store;
 use crate::store::sim::{Fault, FaultKind, SimDisk};
 
-fn columns() -> Columns {
+pub(super) fn columns() -> Columns {
     let fields = vec![
         Field::new("k", DataType::Int64, true),
         Field::new("s", DataType::Utf8, true),
@@ -27,12 +27,12 @@ fn columns() -> Columns {
     Columns::new(Arc::new(Schema::new(fields))).unwrap()
 }
 
-fn log(disk: &SimDisk) -> TableLog {
+pub(super) fn log(disk: &SimDisk) -> TableLog {
     let store = Store::new(Arc::new(disk.clone()));
     TableLog::new(store, PathBuf::from("/db/t"))
 }
 
-fn rows(keys: std::ops::Range<i64>) -> RecordBatch {
+pub(super) fn rows(keys: std::ops::Range<i64>) -> RecordBatch {
     let texts: Vec<String> = keys.clone().map(|key| format!("row {key}")).collect();
     let columns: [(&str, ArrayRef); 2] = [
         ("k", Arc::new(Int64Array::from_iter_values(keys))),
@@ -69,7 +69,7 @@ fn write(log: &TableLog, layout: &Layout, keys: std::ops::Range<i64>) -> Result<
     writer.finish()
 }
 
-fn create(log: &TableLog) -> Result<Arc<Snapshot>> {
+pub(super) fn create(log: &TableLog) -> Result<Arc<Snapshot>> {
     log.store.make_directory(&log.directory)?;
     let adds = write(log, &Layout::default(), 0..3)?;
     log.create(Commit {
@@ -80,7 +80,7 @@ fn create(log: &TableLog) -> Result<Arc<Snapshot>> {
     })
 }
 
-fn append(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapshot>> {
+pub(super) fn append(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapshot>> {
     let adds = write(log, &base.layout, key..key + 1)?;
     let commit = Commit {
         adds,
@@ -102,12 +102,12 @@ fn rewrite(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapsho
     log.append(base, commit, &nothing)
 }
 
-fn latest(log: &TableLog) -> Option<Arc<Snapshot>> {
+pub(super) fn latest(log: &TableLog) -> Option<Arc<Snapshot>> {
     log.latest().unwrap()
 }
 
 /// Every segment of every version is there, with the bytes that its checksum promises.
-fn check_whole(log: &TableLog, snapshot: &Snapshot) {
+pub(super) fn check_whole(log: &TableLog, snapshot: &Snapshot) {
     let mut state = State::default();
     for version in 0..=snapshot.version {
         state.apply(&log.commit(version).unwrap());

@@ -1,7 +1,7 @@
 //! Tables cut into shards and partitions: what moves when the number of shards changes, and what is done shard by shard.
 
 use tidemill::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use tidemill::{AppendMode, Engine};
+use tidemill::{AppendMode, Engine, FlushPolicy};
 
 use crate::answer;
 use crate::tables::{Database, code, number, plan, run};
@@ -447,5 +447,188 @@ fn a_program_appends_batches_that_become_one_version() {
             .expect_err("in memory")
             .code(),
         "TM0319"
+    );
+}
+
+/// A policy under which rows move when so many wait.
+fn behind(rows: u64) -> AppendMode {
+    AppendMode::WriteBehind(FlushPolicy {
+        rows,
+        ..FlushPolicy::default()
+    })
+}
+
+fn batch(ids: std::ops::Range<i64>) -> RecordBatch {
+    let texts: ArrayRef = std::sync::Arc::new(StringArray::from_iter_values(
+        ids.clone().map(|id| format!("row {id}")),
+    ));
+    let ids: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(ids));
+    RecordBatch::try_from_iter([("id", ids), ("name", texts)]).expect("a batch")
+}
+
+#[test]
+fn rows_written_behind_are_seen_at_once_and_move_together() {
+    let database = Database::new();
+    let engine = database.engine(2);
+    run(
+        &engine,
+        "CREATE TABLE t (id INT64, name STRING) PARTITION BY BUCKET(2, id) DISTRIBUTE BY HASH(id) INTO 2 SHARDS; INSERT INTO t VALUES (0, 'first')",
+    );
+    let count = "FROM t |> AGGREGATE COUNT(*)";
+    let versions = "FROM TABLE_HISTORY('t') |> AGGREGATE COUNT(*)";
+    let mut appender = engine.appender("t", behind(100)).expect("an appender");
+    for id in 1..=60 {
+        appender.append(&batch(id..id + 1)).expect("a row");
+        assert_eq!(number(&engine, count), id + 1);
+    }
+    assert_eq!(
+        (appender.pending_rows(), number(&engine, versions)),
+        (60, 2)
+    );
+    // In another engine too, under every kind of condition.
+    let other = database.engine(1);
+    assert_eq!(number(&other, count), 61);
+    assert_eq!(
+        number(&other, "FROM t |> WHERE name = 'row 60' |> SELECT id"),
+        60
+    );
+    assert_eq!(
+        number(
+            &other,
+            "FROM t |> WHERE id BETWEEN 10 AND 19 |> AGGREGATE COUNT(*)"
+        ),
+        10
+    );
+    assert_eq!(
+        number(&other, "FROM t |> AGGREGATE CAST(SUM(id) AS INT64)"),
+        1830
+    );
+    assert_eq!(
+        number(
+            &other,
+            "FROM t |> WHERE _file_name = '(waiting)' |> AGGREGATE COUNT(*)"
+        ),
+        60
+    );
+    assert_eq!(
+        number(
+            &other,
+            "FROM t AS a |> JOIN t AS b ON a.id = b.id |> AGGREGATE COUNT(*)"
+        ),
+        61
+    );
+    assert_eq!(
+        number(&other, "FROM t FOR VERSION AS OF 1 |> AGGREGATE COUNT(*)"),
+        1
+    );
+    // A program that is stopped leaves its rows.
+    drop(appender);
+    assert_eq!(number(&other, count), 61);
+    // A change moves them first, all at once.
+    assert_eq!(
+        run(&other, "UPDATE t SET name = 'even' WHERE id % 2 = 0"),
+        31
+    );
+    assert_eq!(
+        number(
+            &other,
+            "FROM t |> WHERE name = 'even' |> AGGREGATE COUNT(*)"
+        ),
+        31
+    );
+    assert_eq!(number(&other, count), 61);
+    assert_eq!(number(&other, versions), 4);
+    // So many at a time, and what is left at the end.
+    let mut appender = other.appender("t", behind(25)).expect("an appender");
+    for id in 100..200 {
+        appender.append(&batch(id..id + 1)).expect("a row");
+    }
+    assert_eq!(number(&other, versions), 4 + 3);
+    assert_eq!(appender.commit().expect("a version"), 25);
+    assert_eq!((number(&other, versions), number(&other, count)), (8, 161));
+    assert_eq!(appender.commit().expect("nothing to do"), 0);
+    assert!(plan(&other, "FROM t |> WHERE id = 150").contains("shards 1 of 2"));
+    let left = std::fs::read_dir(database.0.path().join("t/_tidemill_ingest")).expect("a folder");
+    assert_eq!(
+        left.count(),
+        1,
+        "only the file of the appender that was dropped"
+    );
+    // Columns that come meanwhile.
+    appender.append(&batch(300..301)).expect("a row");
+    run(&engine, "ALTER TABLE t ADD COLUMN note STRING");
+    appender.append(&batch(301..302)).expect("a row");
+    assert_eq!(
+        number(
+            &engine,
+            "FROM t |> WHERE note IS NULL AND id >= 300 |> AGGREGATE COUNT(*)"
+        ),
+        2
+    );
+    run(&engine, "TRUNCATE TABLE t");
+    assert_eq!(number(&engine, count), 0);
+    appender.append(&batch(400..401)).expect("a row");
+    run(&engine, "INSERT OVERWRITE t SELECT 1, 'x', 'y'");
+    assert_eq!(number(&engine, count), 1);
+    run(&engine, "VACUUM t RETAIN 0 HOURS; VERIFY t");
+    appender.append(&batch(500..501)).expect("a row");
+    run(
+        &engine,
+        "CREATE OR REPLACE TABLE t AS SELECT 1 AS id, 'x' AS name",
+    );
+    assert_eq!(number(&engine, count), 1);
+}
+
+#[test]
+fn a_full_buffer_is_an_error_before_anything_is_seen() {
+    let database = Database::new();
+    let engine = database.engine(1);
+    run(&engine, "CREATE TABLE t (id INT64 NOT NULL, name STRING)");
+    let small = AppendMode::WriteBehind(FlushPolicy {
+        bytes_max: 100_000,
+        ..FlushPolicy::default()
+    });
+    let mut appender = engine.appender("t", small).expect("an appender");
+    appender.append(&batch(0..1)).expect("a row");
+    let error = appender.append(&batch(0..50_000)).expect_err("too many");
+    assert_eq!(error.code(), "TM0750");
+    let count = "FROM t |> AGGREGATE COUNT(*)";
+    assert_eq!(number(&engine, count), 1);
+    let ids: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![None]));
+    let missing = RecordBatch::try_from_iter([("id", ids)]).expect("a batch");
+    assert_eq!(
+        appender.append(&missing).expect_err("a NULL").code(),
+        "TM0510"
+    );
+    assert_eq!(number(&engine, count), 1);
+    appender.append(&batch(1..2)).expect("a row");
+    assert_eq!((number(&engine, count), appender.pending_rows()), (2, 2));
+    // Writers that move each other's rows: every row once.
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let engine = database.engine(1);
+            scope.spawn(move || {
+                let mut appender = engine.appender("t", behind(7)).expect("an appender");
+                for round in 0..20 {
+                    let id = 1000 + writer * 100 + round;
+                    appender.append(&batch(id..id + 1)).expect("a row");
+                }
+            });
+        }
+    });
+    assert_eq!(
+        number(
+            &engine,
+            "FROM t |> WHERE id >= 1000 |> AGGREGATE COUNT(DISTINCT id)"
+        ),
+        60
+    );
+    assert_eq!(number(&engine, count), 62);
+    assert_eq!(appender.commit().expect("a version"), 2);
+    assert_eq!(number(&engine, count), 62);
+    run(&engine, "DROP TABLE t");
+    assert_eq!(
+        appender.append(&batch(1..2)).expect_err("no table").code(),
+        "TM0203"
     );
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringViewArray};
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -27,8 +27,11 @@ use super::filter::PhysicalFilter;
 use super::scan::{Planned, external};
 use crate::error::{Error, Result};
 use crate::file::RowFilter;
+use crate::file::memory::MemoryFile;
+use crate::file::table::{Origin, ScanFile};
 use crate::table::action::Add;
 use crate::table::database::DurableTable;
+use crate::table::ingest;
 use crate::table::snapshot::{Segment, Snapshot};
 use bounds::LogBounds;
 pub(crate) use changes::ChangedRows;
@@ -36,6 +39,9 @@ use segment::open_segment;
 
 /// The name of the column that tells each row's segment.
 const FILE_NAME: &str = "_file_name";
+
+/// What it says of rows that are in no segment yet.
+const WAITING: &str = "(waiting)";
 
 /// One version of a durable table.
 #[derive(Debug, Clone)]
@@ -132,7 +138,8 @@ impl SnapshotTable {
         };
         let files = segments.iter();
         let files = files.map(|one| open_segment(&self.table, one, &self.schema, &file_name));
-        let files = files.collect::<Result<Vec<_>>>().map_err(external)?;
+        let mut files = files.collect::<Result<Vec<_>>>().map_err(external)?;
+        files.extend(self.waiting().map_err(external)?);
         let name = format!(
             "{} version {} ({pruned})",
             self.table.name, self.table.snapshot.version
@@ -142,6 +149,27 @@ impl SnapshotTable {
             table = table.with_shards(shards);
         }
         table.plan(state, projection, filters)
+    }
+
+    /// The rows that wait for a segment, as a file.
+    fn waiting(&self) -> Result<Option<ScanFile>> {
+        let columns = &self.snapshot().columns;
+        let rows = ingest::rows(&self.table.waiting, columns)?;
+        let Some(rows) = rows.filter(|rows| rows.num_rows() > 0) else {
+            return Ok(None);
+        };
+        let origin = |field: &Arc<Field>| -> Origin {
+            if field.metadata().contains_key(PSEUDO) {
+                return Origin::Constant(Arc::new(StringViewArray::from(vec![WAITING])));
+            }
+            let stored = columns.stored.index_of(field.name());
+            stored.map_or(Origin::Missing, Origin::Stored)
+        };
+        Ok(Some(ScanFile {
+            path: WAITING.to_string(),
+            origins: self.schema.fields().iter().map(origin).collect(),
+            data: Arc::new(MemoryFile::new(rows.schema(), vec![rows])),
+        }))
     }
 
     /// How many shards the segments lie in; those without one count as one.
@@ -159,7 +187,7 @@ impl SnapshotTable {
             let shard = layout.shard_of(first);
             (layout.shard_of(last) == shard).then_some(shard)
         };
-        if layout.shard_key.is_empty() {
+        if layout.shard_key.is_empty() || !self.table.waiting.is_empty() {
             return None;
         }
         Some(Shards {
@@ -293,6 +321,9 @@ impl TableProvider for SnapshotTable {
             .iter()
             .map(|segment| segment.statistics().rows);
         let rows: Option<u64> = rows.sum();
+        let waiting = self.table.waiting.iter().flat_map(ingest::Waiting::batches);
+        let waiting: usize = waiting.map(RecordBatch::num_rows).sum();
+        let rows = rows.map(|rows| rows + waiting as u64);
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows =
             rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));

@@ -55,7 +55,8 @@ impl Binder<'_> {
         let first = self.version(from)?;
         if let Some(to) = to {
             let last = self.version(to)?;
-            table.snapshot = table.log.at(last).map_err(|error| error.at(to.span))?;
+            let snapshot = table.log.at(last).map_err(|error| error.at(to.span))?;
+            table = table.at(snapshot);
         }
         // The first one must be there as well; before the last one there may be none.
         table.log.at(first).map_err(|error| error.at(from.span))?;

@@ -18,6 +18,7 @@ use crate::lang::ast::{
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
 use crate::table::database::DurableTable;
+use crate::table::ingest;
 use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
 use crate::table::schema::Columns;
@@ -60,7 +61,7 @@ const RETAIN_HOURS: u64 = 168;
 
 impl Binder<'_> {
     pub(super) fn table_statement(&self, statement: &TableStatement) -> Result<Bound> {
-        let table = self.durable(&statement.table)?;
+        let table = self.settled(&statement.table)?;
         let change = match &statement.kind {
             TableStatementKind::Delete(condition) => {
                 DurableChange::Rewrite(self.delete(table, condition)?)
@@ -121,6 +122,25 @@ impl Binder<'_> {
         let target = self.target(table, None)?;
         let values = own_values(&target, table);
         self.rows_of(target.plan, table, values)
+    }
+
+    pub(super) fn is_durable(&self, name: &str) -> Result<bool> {
+        Ok(match self.entry(name)? {
+            Some(Entry::Table(provider)) => provider.is::<SnapshotTable>(),
+            _ => false,
+        })
+    }
+
+    /// A durable table that is to be changed: its rows are all in segments.
+    pub(super) fn settled(&self, path: &Path) -> Result<DurableTable> {
+        let table = self.durable(path)?;
+        if table.waiting.is_empty() {
+            return Ok(table);
+        }
+        let flushed = ingest::flush(&table.log, &table.snapshot, &table.waiting);
+        flushed.map_err(|error| error.at(path.span))?;
+        self.pinned.borrow_mut().clear();
+        self.durable(path)
     }
 
     /// A durable table at its newest version.

@@ -244,6 +244,9 @@ impl Binder<'_> {
     pub(super) fn insert(&self, relation: Relation, target: &InsertTarget) -> Result<Step> {
         let name = super::macros::joined(&target.name);
         let span = target.name.span;
+        if target.overwrite.is_some() && self.is_durable(&name)? {
+            self.settled(&target.name)?;
+        }
         let found = self.entry(&name).map_err(|error| error.at(span))?;
         let mut durable = None;
         let schema = match found {

@@ -46,7 +46,7 @@ impl Binder<'_> {
         let table = self.durable(path)?;
         let snapshot = self.snapshot(&table, as_of)?;
         let name = table.name.clone();
-        let older = DurableTable { snapshot, ..table };
+        let older = table.at(snapshot);
         let mut relation = self.scan(&name, Arc::new(SnapshotTable::new(older, true)))?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
