@@ -3,8 +3,8 @@
 use super::words::Words;
 use crate::lang::ast::{
     ColumnDefinition, CreateExternalTable, DropKind, ExplainFormat, ExplainTopic, Expr,
-    FunctionParam, Ident, OptionSetting, ParamKind, PartitionItem,
-    PartitionTransform, Path, Statement, StatementKind, TableLayout, TableTarget, TypeName,
+    FunctionParam, Ident, OptionSetting, ParamKind, PartitionItem, PartitionTransform, Path,
+    Statement, StatementKind, TableLayout, TableTarget, TypeName,
 };
 
 impl Words {
@@ -295,5 +295,4 @@ impl Words {
             });
         });
     }
-
 }
