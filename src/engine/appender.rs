@@ -85,6 +85,8 @@ struct Pending {
 #[derive(Debug)]
 struct Behind {
     log: IngestLog,
+    /// As it was looked at last.
+    table: DurableTable,
     policy: FlushPolicy,
     rows: u64,
     bytes: u64,
@@ -92,6 +94,19 @@ struct Behind {
 }
 
 impl Behind {
+    /// The table as it is now. What waits is not read for this.
+    fn look_again(&mut self, engine: &Engine, name: &str) -> Result<()> {
+        let log = &self.table.log;
+        if log.about(self.table.snapshot.version)?.is_some() {
+            let known = Arc::clone(&self.table.snapshot);
+            self.table.snapshot = log.newest_after(known)?;
+            return Ok(());
+        }
+        // It was dropped, and perhaps made again.
+        self.table = durable(engine, name)?;
+        Ok(())
+    }
+
     fn is_due(&self) -> bool {
         let old = self
             .first
@@ -137,7 +152,8 @@ impl Engine {
         if let AppendMode::WriteBehind(policy) = mode {
             appender.pending = None;
             appender.behind = Some(Behind {
-                log: IngestLog::new(table.log),
+                log: IngestLog::new(table.log.clone()),
+                table,
                 policy,
                 rows: 0,
                 bytes: 0,
@@ -219,18 +235,19 @@ impl Appender {
 
     /// Nothing of the batch is seen where this fails.
     fn append_behind(&mut self, batch: &RecordBatch) -> Result<()> {
-        let table = durable(&self.engine, &self.name)?;
-        table.snapshot.check_write()?;
-        let columns = &table.snapshot.columns;
+        let due = self.behind.as_ref().is_some_and(Behind::is_due);
+        let failure = due.then(|| self.flush().err()).flatten();
+        let behind = self.behind.as_mut();
+        let behind = behind.ok_or_else(|| Error::bug("rows are written behind nothing"))?;
+        behind.look_again(&self.engine, &self.name)?;
+        let snapshot = Arc::clone(&behind.table.snapshot);
+        snapshot.check_write()?;
+        let columns = &snapshot.columns;
         let rows = as_given(batch, &columns.seen)?;
         if rows.num_rows() == 0 {
             return Ok(());
         }
         let bytes = rows.get_array_memory_size() as u64;
-        let due = self.behind.as_ref().is_some_and(Behind::is_due);
-        let failure = due.then(|| self.flush().err()).flatten();
-        let behind = self.behind.as_mut();
-        let behind = behind.ok_or_else(|| Error::bug("rows are written behind nothing"))?;
         if behind.bytes.saturating_add(bytes) > behind.policy.bytes_max {
             let message = format!(
                 "{} bytes wait for segments, {bytes} more would be too many",
@@ -258,7 +275,13 @@ impl Appender {
         let moved = loop {
             let table = durable(&self.engine, &self.name)?;
             match ingest::flush(&table.log, &table.snapshot, &table.waiting) {
-                Ok(moved) => break moved,
+                Ok(moved) => {
+                    if moved.version > table.snapshot.version {
+                        let checkpoint = table.log.checkpoint_if_due(&moved);
+                        self.warnings.extend(checkpoint.err());
+                    }
+                    break moved;
+                }
                 // Somebody else has moved them, or the table has other columns by now: the next look tells.
                 Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES => tries += 1,
                 Err(error) => return Err(error),

@@ -13,7 +13,7 @@ use super::{Engine, Outcome, Rows, Summary, explain, query, table_write, tables}
 use crate::catalog::durable::SnapshotTable;
 use crate::catalog::{Entry, exists_already};
 use crate::error::{Error, Result};
-use crate::plan::bind::{Bound, DurableChange, NewTable, Rewrite, Step, WriteTarget};
+use crate::plan::bind::{Bound, DurableChange, NewTable, Step, WriteTarget};
 use crate::plan::{BoundQuery, output_schema};
 use crate::table::action::Commit;
 use crate::table::database::DurableTable;
@@ -100,7 +100,8 @@ fn note_target(engine: &Engine, target: WriteTarget) -> Result<()> {
 
 fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     match change {
-        DurableChange::Rewrite(Rewrite { table, .. }) => {
+        DurableChange::Rewrite(change) => {
+            let table = &change.table;
             table.snapshot.check_write()?;
             table.snapshot.check_remove()?;
         }

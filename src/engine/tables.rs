@@ -17,7 +17,7 @@ use crate::table::maintain;
 pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     let mut warnings = Vec::new();
     let rows = match change {
-        DurableChange::Rewrite(change) => rewrite::run(engine, change, &mut warnings)?,
+        DurableChange::Rewrite(change) => rewrite::run(engine, *change, &mut warnings)?,
         DurableChange::Truncate(table) => {
             let rows = table
                 .snapshot
@@ -34,7 +34,7 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             )?;
             rows
         }
-        DurableChange::Optimize { table, all } => optimize(engine, &table, all, &mut warnings)?,
+        DurableChange::Optimize { table, all } => optimize(engine, &table, *all, &mut warnings)?,
         DurableChange::Vacuum {
             table,
             retain_hours,
@@ -42,11 +42,11 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
         DurableChange::AddColumn { table, commit } => {
             let info = CommitInfo::of("ADD COLUMNS", json!({}));
-            commit_over(&table, Commit { info, ..commit }, &nothing, &mut warnings)?;
+            commit_over(&table, Commit { info, ..*commit }, &nothing, &mut warnings)?;
             0
         }
         DurableChange::Reshard { table, layout, all } => {
-            reshard(engine, &table, layout, all, &mut warnings)?
+            reshard(engine, &table, layout, *all, &mut warnings)?
         }
         DurableChange::Restore { table, to } => {
             let commit = maintain::restore(&table.log, &table.snapshot, &to)?;

@@ -41,14 +41,11 @@ pub(crate) fn check(ours: &Commit, reads: Reads, theirs: &Commit, version: u64) 
         ));
     }
     let again = |theirs: &super::action::Txn| {
-        let mut ours = ours.txns.iter();
-        ours.any(|ours| ours.app_id == theirs.app_id && ours.version <= theirs.version)
+        // Also where ours goes further: it was made without knowing how far the application had come.
+        ours.txns.iter().any(|ours| ours.app_id == theirs.app_id)
     };
     if theirs.txns.iter().any(again) {
-        return Err(conflict(
-            version,
-            "wrote the same batch of the same application",
-        ));
+        return Err(conflict(version, "wrote for the same application"));
     }
     Ok(())
 }

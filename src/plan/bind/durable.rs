@@ -29,11 +29,11 @@ use crate::table::transform::{Transform, Unit};
 #[derive(Debug)]
 pub(crate) enum DurableChange {
     /// DELETE, UPDATE and MERGE.
-    Rewrite(Rewrite),
+    Rewrite(Box<Rewrite>),
     Truncate(DurableTable),
     Optimize {
         table: DurableTable,
-        all: BoundQuery,
+        all: Box<BoundQuery>,
     },
     Vacuum {
         table: DurableTable,
@@ -48,11 +48,11 @@ pub(crate) enum DurableChange {
     Reshard {
         table: DurableTable,
         layout: Layout,
-        all: BoundQuery,
+        all: Box<BoundQuery>,
     },
     AddColumn {
         table: DurableTable,
-        commit: Commit,
+        commit: Box<Commit>,
     },
 }
 
@@ -64,14 +64,16 @@ impl Binder<'_> {
         let table = self.settled(&statement.table)?;
         let change = match &statement.kind {
             TableStatementKind::Delete(condition) => {
-                DurableChange::Rewrite(self.delete(table, condition)?)
+                DurableChange::Rewrite(Box::new(self.delete(table, condition)?))
             }
             TableStatementKind::Update(update) => {
-                DurableChange::Rewrite(self.update(table, update)?)
+                DurableChange::Rewrite(Box::new(self.update(table, update)?))
             }
-            TableStatementKind::Merge(merge) => DurableChange::Rewrite(self.merge(table, merge)?),
+            TableStatementKind::Merge(merge) => {
+                DurableChange::Rewrite(Box::new(self.merge(table, merge)?))
+            }
             TableStatementKind::Optimize => DurableChange::Optimize {
-                all: self.all_rows(&table)?,
+                all: Box::new(self.all_rows(&table)?),
                 table,
             },
             TableStatementKind::Truncate => DurableChange::Truncate(table),
@@ -95,7 +97,7 @@ impl Binder<'_> {
                 };
                 checked.map_err(|error| error.at(statement.table.span))?;
                 DurableChange::Reshard {
-                    all: self.all_rows(&table)?,
+                    all: Box::new(self.all_rows(&table)?),
                     layout,
                     table,
                 }
@@ -109,7 +111,7 @@ impl Binder<'_> {
                 let field = Field::new(&column.name.text, kind, true);
                 let commit = add_column(&table.snapshot, field);
                 DurableChange::AddColumn {
-                    commit: commit.map_err(|error| error.at(column.name.span))?,
+                    commit: Box::new(commit.map_err(|error| error.at(column.name.span))?),
                     table,
                 }
             }

@@ -167,18 +167,24 @@ fn rows_that_two_move_at_once_move_once() {
     let mut ingest = IngestLog::new(log.clone());
     ingest.append(&rows_of(10..12), &columns()).unwrap();
     let found = waiting(read(&log).unwrap(), &base);
-    let moved = flush(&log, &base, &found).unwrap();
+    flush(&log, &base, &found).unwrap();
     let error = flush(&log, &base, &found).unwrap_err();
     assert_eq!(error.code(), "TM0740");
     assert_eq!(seen(&log).0, [0, 1, 2, 10, 11]);
+    // Nor does who knows of more rows move the first ones again.
+    ingest.append(&rows_of(20..21), &columns()).unwrap();
+    let more = waiting(read(&log).unwrap(), &base);
+    assert_eq!(flush(&log, &base, &more).unwrap_err().code(), "TM0740");
+    assert_eq!(seen(&log).0, [0, 1, 2, 10, 11, 20]);
+    let moved = move_all(&log).unwrap();
     // The file stays until its writer takes it away, and VACUUM leaves what is young.
     assert_eq!(sweep(&log, &moved, 0).unwrap(), 0);
     assert_eq!(sweep(&log, &base, i64::MAX).unwrap(), 0);
     ingest.append(&rows_of(12..13), &columns()).unwrap();
     ingest.moved(&moved).unwrap();
-    assert_eq!(seen(&log).0, [0, 1, 2, 10, 11, 12]);
+    assert_eq!(seen(&log).0, [0, 1, 2, 10, 11, 12, 20]);
     let moved = move_all(&log).unwrap();
     ingest.moved(&moved).unwrap();
     assert_eq!(read(&log).unwrap().len(), 0);
-    assert_eq!(seen(&log).0, [0, 1, 2, 10, 11, 12]);
+    assert_eq!(seen(&log).0, [0, 1, 2, 10, 11, 12, 20]);
 }
