@@ -25,10 +25,11 @@ pub use arrow;
 pub use datafusion;
 
 pub use engine::{
-    Builder, Checked, CheckedStatement, ColumnLineage, Completion, CompletionKind, Completions,
-    Emit, Engine, Explain, FileSource, FunctionArgument, FunctionResult, Histogram, Hover,
-    Measured, Metrics, Outcome, ParamMap, Params, Prepared, Progress, QueryHandle, QueryStep, Rows,
-    ScalarFn, SourceColumn, Statement, Summary, Syntax, Table, Value,
+    AppendMode, Appender, Builder, Checked, CheckedStatement, ColumnLineage, Completion,
+    CompletionKind, Completions, Emit, Engine, Explain, FileSource, FlushPolicy, FunctionArgument,
+    FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap, Params, Prepared,
+    Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary, Syntax,
+    Table, Value,
 };
 pub use file::{ColumnText, CsvWriter, type_name};
 

@@ -2,6 +2,7 @@
 //! by itself, one file after the other, which is what DataFusion's executor does with it.
 
 use std::fmt;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -119,6 +120,21 @@ impl TableScanExec {
             narrow: Vec::new(),
             batch_rows,
         })
+    }
+
+    /// How many shards its rows lie in, and where the key that says so is in what is given, if it is.
+    pub(crate) fn shards(&self) -> Option<(u64, Option<Vec<usize>>)> {
+        let shards = self.table.shards()?;
+        let place = |column: &usize| self.projection.iter().position(|given| given == column);
+        Some((shards.count, shards.key.iter().map(place).collect()))
+    }
+
+    /// The same scan of some shards alone.
+    pub(crate) fn of_shards(&self, wanted: &Range<u64>) -> Self {
+        TableScanExec {
+            table: Arc::new(self.table.of_shards(wanted)),
+            ..self.clone()
+        }
     }
 
     /// The columns given, by position in the table.

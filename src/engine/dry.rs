@@ -9,13 +9,16 @@ use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::{Engine, Outcome, Rows, Summary, explain, query, tables};
+use super::{Engine, Outcome, Rows, Summary, explain, query, table_write, tables};
 use crate::catalog::durable::SnapshotTable;
 use crate::catalog::{Entry, exists_already};
-use crate::error::Result;
-use crate::plan::bind::{Bound, DurableChange, Step, WriteTarget};
+use crate::error::{Error, Result};
+use crate::plan::bind::{Bound, DurableChange, NewTable, Step, WriteTarget};
 use crate::plan::{BoundQuery, output_schema};
+use crate::table::action::Commit;
 use crate::table::database::DurableTable;
+use crate::table::log::TableLog;
+use crate::table::snapshot::{Snapshot, State};
 
 /// What a bound statement would leave behind; its results have columns and no rows.
 pub(super) fn note(engine: &Engine, bound: Bound) -> Result<Outcome> {
@@ -33,7 +36,7 @@ pub(super) fn note(engine: &Engine, bound: Bound) -> Result<Outcome> {
             Ok(Outcome::several(outcomes))
         }
         Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => query::name(engine, bound),
-        Bound::Table(change) => note_change(engine, &change),
+        Bound::Table(change) => note_change(engine, *change),
         Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
             explain::checked(&bound).map(Outcome::Rows)
         }
@@ -84,38 +87,76 @@ fn note_target(engine: &Engine, target: WriteTarget) -> Result<()> {
             if is_there && !new.or_replace {
                 return Err(exists_already(&new.name));
             }
-            remember(engine, tables::imagined(engine, &new)?)
+            remember(engine, imagined(engine, &new)?)
         }
         WriteTarget::InsertDurable(table) => table.snapshot.check_write(),
+        WriteTarget::OverwriteDurable(table, _) => {
+            table.snapshot.check_write()?;
+            table.snapshot.check_remove()
+        }
         WriteTarget::Insert { .. } | WriteTarget::Export(_) => Ok(()),
     }
 }
 
-fn note_change(engine: &Engine, change: &DurableChange) -> Result<Outcome> {
+fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     match change {
-        DurableChange::Delete { table, .. } => {
+        DurableChange::Rewrite(change) => {
+            let table = &change.table;
             table.snapshot.check_write()?;
             table.snapshot.check_remove()?;
         }
         DurableChange::AddColumn { table, commit } => {
-            remember(engine, tables::imagined_after(table, commit)?)?;
+            remember(engine, imagined_after(table, &commit)?)?;
+        }
+        DurableChange::Reshard { table, layout, .. } => {
+            table.snapshot.check_write()?;
+            let commit = Commit {
+                metadata: Some(tables::with_layout(&table, &layout)),
+                ..Commit::default()
+            };
+            remember(engine, imagined_after(table, &commit)?)?;
         }
         DurableChange::Truncate(table) | DurableChange::Optimize { table, .. } => {
             table.snapshot.check_write()?;
         }
-        DurableChange::Restore { table, to } => {
-            let snapshot = Arc::clone(to);
-            remember(
-                engine,
-                DurableTable {
-                    snapshot,
-                    ..table.clone()
-                },
-            )?;
-        }
+        DurableChange::Restore { table, to } => remember(engine, table.at(to))?,
         DurableChange::Vacuum { .. } | DurableChange::Verify(_) => {}
     }
     Ok(Outcome::Done(Summary::new(0)))
+}
+
+/// What a table that is created would be, without rows; nothing is written.
+fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
+    let database = engine.catalog().database();
+    let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
+    let log = database.log(&new.name);
+    let commit = table_write::creation(new, None);
+    let snapshot = folded(&log, State::default(), &commit, 0)?;
+    Ok(DurableTable {
+        name: new.name.clone(),
+        log,
+        snapshot,
+        waiting: Arc::default(),
+    })
+}
+
+/// What a changed table would be; nothing is written.
+fn imagined_after(table: DurableTable, commit: &Commit) -> Result<DurableTable> {
+    let (snapshot, log) = (&table.snapshot, &table.log);
+    let version = snapshot.version + 1;
+    let snapshot = folded(log, snapshot.state.clone(), commit, version)?;
+    Ok(DurableTable { snapshot, ..table })
+}
+
+fn folded(
+    log: &TableLog,
+    mut state: State,
+    commit: &Commit,
+    version: u64,
+) -> Result<Arc<Snapshot>> {
+    state.apply(commit);
+    let snapshot = Snapshot::new(version, state, &log.directory)?;
+    Ok(Arc::new(snapshot))
 }
 
 /// The table stands in front of the one that the database has.

@@ -3,6 +3,7 @@
 //! `query.rs` is the walk of every text; the other files are what a program puts in (parameters, tables, functions) and takes
 //! out (rows, handles, plans).
 
+mod appender;
 mod check;
 mod complete;
 mod config;
@@ -19,12 +20,15 @@ mod oracle;
 mod params;
 mod prepared;
 mod query;
+mod read_set;
 mod register;
 mod result;
+mod rewrite;
 mod script;
 mod sql;
 mod steps;
 mod syntax;
+mod table_write;
 mod tables;
 
 use std::collections::HashMap;
@@ -43,6 +47,7 @@ use crate::exec::{CancelToken, RunContext, task_within};
 use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
 
+pub use appender::{AppendMode, Appender, FlushPolicy};
 pub use check::{Checked, CheckedStatement};
 pub use complete::{Completion, CompletionKind, Completions};
 pub use config::Builder;

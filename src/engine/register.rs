@@ -144,21 +144,7 @@ impl Engine {
         name: &str,
         rows: &[T],
     ) -> Result<()> {
-        let unfit = |error: serde_arrow::Error| {
-            let text = error.to_string();
-            let reason = text.lines().next().unwrap_or_default().to_string();
-            Error::new(
-                ErrorKind::Input,
-                "TM0604",
-                format!("the rows cannot become a table: {reason}"),
-            )
-        };
-        let options = TracingOptions::default().allow_null_fields(true);
-        let fields = Vec::<FieldRef>::from_type::<T>(options.clone())
-            .or_else(|_| Vec::<FieldRef>::from_samples(rows, options))
-            .map_err(unfit)?;
-        let batch = serde_arrow::to_record_batch(&fields, &rows).map_err(unfit)?;
-        self.register_batches(name, vec![batch])
+        self.register_batches(name, vec![batch_of(rows)?])
     }
 
     /// Gives a file, directory or glob a name. An older table of that name is replaced.
@@ -185,4 +171,22 @@ impl Engine {
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.catalog().insert(name, Entry::Table(table), true)
     }
+}
+
+/// Rust values as a batch; columns are the type's fields.
+pub(super) fn batch_of<T: Serialize + DeserializeOwned>(rows: &[T]) -> Result<RecordBatch> {
+    let unfit = |error: serde_arrow::Error| {
+        let text = error.to_string();
+        let reason = text.lines().next().unwrap_or_default().to_string();
+        Error::new(
+            ErrorKind::Input,
+            "TM0604",
+            format!("the rows cannot become a table: {reason}"),
+        )
+    };
+    let options = TracingOptions::default().allow_null_fields(true);
+    let fields = Vec::<FieldRef>::from_type::<T>(options.clone())
+        .or_else(|_| Vec::<FieldRef>::from_samples(rows, options))
+        .map_err(unfit)?;
+    serde_arrow::to_record_batch(&fields, &rows).map_err(unfit)
 }

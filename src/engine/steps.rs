@@ -8,7 +8,7 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::query::{answer, answer_with_execution};
-use super::{Engine, Outcome, Rows, Summary, tables};
+use super::{Engine, Outcome, Rows, Summary, table_write};
 use crate::catalog::TableChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::spill::{batch_bytes, own_rows};
@@ -27,8 +27,8 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let (mut changes, mut files, mut written) = (Vec::new(), Vec::new(), 0);
     // Each durable table has a version of its own: they follow each other, the tables in memory last.
-    let mut pending: Vec<tables::Pending> = Vec::new();
-    let (mut kept, mut shared) = (Vec::new(), Vec::new());
+    let mut pending: Vec<table_write::Pending> = Vec::new();
+    let (mut kept, mut shared, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Share { rows, query } => {
@@ -36,6 +36,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
                 notes.extend(found);
                 shared.push(memory);
                 rows.fill(batches);
+                before.push(query);
             }
             // An answer that fails must fail before anything is stored.
             Step::Answer(query) if writes => {
@@ -46,11 +47,21 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             Step::Write {
                 target: WriteTarget::CreateDurable(new),
                 query,
-            } => pending.push(tables::create(engine, &new, &query)?),
+            } => pending.push(table_write::create(engine, &new, &query)?),
             Step::Write {
                 target: WriteTarget::InsertDurable(table),
                 query,
-            } => pending.push(tables::insert(engine, &table, &query)?),
+            } => pending.push(table_write::insert(engine, &table, &query, &before)?),
+            Step::Write {
+                target: WriteTarget::OverwriteDurable(table, overwritten),
+                query,
+            } => pending.push(table_write::overwrite(
+                engine,
+                &table,
+                &overwritten,
+                &query,
+                &before,
+            )?),
             Step::Write {
                 target: WriteTarget::Export(request),
                 query,
@@ -106,7 +117,7 @@ fn is_there(engine: &Engine, target: &WriteTarget) -> Result<bool> {
 }
 
 /// The rows of a query, the memory that they are counted with as those of `holder`, and what it noted of them.
-fn collected(
+pub(super) fn collected(
     engine: &Engine,
     query: &BoundQuery,
     holder: &str,
@@ -143,7 +154,9 @@ fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange>
             name,
             batches: as_stored(&schema, batches)?,
         },
-        WriteTarget::CreateDurable(_) | WriteTarget::InsertDurable(_) => {
+        WriteTarget::CreateDurable(_)
+        | WriteTarget::InsertDurable(_)
+        | WriteTarget::OverwriteDurable(..) => {
             return Err(Error::bug("a durable table kept in memory"));
         }
         WriteTarget::Export(_) => return Err(Error::bug("files are no table")),

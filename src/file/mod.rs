@@ -11,6 +11,7 @@ pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
 pub(crate) mod ipc;
+pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod table;

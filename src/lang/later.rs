@@ -6,8 +6,8 @@ use crate::error::{Error, Span};
 
 /// Words that begin a statement.
 const STATEMENTS: &[&str] = &[
-    "EXPORT", "UPDATE", "MERGE", "ALTER", "REFRESH", "CALL", "BEGIN", "COMMIT", "ROLLBACK", "LOOP",
-    "WHILE", "EXECUTE", "COPY",
+    "EXPORT", "ALTER", "REFRESH", "CALL", "BEGIN", "COMMIT", "ROLLBACK", "LOOP", "WHILE",
+    "EXECUTE", "COPY",
 ];
 
 /// Words after DROP.
@@ -57,10 +57,11 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
         words = words.get(said.count()..)?;
     }
     let first = words.first()?;
-    let adds_column = is(first, "ALTER")
+    let built = |word: &&Token| is(word, "ADD") || is(word, "SHARDS");
+    let changes_table = is(first, "ALTER")
         && words.get(1).is_some_and(|next| is(next, "TABLE"))
-        && words.iter().skip(2).any(|word| is(word, "ADD"));
-    if adds_column {
+        && words.iter().skip(2).any(|word| built(&word));
+    if changes_table {
         return None;
     }
     if let Some(word) = find(source, first, STATEMENTS) {

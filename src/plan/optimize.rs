@@ -7,11 +7,13 @@
 mod estimate;
 mod join_graph;
 mod join_order;
+mod looks;
 mod repeats;
 mod selectivity;
 
 use std::sync::Arc;
 
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -22,7 +24,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
 use crate::plan::planner::query_planner;
-use crate::plan::shared::{self, Shared};
+use crate::plan::shared::{self, Shared, SharedTable};
+
+pub(crate) use looks::{Look, looks};
 
 /// What planning needs to know beyond the query.
 #[derive(Debug, Clone, Copy)]
@@ -71,24 +75,41 @@ pub(crate) async fn optimize(
     query: &BoundQuery,
     state: &SessionState,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let Shared { plan, tables } = shared::share(&query.plan)?;
-    // Readers first, for they say what they take of a table; but they are planned last, when it is known how large it is.
-    let mut readers = vec![optimize_logical(&plan, query, state)?];
-    let mut taken = Vec::with_capacity(tables.len());
-    for table in tables.into_iter().rev() {
-        if let Some((plan, columns)) = shared::taken(&table, &readers)? {
-            readers.push(optimize_logical(&plan, query, state)?);
-            taken.push((table, columns));
-        }
-    }
-    while let Some((table, columns)) = taken.pop() {
-        let plan = readers.pop();
+    let Readers {
+        mut plans,
+        mut tables,
+    } = readers(query, state)?;
+    while let Some((table, columns)) = tables.pop() {
+        let plan = plans.pop();
         let plan = plan.ok_or_else(|| Error::bug("a shared table without a plan"))?;
         table.set_planned(optimize_physical(&plan, query, state).await?, columns);
     }
-    let plan = readers.pop();
+    let plan = plans.pop();
     let plan = plan.ok_or_else(|| Error::bug("a query without a plan"))?;
     optimize_physical(&plan, query, state).await
+}
+
+/// The logical plans of a query: its own, then those of the tables that it runs once.
+struct Readers {
+    plans: Vec<LogicalPlan>,
+    /// The tables of all plans but the first, and which of their columns are read.
+    tables: Vec<(SharedTable, Vec<usize>)>,
+}
+
+/// Readers first, for they say what they take of a table; but they are planned last, when it is known how large it is.
+fn readers(query: &BoundQuery, state: &SessionState) -> Result<Readers> {
+    let Shared { plan, tables } = shared::share(&query.plan)?;
+    let mut readers = Readers {
+        plans: vec![optimize_logical(&plan, query, state)?],
+        tables: Vec::with_capacity(tables.len()),
+    };
+    for table in tables.into_iter().rev() {
+        if let Some((plan, columns)) = shared::taken(&table, &readers.plans)? {
+            readers.plans.push(optimize_logical(&plan, query, state)?);
+            readers.tables.push((table, columns));
+        }
+    }
+    Ok(readers)
 }
 
 /// Without correlation, rewritten, and with the places of what can fail.
@@ -126,7 +147,7 @@ fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
-fn explain_failure(plan: &LogicalPlan, error: datafusion::error::DataFusionError) -> Error {
+fn explain_failure(plan: &LogicalPlan, error: DataFusionError) -> Error {
     let error = Error::from(error);
     if error.code() != "TM0508" {
         return error;

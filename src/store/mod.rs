@@ -239,7 +239,7 @@ impl Store {
     }
 }
 
-/// A file being written. It is gone if it is dropped before [`NewFile::finish`].
+/// A file being written. It is gone if it is dropped before [`NewFile::finish`] or [`NewFile::sync`].
 #[derive(Debug)]
 pub(crate) struct NewFile {
     file: Box<dyn DiskFile>,
@@ -251,6 +251,19 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// What was written stays. There is no second try: the handle is used up.
     pub(crate) fn finish(mut self) -> Result<()> {
+        let flushed = self.file.flush();
+        flushed.map_err(|error| failed(&self.path, &error))?;
+        let synced = self.file.sync();
+        synced.map_err(|error| self.store.sync_failed(&self.path, &error))?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl NewFile {
+    /// What was written so far stays, under this name, and more can be written.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.store.check()?;
         let flushed = self.file.flush();
         flushed.map_err(|error| failed(&self.path, &error))?;
         let synced = self.file.sync();

@@ -124,11 +124,14 @@ pub(crate) struct CommitInfo {
     pub(crate) operation_metrics: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engine_info: Option<String>,
+    /// Rows were only added, and whoever added them looked at none of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) is_blind_append: Option<bool>,
     /// Tells this commit from every other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) txn_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tidemill_checksum: Option<String>,
+    pub(super) tidemill_checksum: Option<String>,
 }
 
 /// Everything that one version changed.
@@ -176,6 +179,17 @@ fn yes() -> bool {
 }
 
 impl Commit {
+    /// Its rows do not depend on what the table held. Other writers need not say so.
+    pub(crate) fn is_blind_append(&self) -> bool {
+        let said = self.info.is_blind_append;
+        self.removes.is_empty() && said.unwrap_or(true)
+    }
+
+    /// It neither adds nor takes away any segment.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.adds.is_empty() && self.removes.is_empty()
+    }
+
     /// The bytes of the commit's file.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let info = CommitInfo {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::ingest::{self, Waiting};
 use super::layout::{decode, encode};
 use super::log::TableLog;
 use super::snapshot::Snapshot;
@@ -31,6 +32,19 @@ pub(crate) struct DurableTable {
     pub(crate) name: String,
     pub(crate) log: TableLog,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Rows that are in no segment yet.
+    pub(crate) waiting: Arc<Vec<Waiting>>,
+}
+
+impl DurableTable {
+    /// Another version, of which all rows are in segments.
+    pub(crate) fn at(self, snapshot: Arc<Snapshot>) -> Self {
+        DurableTable {
+            snapshot,
+            waiting: Arc::default(),
+            ..self
+        }
+    }
 }
 
 impl Database {
@@ -90,6 +104,8 @@ impl Database {
 
     fn exactly(&self, name: &str) -> Result<Option<DurableTable>> {
         let log = self.log(name);
+        // Rows that move into a segment meanwhile are in the version that is read after this.
+        let read = ingest::read(&log)?;
         let known = self.known().get(&log.directory).cloned();
         let mut snapshot = None;
         if let Some((known, about)) = known
@@ -110,6 +126,7 @@ impl Database {
         }
         Ok(Some(DurableTable {
             name: name.to_string(),
+            waiting: Arc::new(ingest::waiting(read, &snapshot)),
             log,
             snapshot,
         }))

@@ -3,9 +3,11 @@
 //! A key hashes to one of [`BUCKETS`]; a shard holds a range of them. The range stands in each segment's tags, so that a table
 //! can be cut into more shards later without touching what is written.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, Schema, TimestampMicrosecondType,
@@ -15,6 +17,7 @@ use serde_json::json;
 use super::action::{Metadata, Tags};
 use super::protocol::setting;
 use super::schema::Columns;
+use super::transform::{Generated, Transform};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::type_name;
 
@@ -25,10 +28,40 @@ const SHARD_KEY: &str = "tidemill.shard_key";
 const SHARDS: &str = "tidemill.shards";
 const CLUSTER_BY: &str = "tidemill.cluster_by";
 
+/// What names a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartitionKey {
+    /// As the log calls it.
+    pub(crate) name: String,
+    /// The position of the column whose value it is, or is computed of.
+    pub(crate) column: usize,
+    pub(crate) transform: Option<Transform>,
+}
+
+impl PartitionKey {
+    /// The column's own values.
+    pub(crate) fn plain(columns: &Columns, column: usize) -> Self {
+        PartitionKey {
+            name: columns.stored.field(column).name().clone(),
+            column,
+            transform: None,
+        }
+    }
+
+    /// Its values for the rows of a stored batch.
+    pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        let values = batch.column(self.column);
+        match self.transform {
+            None => Ok(Arc::clone(values)),
+            Some(transform) => transform.apply(values),
+        }
+    }
+}
+
 /// How a table's rows are laid out. Columns are positions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
-    pub(crate) partition_by: Vec<usize>,
+    pub(crate) partition_by: Vec<PartitionKey>,
     /// The order of rows in a segment.
     pub(crate) cluster_by: Vec<usize>,
     pub(crate) shard_key: Vec<usize>,
@@ -47,7 +80,21 @@ impl Layout {
             let names: Vec<String> = serde_json::from_str(setting(metadata, name)?).ok()?;
             named(&names)
         };
-        let partition_by = named(&metadata.partition_columns).ok_or_else(|| {
+        let key = |name: &String| {
+            if let Ok(column) = columns.stored.index_of(name) {
+                return Some(PartitionKey::plain(columns, column));
+            }
+            let mut generated = columns.generated.iter();
+            let found = generated.find(|one| one.name == *name)?;
+            Some(PartitionKey {
+                name: name.clone(),
+                column: found.column,
+                transform: Some(found.transform),
+            })
+        };
+        let partition_by = metadata.partition_columns.iter().map(key);
+        let partition_by: Option<Vec<_>> = partition_by.collect();
+        let partition_by = partition_by.ok_or_else(|| {
             let message = "the table's log names a partition column that the table lacks";
             Error::new(ErrorKind::Data, "TM0742", message)
         })?;
@@ -61,10 +108,28 @@ impl Layout {
         })
     }
 
+    /// Whether segments leave a column out because their partition says its value.
+    pub(crate) fn is_of_partition(&self, column: usize) -> bool {
+        let mut keys = self.partition_by.iter();
+        keys.any(|key| key.column == column && key.transform.is_none())
+    }
+
+    /// The columns that are computed for partitions.
+    pub(crate) fn generated(&self) -> Vec<Generated> {
+        let computed = self.partition_by.iter().filter_map(|key| {
+            Some(Generated {
+                name: key.name.clone(),
+                column: key.column,
+                transform: key.transform?,
+            })
+        });
+        computed.collect()
+    }
+
     /// The layout of a new table, checked.
     pub(crate) fn check(&self, columns: &Columns) -> Result<()> {
         let stored = columns.stored.fields();
-        if self.partition_by.len() == stored.len() {
+        if (0..stored.len()).all(|column| self.is_of_partition(column)) {
             let message = "a table needs a column that it is not partitioned by";
             return Err(Error::new(ErrorKind::Input, "TM0317", message));
         }
@@ -75,8 +140,12 @@ impl Layout {
             );
             return Err(Error::new(ErrorKind::Input, "TM0317", message));
         }
+        let plain = self.partition_by.iter();
+        let plain = plain.filter(|key| key.transform.is_none());
+        let plain: Vec<usize> = plain.map(|key| key.column).collect();
+        self.check_computed(columns)?;
         let keys = [
-            (&self.partition_by, "partitioned"),
+            (&plain, "partitioned"),
             (&self.shard_key, "distributed"),
             (&self.cluster_by, "clustered"),
         ];
@@ -95,6 +164,50 @@ impl Layout {
                     );
                     return Err(Error::new(ErrorKind::Input, "TM0317", message));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Partitions that are computed: of columns that allow it, and under names that are free.
+    fn check_computed(&self, columns: &Columns) -> Result<()> {
+        let refused = |message| Err(Error::new(ErrorKind::Input, "TM0317", message));
+        for (place, key) in self.partition_by.iter().enumerate() {
+            let Some(transform) = key.transform else {
+                continue;
+            };
+            let field = columns.stored.field(key.column);
+            if transform.kind(field.data_type()).is_none() {
+                let kind = type_name(columns.seen.field(key.column).data_type());
+                return refused(match transform {
+                    Transform::Truncate(unit) => format!(
+                        "a table cannot be partitioned by the {unit} of `{}` of type {kind}",
+                        field.name()
+                    ),
+                    Transform::Bucket(_) => format!(
+                        "a table cannot be partitioned by a BUCKET of `{}` of type {kind}",
+                        field.name()
+                    ),
+                });
+            }
+            if transform == Transform::Bucket(0) {
+                return refused("there are no BUCKETs to partition the table by".to_string());
+            }
+            let same = |name: &str| name.eq_ignore_ascii_case(&key.name);
+            let taken = columns
+                .stored
+                .fields()
+                .iter()
+                .any(|field| same(field.name()));
+            if taken
+                || self.partition_by[..place]
+                    .iter()
+                    .any(|other| same(&other.name))
+            {
+                return refused(format!(
+                    "the column `{}`, which names these partitions to other readers, is there already",
+                    key.name
+                ));
             }
         }
         Ok(())
@@ -128,6 +241,37 @@ impl Layout {
     pub(crate) fn buckets_of(&self, shard: u64) -> RangeInclusive<u64> {
         let first = |shard: u64| (shard * BUCKETS).div_ceil(self.shards);
         first(shard)..=first(shard + 1) - 1
+    }
+}
+
+/// Which partitions an overwrite replaces: every one, if nothing is said of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Overwritten {
+    /// Columns of one value, as the log writes it.
+    pub(crate) fixed: Tags,
+    /// Columns whose values are those of the new rows.
+    pub(crate) of_rows: Vec<String>,
+}
+
+impl Overwritten {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.fixed.keys().chain(&self.of_rows)
+    }
+
+    /// Whether the rows of a partition go when the new rows lie in these.
+    pub(crate) fn holds(&self, partition: &Tags, new: &BTreeSet<&Tags>) -> bool {
+        // To every reader of the protocol an empty text is NULL.
+        let value = |partition: &Tags, name: &String| {
+            let text = partition.get(name).cloned().flatten();
+            text.filter(|text| !text.is_empty())
+        };
+        let mut fixed = self.fixed.iter();
+        let fits = fixed.all(|(name, text)| value(partition, name) == *text);
+        let same = |new: &&Tags| {
+            let mut names = self.of_rows.iter();
+            names.all(|name| value(new, name) == value(partition, name))
+        };
+        fits && (self.of_rows.is_empty() || new.iter().any(same))
     }
 }
 
@@ -270,7 +414,6 @@ pub(crate) fn decode(text: &str) -> Option<String> {
 mod tests {
     use super::*;
     use arrow::array::{Float64Array, Int32Array, Int64Array, StringViewArray};
-    use std::sync::Arc;
 
     #[test]
     fn every_bucket_lies_in_one_shard() {

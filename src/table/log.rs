@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::action::Commit;
+use super::conflict::Reads;
 use super::snapshot::{Snapshot, State};
 use super::{checkpoint, conflict, damaged};
 use crate::error::{Error, ErrorKind, Result};
@@ -214,7 +215,12 @@ impl TableLog {
     }
 
     /// Commits over `base`, after whatever was committed since if the two do not meet (TM0740).
-    pub(crate) fn append(&self, base: &Arc<Snapshot>, mut commit: Commit) -> Result<Arc<Snapshot>> {
+    pub(crate) fn append(
+        &self,
+        base: &Arc<Snapshot>,
+        mut commit: Commit,
+        reads: Reads,
+    ) -> Result<Arc<Snapshot>> {
         let mut base = Arc::clone(base);
         commit.info.txn_id = Some(unique());
         loop {
@@ -232,7 +238,7 @@ impl TableLog {
                 return self.after(&base, &commit).map(Arc::new);
             }
             let theirs = self.commit(version)?;
-            conflict::check(&commit, &theirs, version)?;
+            conflict::check(&commit, reads, &theirs, version)?;
             base = Arc::new(self.after(&base, &theirs)?);
         }
     }
@@ -260,7 +266,7 @@ pub(crate) fn now() -> i64 {
     milliseconds(SystemTime::now())
 }
 
-fn milliseconds(time: SystemTime) -> i64 {
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     let since = since.unwrap_or(Duration::ZERO).as_millis();
     i64::try_from(since).unwrap_or(i64::MAX)

@@ -9,6 +9,8 @@ use std::time::SystemTime;
 use arrow::datatypes::{Field, Schema};
 
 use super::action::{Add, Commit, hash};
+use super::ingest;
+use super::layout::Layout;
 use super::log::{TableLog, now};
 use super::protocol;
 use super::schema::{ARROW_SCHEMA, Columns};
@@ -46,6 +48,15 @@ pub(crate) fn worth_rewriting(snapshot: &Snapshot) -> Vec<Arc<Segment>> {
         }
     }
     chosen
+}
+
+/// The segments that hold rows of several shards of a layout; all others lie in one of its shards already.
+pub(crate) fn to_be_cut(snapshot: &Snapshot, layout: &Layout) -> Vec<Arc<Segment>> {
+    let cut = |segment: &&Arc<Segment>| {
+        let buckets = segment.buckets();
+        buckets.is_none_or(|(first, last)| layout.shard_of(first) != layout.shard_of(last))
+    };
+    snapshot.segments().filter(cut).cloned().collect()
 }
 
 /// The commit that makes the table what it was in `older`.
@@ -110,7 +121,7 @@ pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> 
             removed += 1;
         }
     }
-    Ok(removed)
+    Ok(removed + ingest::sweep(log, snapshot, now().saturating_sub(UNFINISHED_MS))?)
 }
 
 /// Reads every segment and compares it with its checksum. How many rows were found good.
@@ -146,13 +157,15 @@ pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
     let mut fields: Vec<Arc<Field>> = snapshot.columns.seen.fields().to_vec();
     fields.push(Arc::new(field));
     let columns = Columns::new(Arc::new(Schema::new(fields)))?;
+    let columns = columns.with_generated(snapshot.columns.generated.clone());
+    snapshot.layout.check(&columns)?;
     let mut metadata = snapshot.metadata.clone();
     metadata.schema_string = columns.schema_string();
     let types = columns.arrow_types();
     metadata
         .configuration
         .extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
-    let needed = protocol::needed(&columns.stored);
+    let needed = protocol::needed(&columns);
     let more = needed.min_writer_version > snapshot.protocol.min_writer_version;
     Ok(Commit {
         protocol: more.then_some(needed),
@@ -167,6 +180,10 @@ fn files(log: &TableLog, below: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
     let in_log = below.starts_with("_delta_log");
     for entry in log.store.list(&log.directory.join(below))? {
         let path = below.join(&entry.name);
+        if path == Path::new(ingest::DIRECTORY) {
+            // Rows of others are theirs until they have moved.
+            continue;
+        }
         if entry.about.is_directory {
             found.extend(files(log, &path)?);
         } else if !in_log || entry.name.ends_with(".tmp") {

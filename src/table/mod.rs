@@ -6,9 +6,11 @@
 //! a query leave them out. [`database::Database`] is a directory of tables.
 
 pub(crate) mod action;
+pub(crate) mod changes;
 mod checkpoint;
 pub(crate) mod conflict;
 pub(crate) mod database;
+pub(crate) mod ingest;
 pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod maintain;
@@ -18,6 +20,7 @@ pub(crate) mod snapshot;
 pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transform;
 pub(crate) mod writer;
 
 use std::path::Path;

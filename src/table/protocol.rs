@@ -1,16 +1,20 @@
 //! What a table asks of those who read and write it: a table that needs what we lack is refused with the feature's name.
 
-use arrow::datatypes::Schema;
-
 use super::action::{Metadata, Protocol};
-use super::schema;
+use super::schema::{self, Columns};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Features that reading one of our tables may need.
 const READ: &[&str] = &["timestampNtz"];
 
 /// Features that writing one of our tables may need. Append-only tables are respected, invariants are refused where there are any.
-const WRITTEN: &[&str] = &["appendOnly", "invariants", "timestampNtz"];
+/// Columns that are computed are ours or refused.
+const WRITTEN: &[&str] = &[
+    "appendOnly",
+    "generatedColumns",
+    "invariants",
+    "timestampNtz",
+];
 
 /// What each writer version before 7 adds.
 const BY_WRITER_VERSION: &[(i32, &str)] = &[
@@ -21,18 +25,28 @@ const BY_WRITER_VERSION: &[(i32, &str)] = &[
 ];
 
 /// The least that a table of these columns needs.
-pub(crate) fn needed(columns: &Schema) -> Protocol {
-    if columns
-        .fields()
-        .iter()
-        .any(|field| schema::has_local_time(field.data_type()))
-    {
-        let features = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
+pub(crate) fn needed(columns: &Columns) -> Protocol {
+    let mut fields = columns.stored.fields().iter();
+    let local = fields.any(|field| schema::has_local_time(field.data_type()));
+    let computed = !columns.generated.is_empty();
+    if local || computed {
+        let needed = |feature: &&&str| match **feature {
+            "timestampNtz" => local,
+            "generatedColumns" => computed,
+            _ => true,
+        };
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .filter(needed)
+                .map(ToString::to_string)
+                .collect()
+        };
         return Protocol {
-            min_reader_version: 3,
+            min_reader_version: if local { 3 } else { 1 },
             min_writer_version: 7,
-            reader_features: features(&["timestampNtz"]),
-            writer_features: features(WRITTEN),
+            reader_features: local.then(|| named(READ)),
+            writer_features: Some(named(WRITTEN)),
         };
     }
     Protocol {
@@ -67,6 +81,10 @@ pub(crate) fn check_write(protocol: &Protocol, metadata: &Metadata) -> Result<()
     check_read(protocol, metadata)?;
     if metadata.schema_string.contains("\"delta.invariants\"") {
         return Err(lacking("invariants", "written"));
+    }
+    let count = |word: &str| metadata.schema_string.matches(word).count();
+    if count(schema::GENERATION) > count(schema::TRANSFORM) {
+        return Err(lacking("generatedColumns of other expressions", "written"));
     }
     match protocol.min_writer_version {
         1 | 2 => Ok(()),

@@ -11,8 +11,15 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::{Value, json};
 
+use super::transform::{Generated, Transform};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::type_name;
+
+/// What the protocol calls the SQL of a column that is computed.
+pub(super) const GENERATION: &str = "delta.generationExpression";
+
+/// The same for us, in the metadata of the field.
+pub(super) const TRANSFORM: &str = "tidemill.transform";
 
 /// The setting that keeps Arrow types: a JSON object from column to type.
 pub(crate) const ARROW_SCHEMA: &str = "tidemill.arrow_schema";
@@ -24,6 +31,8 @@ pub(crate) struct Columns {
     pub(crate) seen: SchemaRef,
     /// As segments and the log have them.
     pub(crate) stored: SchemaRef,
+    /// Columns that other readers see and that only name partitions.
+    pub(crate) generated: Vec<Generated>,
 }
 
 impl Columns {
@@ -43,6 +52,7 @@ impl Columns {
         let columns = Columns {
             stored: Arc::new(Schema::new(stored)),
             seen,
+            generated: Vec::new(),
         };
         // What is written down must be read back as the same.
         let (text, types) = (columns.schema_string(), columns.arrow_types());
@@ -59,7 +69,7 @@ impl Columns {
     pub(crate) fn of(schema_string: &str, arrow_types: Option<&str>) -> Result<Self> {
         let schema: Value =
             serde_json::from_str(schema_string).map_err(|_| unreadable("its columns"))?;
-        let stored = fields_of(&schema)?;
+        let (stored, generated) = generated_apart(&schema, fields_of(&schema)?);
         let kept: BTreeMap<String, String> = match arrow_types {
             None => BTreeMap::new(),
             Some(text) => serde_json::from_str(text).map_err(|_| unreadable("its Arrow types"))?,
@@ -74,12 +84,40 @@ impl Columns {
         Ok(Columns {
             seen: Arc::new(Schema::new(seen.collect::<Result<Vec<_>>>()?)),
             stored: Arc::new(Schema::new(stored)),
+            generated,
         })
+    }
+
+    /// The same columns with partitions that are computed.
+    pub(crate) fn with_generated(self, generated: Vec<Generated>) -> Self {
+        Columns { generated, ..self }
     }
 
     /// The columns as the log writes them.
     pub(crate) fn schema_string(&self) -> String {
-        struct_of(self.stored.fields()).to_string()
+        let mut schema = struct_of(self.stored.fields());
+        if let Some(fields) = schema.get_mut("fields").and_then(Value::as_array_mut) {
+            fields.extend(
+                self.generated
+                    .iter()
+                    .filter_map(|one| self.generated_field(one)),
+            );
+        }
+        schema.to_string()
+    }
+
+    fn generated_field(&self, generated: &Generated) -> Option<Value> {
+        let of = self.stored.field(generated.column);
+        let kind = generated.transform.kind(of.data_type())?;
+        Some(json!({
+            "name": generated.name,
+            "type": delta_type(&kind),
+            "nullable": true,
+            "metadata": {
+                GENERATION: generated.transform.expression(of.name()),
+                TRANSFORM: json!({"column": of.name(), "by": generated.transform}).to_string(),
+            },
+        }))
     }
 
     /// The Arrow types that the log's own types do not tell; `None` where they all do.
@@ -110,6 +148,31 @@ impl Columns {
         RecordBatch::try_new(Arc::clone(&self.stored), columns)
             .map_err(|error| Error::bug(error.to_string()))
     }
+}
+
+/// The fields without those that are computed in a way that we know, and these.
+fn generated_apart(schema: &Value, fields: Fields) -> (Fields, Vec<Generated>) {
+    let written = schema.get("fields").and_then(Value::as_array);
+    let transform = |position: usize| -> Option<(String, Transform)> {
+        let field = written?.get(position)?;
+        let text = field.get("metadata")?.get(TRANSFORM)?.as_str()?;
+        let said: Value = serde_json::from_str(text).ok()?;
+        let by = serde_json::from_value(said.get("by")?.clone()).ok()?;
+        Some((said.get("column")?.as_str()?.to_string(), by))
+    };
+    let computed: Vec<_> = (0..fields.len()).map(transform).collect();
+    let plain = fields.iter().zip(&computed).filter(|(_, by)| by.is_none());
+    let plain: Fields = plain.map(|(field, _)| Arc::clone(field)).collect();
+    let generated = fields.iter().zip(computed).filter_map(|(field, by)| {
+        let (column, transform) = by?;
+        Some(Generated {
+            name: field.name().clone(),
+            column: plain.find(&column)?.0,
+            transform,
+        })
+    });
+    let generated = generated.collect();
+    (plain, generated)
 }
 
 /// Casts, and fails where a value has no place in the other type or would come back changed.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
-use super::action::{Add, Commit, Format, Metadata, Tags, Txn, hash};
+use super::action::{Add, Commit, CommitInfo, Format, Metadata, Tags, Txn, hash};
+use super::conflict::{Reads, nothing};
 use super::layout::Layout;
 use super::log::{TableLog, now};
 use super::schema::{ARROW_SCHEMA, Columns};
@@ -18,7 +19,7 @@ use crate::error::Result;
 use crate::store::Store;
 use crate::store::sim::{Fault, FaultKind, SimDisk};
 
-fn columns() -> Columns {
+pub(super) fn columns() -> Columns {
     let fields = vec![
         Field::new("k", DataType::Int64, true),
         Field::new("s", DataType::Utf8, true),
@@ -26,12 +27,12 @@ fn columns() -> Columns {
     Columns::new(Arc::new(Schema::new(fields))).unwrap()
 }
 
-fn log(disk: &SimDisk) -> TableLog {
+pub(super) fn log(disk: &SimDisk) -> TableLog {
     let store = Store::new(Arc::new(disk.clone()));
     TableLog::new(store, PathBuf::from("/db/t"))
 }
 
-fn rows(keys: std::ops::Range<i64>) -> RecordBatch {
+pub(super) fn rows(keys: std::ops::Range<i64>) -> RecordBatch {
     let texts: Vec<String> = keys.clone().map(|key| format!("row {key}")).collect();
     let columns: [(&str, ArrayRef); 2] = [
         ("k", Arc::new(Int64Array::from_iter_values(keys))),
@@ -68,24 +69,24 @@ fn write(log: &TableLog, layout: &Layout, keys: std::ops::Range<i64>) -> Result<
     writer.finish()
 }
 
-fn create(log: &TableLog) -> Result<Arc<Snapshot>> {
+pub(super) fn create(log: &TableLog) -> Result<Arc<Snapshot>> {
     log.store.make_directory(&log.directory)?;
     let adds = write(log, &Layout::default(), 0..3)?;
     log.create(Commit {
-        protocol: Some(protocol::needed(&columns().stored)),
+        protocol: Some(protocol::needed(&columns())),
         metadata: Some(metadata(&columns(), &Layout::default())),
         adds,
         ..Commit::default()
     })
 }
 
-fn append(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapshot>> {
+pub(super) fn append(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapshot>> {
     let adds = write(log, &base.layout, key..key + 1)?;
     let commit = Commit {
         adds,
         ..Commit::default()
     };
-    log.append(base, commit)
+    log.append(base, commit, &nothing)
 }
 
 /// Takes the first segment away and puts another in its place.
@@ -98,15 +99,15 @@ fn rewrite(log: &TableLog, base: &Arc<Snapshot>, key: i64) -> Result<Arc<Snapsho
         removes: removes.into_iter().collect(),
         ..Commit::default()
     };
-    log.append(base, commit)
+    log.append(base, commit, &nothing)
 }
 
-fn latest(log: &TableLog) -> Option<Arc<Snapshot>> {
+pub(super) fn latest(log: &TableLog) -> Option<Arc<Snapshot>> {
     log.latest().unwrap()
 }
 
 /// Every segment of every version is there, with the bytes that its checksum promises.
-fn check_whole(log: &TableLog, snapshot: &Snapshot) {
+pub(super) fn check_whole(log: &TableLog, snapshot: &Snapshot) {
     let mut state = State::default();
     for version in 0..=snapshot.version {
         state.apply(&log.commit(version).unwrap());
@@ -154,9 +155,9 @@ fn power_loss(
 
 #[test]
 fn power_loss_leaves_the_old_version_or_the_new() {
-    let nothing = SimDisk::new();
+    let empty = SimDisk::new();
     let mut images = power_loss(
-        &nothing,
+        &empty,
         |log| create(log).map(|snapshot| snapshot.version),
         |log, acknowledged| {
             let found = latest(log).map(|snapshot| snapshot.version);
@@ -166,7 +167,22 @@ fn power_loss_leaves_the_old_version_or_the_new() {
     let table = SimDisk::new();
     create(&log(&table)).unwrap();
     type Script = fn(&TableLog, &Arc<Snapshot>) -> Result<Arc<Snapshot>>;
-    let scripts: [Script; 3] = [
+    let scripts: [Script; 4] = [
+        // Another layout: settings, segments that go and segments that come.
+        |log, base| {
+            let adds = write(log, &base.layout, 0..3)?;
+            let first = base.segments().next();
+            let commit = Commit {
+                metadata: Some(base.metadata.clone()),
+                adds,
+                removes: first
+                    .map(|one| one.removed(false, now()))
+                    .into_iter()
+                    .collect(),
+                ..Commit::default()
+            };
+            log.append(base, commit, &nothing)
+        },
         |log, base| append(log, base, 10),
         |log, base| rewrite(log, base, 10),
         |log, base| {
@@ -177,7 +193,7 @@ fn power_loss_leaves_the_old_version_or_the_new() {
                     .collect(),
                 ..Commit::default()
             };
-            log.append(base, commit)
+            log.append(base, commit, &nothing)
         },
     ];
     for script in scripts {
@@ -337,15 +353,27 @@ enum Kind {
     Compact,
     Change,
     Again,
+    /// MERGE that found no match: rows that are only added, because others are not there.
+    Upsert,
 }
 
-const KINDS: [Kind; 6] = [
+impl Kind {
+    fn reads(self) -> Reads<'static> {
+        match self {
+            Kind::Rewrite | Kind::Upsert => &|_| true,
+            _ => &nothing,
+        }
+    }
+}
+
+const KINDS: [Kind; 7] = [
     Kind::Append,
     Kind::Rewrite,
     Kind::Truncate,
     Kind::Compact,
     Kind::Change,
     Kind::Again,
+    Kind::Upsert,
 ];
 
 fn prepared(log: &TableLog, base: &Arc<Snapshot>, kind: Kind, key: i64) -> Commit {
@@ -379,6 +407,14 @@ fn prepared(log: &TableLog, base: &Arc<Snapshot>, kind: Kind, key: i64) -> Commi
             metadata: Some(base.metadata.clone()),
             ..Commit::default()
         },
+        Kind::Upsert => Commit {
+            adds: adds(),
+            info: CommitInfo {
+                is_blind_append: Some(false),
+                ..CommitInfo::default()
+            },
+            ..Commit::default()
+        },
         Kind::Again => Commit {
             adds: adds(),
             txns: vec![Txn {
@@ -393,11 +429,13 @@ fn prepared(log: &TableLog, base: &Arc<Snapshot>, kind: Kind, key: i64) -> Commi
 
 /// Which second commit stands after which first.
 fn goes(first: Kind, second: Kind) -> bool {
-    use Kind::{Again, Append, Change, Compact, Rewrite, Truncate};
+    use Kind::{Again, Append, Change, Compact, Rewrite, Truncate, Upsert};
     match (first, second) {
         (Change, _) | (_, Change) => false,
         (Again, Again) => false,
         (Append | Again, _) | (_, Append | Again) => true,
+        (Rewrite | Upsert, Rewrite | Upsert) => false,
+        (Upsert, _) | (_, Upsert) => true,
         (Rewrite | Truncate | Compact, Rewrite | Truncate | Compact) => false,
     }
 }
@@ -413,8 +451,8 @@ fn two_writers_that_meet_both_stand_or_the_second_is_told() {
             let base = create(&log).unwrap();
             let one = prepared(&log, &base, first, 10);
             let two = prepared(&log, &base, second, 20);
-            let after_one = log.append(&base, one.clone()).unwrap();
-            let result = log.append(&base, two.clone());
+            let after_one = log.append(&base, one.clone(), &nothing).unwrap();
+            let result = log.append(&base, two.clone(), second.reads());
             let snapshot = latest(&log).unwrap();
             check_whole(&log, &snapshot);
             match result {
@@ -436,7 +474,7 @@ fn two_writers_that_meet_both_stand_or_the_second_is_told() {
             // Whoever read after the other committed meets nobody.
             let last = prepared(&log, &snapshot, first, 30);
             if first != Kind::Again {
-                log.append(&snapshot, last).unwrap();
+                log.append(&snapshot, last, &nothing).unwrap();
             }
         }
     }

@@ -76,7 +76,7 @@ impl TableWriter {
     pub(crate) fn new(log: TableLog, columns: Columns, layout: Layout) -> Self {
         let all = 0..columns.stored.fields().len();
         let stored: Vec<usize> = all
-            .filter(|column| !layout.partition_by.contains(column))
+            .filter(|column| !layout.is_of_partition(*column))
             .collect();
         let schema = crate::file::schema_of(&columns.stored, &stored);
         TableWriter {
@@ -127,9 +127,8 @@ impl TableWriter {
             return Ok(vec![(place, None)]);
         }
         let mut partitions = Vec::new();
-        for column in &self.layout.partition_by {
-            let name = self.columns.stored.field(*column).name();
-            partitions.push((name, partition_texts(batch.column(*column), name)?));
+        for key in &self.layout.partition_by {
+            partitions.push((&key.name, partition_texts(&key.values(batch)?, &key.name)?));
         }
         let keys: Vec<ArrayRef> = (self.layout.shard_key.iter())
             .map(|column| Arc::clone(batch.column(*column)))

@@ -1,5 +1,7 @@
 //! What a query gave, as text that can be compared and read: shared by all test modules.
 
+use std::path::Path;
+
 use tidemill::arrow::array::{Array, ArrayRef, Float32Array, Float64Array, RecordBatch};
 use tidemill::arrow::compute::cast;
 use tidemill::arrow::datatypes::{DataType, SchemaRef};
@@ -23,11 +25,19 @@ pub struct Answer {
 
 /// An engine of `threads` workers whose sources give batches of at most `batch_rows` rows.
 pub fn engine(threads: usize, batch_rows: Option<usize>) -> Engine {
+    engine_over(threads, batch_rows, None)
+}
+
+/// The same with its tables in a directory.
+pub fn engine_over(threads: usize, batch_rows: Option<usize>, database: Option<&Path>) -> Engine {
     let mut builder = Engine::builder().threads(threads);
     if let Some(rows) = batch_rows {
         builder = builder.batch_rows(rows);
     }
-    builder.in_memory().expect("an engine in memory")
+    match database {
+        Some(folder) => builder.open(folder).expect("a database"),
+        None => builder.in_memory().expect("an engine in memory"),
+    }
 }
 
 /// Runs every statement of `text`: the rows of the last one, or `None` when it gives none (`CREATE TABLE`).

@@ -19,7 +19,7 @@
 //! Several results of one statement (FORK, TEE, IF) stand one after the other with `==` between; such a case is `-- ordered`.
 //! Text is bare unless it is empty, looks like NULL, or has commas, quotes, control characters or outer spaces: then as in Rust.
 //! In a folder `golden` an error is expected whole: every error of the text, each with what is said at its places and below.
-//! `_setup.sql` in a folder runs before each of its files.
+//! `_setup.sql` in a folder runs before each of its files. What is in the folder `tables` runs in a database.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

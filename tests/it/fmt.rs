@@ -27,7 +27,7 @@ pub fn shape(text: &str) -> Option<Value> {
 
 fn without_places(value: &mut Value) {
     match value {
-        Value::Object(members) if members.contains_key("column") => *value = Value::Null,
+        Value::Object(members) if members.contains_key("line") => *value = Value::Null,
         Value::Object(members) => {
             members.values_mut().for_each(without_places);
         }

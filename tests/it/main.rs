@@ -15,6 +15,7 @@
 )]
 
 mod answer;
+mod changes;
 mod check;
 mod cli;
 mod complete;
@@ -35,6 +36,7 @@ mod panics;
 mod queries;
 mod random;
 mod readme;
+mod shards;
 mod stops;
 mod tables;
 mod tpch;

@@ -52,10 +52,18 @@ fn the_corpus_answers_as_written() {
 }
 
 fn check_file(file: &mut TestFile, bless: bool) -> Vec<String> {
-    let engines: Vec<Engine> = CONFIGS
-        .map(|(threads, batch_rows)| answer::engine(threads, batch_rows))
-        .into();
+    // Durable tables need a directory, for each engine one of its own.
+    let folders = CONFIGS.map(|_| tempfile::tempdir().expect("a folder"));
     let name = file.path.to_string_lossy();
+    let in_database = name.contains("tests/queries/tables/");
+    let engines: Vec<Engine> = CONFIGS
+        .iter()
+        .zip(&folders)
+        .map(|((threads, batch_rows), folder)| {
+            let database = in_database.then(|| folder.path());
+            answer::engine_over(*threads, *batch_rows, database)
+        })
+        .collect();
     let name = name
         .rsplit_once("tests/queries/")
         .map_or(&*name, |(_, name)| name)

@@ -4,21 +4,21 @@ use tempfile::TempDir;
 use tidemill::{Engine, Explain, Outcome, ParamMap};
 
 /// A directory of tables.
-struct Database(TempDir);
+pub struct Database(pub TempDir);
 
 impl Database {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Database(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    fn engine(&self, threads: usize) -> Engine {
+    pub fn engine(&self, threads: usize) -> Engine {
         let builder = Engine::builder().threads(threads);
         builder.open(self.0.path()).expect("a database")
     }
 }
 
 /// Runs statements; the rows that the last one wrote or took away.
-fn run(engine: &Engine, text: &str) -> u64 {
+pub fn run(engine: &Engine, text: &str) -> u64 {
     let fail = |error: &tidemill::Error| -> ! { panic!("{text}\n{error}") };
     let statements = engine.statements(text);
     let mut rows = 0;
@@ -33,18 +33,18 @@ fn run(engine: &Engine, text: &str) -> u64 {
 }
 
 /// The one number that a query gives.
-fn number(engine: &Engine, text: &str) -> i64 {
+pub fn number(engine: &Engine, text: &str) -> i64 {
     let rows = engine.query(text, ());
     let row = rows.and_then(|rows| rows.one::<(i64,)>());
     row.unwrap_or_else(|error| panic!("{text}\n{error}")).0
 }
 
-fn code(engine: &Engine, text: &str) -> String {
+pub fn code(engine: &Engine, text: &str) -> String {
     let error = engine.execute(text, ()).expect_err(text);
     error.code().to_string()
 }
 
-fn plan(engine: &Engine, text: &str) -> String {
+pub fn plan(engine: &Engine, text: &str) -> String {
     engine.explain(text, Explain::Pipelines).expect(text)
 }
 

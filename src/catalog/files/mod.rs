@@ -7,6 +7,7 @@ mod merge;
 mod paths;
 mod statistics;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -42,6 +43,17 @@ struct Parts {
     files: Vec<ScanFile>,
     /// What is known of each column, once it is asked for.
     columns: Vec<OnceLock<ColumnStatistics>>,
+    shards: Option<Shards>,
+}
+
+/// Where the rows of files lie whose table is cut by the hash of a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Shards {
+    /// The key's columns.
+    pub(crate) key: Vec<usize>,
+    pub(crate) count: u64,
+    /// The shard of each file.
+    pub(crate) of_files: Vec<u64>,
 }
 
 /// The table that a path stands for. `format` is asked of every file's contents and name when it is not given; `columns` are
@@ -131,18 +143,53 @@ fn plain_values(options: &[(String, ScalarValue)]) -> Result<Vec<(String, Option
 
 impl FileTable {
     /// Files that are open; `path` is what the user calls them.
-    pub(super) fn of_files(path: String, schema: SchemaRef, files: Vec<ScanFile>) -> Self {
+    pub(in crate::catalog) fn of_files(
+        path: String,
+        schema: SchemaRef,
+        files: Vec<ScanFile>,
+    ) -> Self {
         FileTable(Arc::new(Parts {
             path,
             columns: schema.fields().iter().map(|_| OnceLock::new()).collect(),
             schema,
             files,
+            shards: None,
         }))
     }
 
     /// Whether it is the same table, opened once.
     pub(crate) fn is(&self, other: &FileTable) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The same files, of which it is known in which shard the rows of each lie.
+    pub(in crate::catalog) fn with_shards(self, shards: Shards) -> Self {
+        FileTable(Arc::new(Parts {
+            path: self.0.path.clone(),
+            schema: Arc::clone(&self.0.schema),
+            columns: self.0.columns.clone(),
+            files: self.0.files.clone(),
+            shards: Some(shards),
+        }))
+    }
+
+    pub(crate) fn shards(&self) -> Option<&Shards> {
+        self.0.shards.as_ref()
+    }
+
+    /// The files of some shards alone.
+    pub(crate) fn of_shards(&self, wanted: &Range<u64>) -> Self {
+        let shards = self.0.shards.iter().flat_map(|shards| &shards.of_files);
+        let files = self.0.files.iter().zip(shards);
+        let files = files.filter(|(_, shard)| wanted.contains(shard));
+        let files = files.map(|(file, _)| file.clone()).collect();
+        let path = format!(
+            "{}, shards {} to {}",
+            self.0.path,
+            wanted.start,
+            wanted.end - 1
+        );
+        FileTable::of_files(path, Arc::clone(&self.0.schema), files)
     }
 
     /// The path as the user wrote it.
@@ -158,7 +205,7 @@ impl FileTable {
         &self.0.files
     }
 
-    pub(super) fn plan(
+    pub(in crate::catalog) fn plan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,

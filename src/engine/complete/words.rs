@@ -24,10 +24,14 @@ pub(super) const STATEMENTS: &[&str] = &[
     "SHOW TABLES",
     "SHOW FUNCTIONS",
     "SHOW SETTINGS",
+    "SHOW SHARDS",
     "IF",
     "ASSERT",
     "IMPORT MODULE",
     "DELETE FROM",
+    "UPDATE",
+    "MERGE INTO",
+    "INSERT OVERWRITE",
     "VALUES",
 ];
 

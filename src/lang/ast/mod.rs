@@ -2,6 +2,7 @@
 //!
 //! Chains of one associative operator (`AND`, `OR`, set operations) are flat lists, so that a long chain is wide and not deep.
 
+mod change;
 mod expr;
 mod from;
 mod matching;
@@ -9,6 +10,7 @@ mod pipe;
 mod query;
 mod statement;
 
+pub use change::*;
 pub use expr::*;
 pub use from::*;
 pub use matching::*;

@@ -63,6 +63,8 @@ pub enum QueryBody {
 pub enum CatalogQuery {
     /// In upper case.
     Show(Ident),
+    /// `SHOW SHARDS t`
+    Shards(Path),
     Describe(Path),
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Expr, Ident, OptionSetting, Path, Query, StringLiteral, TypeName};
+use super::{Expr, Ident, Merge, OptionSetting, Path, Query, StringLiteral, TypeName, Update};
 use crate::error::Span;
 use crate::lang::json::place;
 
@@ -130,6 +130,14 @@ pub struct InsertTarget {
     pub name: Path,
     /// By position without any.
     pub columns: Vec<Ident>,
+    pub overwrite: Option<Overwrite>,
+}
+
+/// `INSERT OVERWRITE t PARTITION (day = 3, region)`: the rows that go.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Overwrite {
+    /// Columns of the partition: of one value, or of each that the new rows have. Every row of the table without any.
+    pub partition: Vec<(Ident, Option<Expr>)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -216,16 +224,37 @@ pub struct TableTarget {
 /// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TableLayout {
-    pub partition_by: Vec<Ident>,
+    pub partition_by: Vec<PartitionItem>,
     pub cluster_by: Vec<Ident>,
     pub shard_key: Vec<Ident>,
     pub shards: u64,
+    /// As many shards as this table has.
+    pub colocate_with: Option<Path>,
 }
 
 impl TableLayout {
     pub fn is_empty(&self) -> bool {
         self.partition_by.is_empty() && self.cluster_by.is_empty() && self.shard_key.is_empty()
     }
+}
+
+/// What a table is partitioned by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartitionItem {
+    pub column: Ident,
+    /// `None`: the column's own values.
+    pub transform: Option<PartitionTransform>,
+    #[serde(serialize_with = "place")]
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "node", content = "of", rename_all = "snake_case")]
+pub enum PartitionTransform {
+    /// `DATE_TRUNC(column, DAY)`
+    Truncate(Ident),
+    /// `BUCKET(16, column)`
+    Bucket(u32),
 }
 
 /// What changes a durable table, but for INSERT and DROP.
@@ -241,6 +270,8 @@ pub struct TableStatement {
 pub enum TableStatementKind {
     /// `DELETE FROM t WHERE condition`
     Delete(Expr),
+    Update(Update),
+    Merge(Box<Merge>),
     Truncate,
     Optimize,
     Vacuum {
@@ -249,6 +280,8 @@ pub enum TableStatementKind {
     Restore(AsOf),
     /// Compares every segment with its checksum.
     Verify,
+    /// `ALTER TABLE t SHARDS 16`
+    Reshard(u64),
     /// `ALTER TABLE t ADD COLUMN c STRING`
     AddColumn(ColumnDefinition),
 }

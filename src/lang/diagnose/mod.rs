@@ -54,6 +54,12 @@ impl Place {
             return Error::input("TM0102", "a pipe operator must follow `|>`", span)
                 .available(operators());
         }
+        let first = self.before.first();
+        if first.is_some_and(|first| first.is_word(source.text, "UPDATE")) {
+            return Error::input("TM0102", "UPDATE needs a condition", span)
+                .label("WHERE must follow")
+                .hint("for every row write WHERE TRUE");
+        }
         let expected = self.expected(source);
         Error::input("TM0102", "the statement ends too early", span)
             .label(format!("{expected} must follow"))

@@ -231,6 +231,12 @@ impl<'a, 't> Layout<'a, 't> {
                 self.with_query(node);
             }
             Rule::create_external | Rule::create_here => self.with_query(node),
+            Rule::delete | Rule::update => self.each(node, |part| {
+                matches!(part, Rule::kw_set | Rule::kw_where).then_some(Item::Break)
+            }),
+            Rule::merge => self.each(node, |part| {
+                (part == Rule::merge_clause).then_some(Item::Break)
+            }),
             _ => match list_item(node.as_rule()) {
                 Some(item) => self.list(node, item, Item::Break),
                 None => self.each(node, |_| None),
@@ -484,6 +490,7 @@ fn list_item(rule: Rule) -> Option<Rule> {
     Some(match rule {
         Rule::select | Rule::select_pipe | Rule::extend | Rule::window_pipe => Rule::select_item,
         Rule::set_columns => Rule::assignment,
+        Rule::changes => Rule::change,
         Rule::drop_columns => Rule::ident,
         Rule::rename => Rule::rename_item,
         Rule::order_by => Rule::order_item,

@@ -3,7 +3,8 @@
 use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
-    AsOf, ExprKind, Ident, TableKind, TableLayout, TableStatement, TableStatementKind,
+    Argument, ArgumentValue, AsOf, Expr, ExprKind, Ident, Literal, PartitionItem,
+    PartitionTransform, TableKind, TableLayout, TableStatement, TableStatementKind,
 };
 
 impl<'t> Reader<'_, 't> {
@@ -11,8 +12,20 @@ impl<'t> Reader<'_, 't> {
         let rule = node.as_rule();
         let mut inner = parts(node);
         let table = self.path(inner.next().ok_or_else(mismatch)?)?;
-        let next = inner.next();
         let kind = match rule {
+            Rule::update => self.update(inner)?,
+            Rule::merge => self.merge(inner)?,
+            _ => self.plain_table_statement(rule, inner.next())?,
+        };
+        Ok(TableStatement { table, kind })
+    }
+
+    fn plain_table_statement(
+        &mut self,
+        rule: Rule,
+        next: Option<Node<'t>>,
+    ) -> Result<TableStatementKind> {
+        Ok(match rule {
             Rule::delete => TableStatementKind::Delete(self.expr(next.ok_or_else(mismatch)?)?),
             Rule::truncate => TableStatementKind::Truncate,
             Rule::optimize => TableStatementKind::Optimize,
@@ -24,10 +37,10 @@ impl<'t> Reader<'_, 't> {
                 let column = self.column_definition(next.ok_or_else(mismatch)?)?;
                 TableStatementKind::AddColumn(column)
             }
+            Rule::reshard => TableStatementKind::Reshard(self.count(&next.ok_or_else(mismatch)?)?),
             Rule::restore => TableStatementKind::Restore(self.as_of(next.ok_or_else(mismatch)?)?),
             _ => return Err(mismatch()),
-        };
-        Ok(TableStatement { table, kind })
+        })
     }
 
     fn hours(&mut self, node: Node<'t>) -> Result<u64> {
@@ -93,21 +106,80 @@ impl<'t> Reader<'_, 't> {
             Rule::shard_columns => {
                 let mut inner = parts(node);
                 layout.shard_key = self.names(inner.next().ok_or_else(mismatch)?)?;
-                layout.shards = self.count(&inner.next().ok_or_else(mismatch)?)?;
+                let next = inner.next().ok_or_else(mismatch)?;
+                match next.as_rule() {
+                    Rule::path => layout.colocate_with = Some(self.path(next)?),
+                    _ => layout.shards = self.count(&next)?,
+                }
             }
             _ => return Err(mismatch()),
         }
         Ok(())
     }
 
-    fn partition_column(&mut self, node: Node<'t>) -> Result<Ident> {
+    fn partition_column(&mut self, node: Node<'t>) -> Result<PartitionItem> {
         let expr = self.expr(node)?;
-        match expr.kind.as_ref() {
-            ExprKind::Path(path) if path.parts.len() == 1 => Ok(path.parts[0].clone()),
-            _ => Err(
-                Error::not_implemented("PARTITION BY an expression", expr.span)
-                    .hint("add the expression as a column and partition by its name"),
-            ),
+        let span = expr.span;
+        let item = |column: &Ident, transform| {
+            Ok(PartitionItem {
+                column: column.clone(),
+                transform,
+                span,
+            })
+        };
+        if let Some(column) = plain_name(&expr) {
+            return item(column, None);
         }
+        let refused = || {
+            Error::not_implemented("PARTITION BY this expression", span).hint(
+                "write a column, DATE_TRUNC(column, DAY) or BUCKET(16, column); or add the expression as a column",
+            )
+        };
+        let ExprKind::Call(call) = expr.kind.as_ref() else {
+            return Err(refused());
+        };
+        let [
+            Argument {
+                name: None,
+                value: ArgumentValue::Expr(first),
+            },
+            Argument {
+                name: None,
+                value: ArgumentValue::Expr(second),
+            },
+        ] = call.args.as_slice()
+        else {
+            return Err(refused());
+        };
+        let function = call.function.parts.last().map_or("", |part| &part.text);
+        match function.to_ascii_lowercase().as_str() {
+            "date_trunc" => match (plain_name(first), plain_name(second)) {
+                (Some(column), Some(unit)) => {
+                    item(column, Some(PartitionTransform::Truncate(unit.clone())))
+                }
+                _ => Err(refused()),
+            },
+            "bucket" => {
+                let count = match first.kind.as_ref() {
+                    ExprKind::Literal(Literal::Integer(digits)) => digits.parse().ok(),
+                    _ => None,
+                };
+                match (count, plain_name(second)) {
+                    (Some(count), Some(column)) => {
+                        item(column, Some(PartitionTransform::Bucket(count)))
+                    }
+                    _ => Err(refused()),
+                }
+            }
+            _ => Err(refused()),
+        }
+    }
+}
+
+/// The name that the expression is.
+fn plain_name(expr: &Expr) -> Option<&Ident> {
+    match expr.kind.as_ref() {
+        ExprKind::Path(path) if path.parts.len() == 1 => path.parts.first(),
+        _ => None,
     }
 }

@@ -58,7 +58,7 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    fn table_factor(&mut self, node: Node<'t>) -> Result<TableFactor> {
+    pub(super) fn table_factor(&mut self, node: Node<'t>) -> Result<TableFactor> {
         let span = self.span(&node);
         let mut inner = parts(node).peekable();
         let first = inner.next().ok_or_else(mismatch)?;

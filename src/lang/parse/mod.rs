@@ -4,6 +4,7 @@
 //! inner nodes without the keywords, and a part that no arm expects is a fault of ours, never passed over.
 
 mod call;
+mod change;
 mod durable;
 mod expr;
 mod from;

@@ -181,7 +181,7 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
-    fn values_row(&mut self, node: Node<'t>) -> Result<Vec<crate::lang::ast::Expr>> {
+    pub(super) fn values_row(&mut self, node: Node<'t>) -> Result<Vec<crate::lang::ast::Expr>> {
         let span = self.span(&node);
         let row: Vec<_> = parts(node)
             .map(|expr| self.expr(expr))

@@ -173,7 +173,7 @@ impl<'t> Reader<'_, 't> {
         let (mut body, mut pipes) = (None, Vec::new());
         for part in parts(node) {
             match part.as_rule() {
-                Rule::show => body = Some(CatalogQuery::Show(self.shown(part)?)),
+                Rule::show => body = Some(self.shown(part)?),
                 Rule::describe => body = Some(CatalogQuery::Describe(self.path(only(part)?)?)),
                 Rule::pipe => pipes.push(self.pipe(part)?),
                 _ => return Err(mismatch()),
@@ -188,11 +188,21 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    fn shown(&self, node: Node<'t>) -> Result<Ident> {
-        let name = self.word(&only(node)?);
+    fn shown(&self, node: Node<'t>) -> Result<CatalogQuery> {
+        let shown = only(node)?;
+        if shown.as_rule() == Rule::path {
+            return Ok(CatalogQuery::Shards(self.path(shown)?));
+        }
+        let name = self.word(&shown);
         match name.text.as_str() {
-            "TABLES" | "VIEWS" | "SETTINGS" | "FUNCTIONS" | "VARIABLES" => Ok(name),
-            "STREAMS" | "SHARDS" | "REPLICAS" | "JOBS" => Err(Error::not_implemented(
+            "TABLES" | "VIEWS" | "SETTINGS" | "FUNCTIONS" | "VARIABLES" => {
+                Ok(CatalogQuery::Show(name))
+            }
+            "SHARDS" => Err(
+                Error::input("TM0102", "SHOW SHARDS needs a table", name.span)
+                    .hint("write SHOW SHARDS t"),
+            ),
+            "STREAMS" | "REPLICAS" | "JOBS" => Err(Error::not_implemented(
                 format!("SHOW {}", name.text),
                 name.span,
             )),
@@ -201,7 +211,7 @@ impl<'t> Reader<'_, 't> {
                 format!("there is nothing called `{}` to show", name.text),
                 name.span,
             )
-            .available("SHOW TABLES, VIEWS, FUNCTIONS, SETTINGS, VARIABLES")),
+            .available("SHOW TABLES, VIEWS, FUNCTIONS, SETTINGS, VARIABLES, SHARDS t")),
         }
     }
 

@@ -4,8 +4,8 @@ use super::{Node, Reader, Rule, has, mismatch, only, parts};
 use crate::error::{Error, Result};
 use crate::lang::ast::{
     ColumnDefinition, CreateExternalTable, CreateTable, CreateView, Explain, ExplainFormat,
-    ExplainTopic, Ident, InsertTarget, OptionSetting, Path, Query, Statement, StatementKind,
-    TableLayout, TableTarget,
+    ExplainTopic, Ident, InsertTarget, OptionSetting, Overwrite, Path, Query, Statement,
+    StatementKind, TableLayout, TableTarget,
 };
 use crate::lang::literal::{Decoded, decode};
 
@@ -33,12 +33,15 @@ impl<'t> Reader<'_, 't> {
                 StatementKind::CreateExternalTable(self.create_external(node)?)
             }
             Rule::delete
+            | Rule::update
+            | Rule::merge
             | Rule::truncate
             | Rule::optimize
             | Rule::vacuum
             | Rule::restore
             | Rule::verify
-            | Rule::add_column => StatementKind::Table(self.table_statement(node)?),
+            | Rule::add_column
+            | Rule::reshard => StatementKind::Table(self.table_statement(node)?),
             _ => self.script_statement(node)?,
         };
         Ok(Statement {
@@ -107,15 +110,25 @@ impl<'t> Reader<'_, 't> {
         Ok((target, query))
     }
 
-    /// `INSERT INTO name [(columns)] [query]`
+    /// `INSERT [INTO | OVERWRITE] name [PARTITION (…)] [(columns)] [query]`
     pub(super) fn insert_target(
         &mut self,
         node: Node<'t>,
     ) -> Result<(InsertTarget, Option<Query>)> {
         let (mut name, mut columns, mut query) = (None, Vec::new(), None);
+        let mut overwrite = None;
         for part in parts(node) {
             let span = self.span(&part);
             match part.as_rule() {
+                Rule::overwrite => overwrite = Some(Overwrite::default()),
+                Rule::overwritten => match &mut overwrite {
+                    Some(overwrite) => overwrite.partition = self.overwritten(part)?,
+                    None => {
+                        let message = "PARTITION says what INSERT OVERWRITE replaces";
+                        return Err(Error::input("TM0102", message, span)
+                            .hint("leave it out: rows find their partitions by themselves"));
+                    }
+                },
                 Rule::insert_conflict => {
                     let what = "INSERT OR REPLACE and OR IGNORE, which need a table with a key,";
                     return Err(Error::not_implemented(what, span));
@@ -127,7 +140,12 @@ impl<'t> Reader<'_, 't> {
             }
         }
         let name = name.ok_or_else(mismatch)?;
-        Ok((InsertTarget { name, columns }, query))
+        let target = InsertTarget {
+            name,
+            columns,
+            overwrite,
+        };
+        Ok((target, query))
     }
 
     fn column_list(&mut self, node: Node<'t>) -> Result<Vec<ColumnDefinition>> {

@@ -57,7 +57,7 @@ impl Words {
         self.put("}");
     }
 
-    fn table(&mut self, table: &TableFactor) {
+    pub fn table(&mut self, table: &TableFactor) {
         self.table_kind(&table.kind);
         self.hints(&table.hints);
         if let Some(alias) = &table.alias {

@@ -3,6 +3,7 @@
 //! Tokens come out with a blank between any two; where lines end is for [`format`](super::format) to say. Parsing the text gives the
 //! same tree again, its places aside. Texts and names are quoted so that they read the same whether or not double quotes hold texts.
 
+mod change;
 mod expr;
 mod from;
 mod matching;

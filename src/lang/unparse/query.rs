@@ -17,6 +17,10 @@ impl Words {
                 self.put("SHOW");
                 self.free_name(what);
             }
+            QueryBody::Catalog(CatalogQuery::Shards(path)) => {
+                self.put("SHOW SHARDS");
+                self.path(path);
+            }
             QueryBody::Catalog(CatalogQuery::Describe(path)) => {
                 self.put("DESCRIBE");
                 self.path(path);

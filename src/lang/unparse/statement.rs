@@ -3,8 +3,8 @@
 use super::words::Words;
 use crate::lang::ast::{
     ColumnDefinition, CreateExternalTable, DropKind, ExplainFormat, ExplainTopic, Expr,
-    FunctionParam, Ident, InsertTarget, OptionSetting, ParamKind, Path, Statement, StatementKind,
-    TableLayout, TableStatement, TableStatementKind, TableTarget, TypeName,
+    FunctionParam, Ident, OptionSetting, ParamKind, PartitionItem, PartitionTransform, Path,
+    Statement, StatementKind, TableLayout, TableTarget, TypeName,
 };
 
 impl Words {
@@ -193,7 +193,7 @@ impl Words {
     fn layout(&mut self, layout: &TableLayout) {
         if !layout.partition_by.is_empty() {
             self.put("PARTITION BY");
-            self.names(&layout.partition_by);
+            self.list(&layout.partition_by, Self::partition_item);
         }
         if !layout.cluster_by.is_empty() {
             self.put("CLUSTER BY");
@@ -202,7 +202,32 @@ impl Words {
         if !layout.shard_key.is_empty() {
             self.put("DISTRIBUTE BY HASH");
             self.name_list(&layout.shard_key);
-            self.put(&format!("INTO {} SHARDS", layout.shards));
+            match &layout.colocate_with {
+                None => self.put(&format!("INTO {} SHARDS", layout.shards)),
+                Some(table) => {
+                    self.put("COLOCATE WITH");
+                    self.path(table);
+                }
+            }
+        }
+    }
+
+    fn partition_item(&mut self, item: &PartitionItem) {
+        match &item.transform {
+            None => self.name(&item.column),
+            Some(PartitionTransform::Truncate(unit)) => {
+                self.put("DATE_TRUNC");
+                self.parenthesised(|words| {
+                    words.name(&item.column);
+                    words.put(",");
+                    words.name(unit);
+                });
+            }
+            Some(PartitionTransform::Bucket(count)) => {
+                self.put(&format!("BUCKET ( {count} ,"));
+                self.name(&item.column);
+                self.put(")");
+            }
         }
     }
 
@@ -228,7 +253,7 @@ impl Words {
         }
     }
 
-    fn column(&mut self, column: &ColumnDefinition) {
+    pub fn column(&mut self, column: &ColumnDefinition) {
         self.name(&column.name);
         self.type_name(&column.data_type);
         self.put_if(column.not_null, "NOT NULL");
@@ -269,42 +294,5 @@ impl Words {
                 }
             });
         });
-    }
-
-    pub fn insert(&mut self, target: &InsertTarget) {
-        self.put("INSERT INTO");
-        self.path(&target.name);
-        self.name_list(&target.columns);
-    }
-
-    fn table_statement(&mut self, statement: &TableStatement) {
-        self.put(match &statement.kind {
-            TableStatementKind::Delete(_) => "DELETE FROM",
-            TableStatementKind::Truncate => "TRUNCATE TABLE",
-            TableStatementKind::Optimize => "OPTIMIZE TABLE",
-            TableStatementKind::Vacuum { .. } => "VACUUM TABLE",
-            TableStatementKind::Restore(_) => "RESTORE TABLE",
-            TableStatementKind::Verify => "VERIFY TABLE",
-            TableStatementKind::AddColumn(_) => "ALTER TABLE",
-        });
-        self.path(&statement.table);
-        match &statement.kind {
-            TableStatementKind::Delete(condition) => {
-                self.put("WHERE");
-                self.expr(condition);
-            }
-            TableStatementKind::Vacuum {
-                retain_hours: Some(hours),
-            } => self.put(&format!("RETAIN {hours} HOURS")),
-            TableStatementKind::Restore(as_of) => {
-                self.put("TO");
-                self.as_of(as_of);
-            }
-            TableStatementKind::AddColumn(column) => {
-                self.put("ADD COLUMN");
-                self.column(column);
-            }
-            _ => {}
-        }
     }
 }

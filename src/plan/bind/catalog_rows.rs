@@ -10,6 +10,7 @@ use super::relation::Relation;
 use super::scope::ScopeColumn;
 use super::stage::Env;
 use super::types::type_name;
+use super::units::shards;
 use crate::catalog::{Entry, SETTINGS};
 use crate::error::Result;
 use crate::lang::ast::{CatalogQuery, Path};
@@ -21,6 +22,7 @@ impl Binder<'_> {
     pub(super) fn catalog_query(&self, query: &CatalogQuery, env: &Env) -> Result<Relation> {
         let columns = match query {
             CatalogQuery::Describe(path) => self.described(path, env)?,
+            CatalogQuery::Shards(path) => shards(&self.durable(path)?),
             CatalogQuery::Show(what) => match what.text.to_ascii_uppercase().as_str() {
                 "TABLES" => self.tables()?,
                 "VIEWS" => self.views()?,

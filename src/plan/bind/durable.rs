@@ -4,38 +4,36 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::rewrite::{from, left, losses};
+use super::change::{Rewrite, own_values};
 use super::stage::Env;
 use super::types::data_type;
 use super::{Binder, Bound, NewTable};
 use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    Ident, Path, Query, TableLayout, TableStatement, TableStatementKind, TableTarget,
+    Ident, PartitionItem, PartitionTransform, Path, TableLayout, TableStatement,
+    TableStatementKind, TableTarget,
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
 use crate::table::database::DurableTable;
-use crate::table::layout::Layout;
+use crate::table::ingest;
+use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
 use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
+use crate::table::transform::{Transform, Unit};
 
 /// A statement that changes a durable table.
 #[derive(Debug)]
 pub(crate) enum DurableChange {
-    Delete {
-        table: DurableTable,
-        /// How many rows go, by segment.
-        counts: BoundQuery,
-        /// The rows that stay; to be read of the segments that lose some.
-        rest: BoundQuery,
-    },
+    /// DELETE, UPDATE and MERGE.
+    Rewrite(Box<Rewrite>),
     Truncate(DurableTable),
     Optimize {
         table: DurableTable,
-        all: BoundQuery,
+        all: Box<BoundQuery>,
     },
     Vacuum {
         table: DurableTable,
@@ -46,9 +44,15 @@ pub(crate) enum DurableChange {
         to: Arc<Snapshot>,
     },
     Verify(DurableTable),
+    /// Segments with rows of several shards of the new layout are written again.
+    Reshard {
+        table: DurableTable,
+        layout: Layout,
+        all: Box<BoundQuery>,
+    },
     AddColumn {
         table: DurableTable,
-        commit: Commit,
+        commit: Box<Commit>,
     },
 }
 
@@ -57,19 +61,20 @@ const RETAIN_HOURS: u64 = 168;
 
 impl Binder<'_> {
     pub(super) fn table_statement(&self, statement: &TableStatement) -> Result<Bound> {
-        let table = self.durable(&statement.table)?;
+        let table = self.settled(&statement.table)?;
         let change = match &statement.kind {
             TableStatementKind::Delete(condition) => {
-                let name = &statement.table;
-                DurableChange::Delete {
-                    table,
-                    counts: self.plain(&losses(name, condition))?,
-                    rest: self.plain(&left(name, condition))?,
-                }
+                DurableChange::Rewrite(Box::new(self.delete(table, condition)?))
+            }
+            TableStatementKind::Update(update) => {
+                DurableChange::Rewrite(Box::new(self.update(table, update)?))
+            }
+            TableStatementKind::Merge(merge) => {
+                DurableChange::Rewrite(Box::new(self.merge(table, merge)?))
             }
             TableStatementKind::Optimize => DurableChange::Optimize {
+                all: Box::new(self.all_rows(&table)?),
                 table,
-                all: self.plain(&from(&statement.table, Vec::new()))?,
             },
             TableStatementKind::Truncate => DurableChange::Truncate(table),
             TableStatementKind::Vacuum { retain_hours } => DurableChange::Vacuum {
@@ -81,6 +86,22 @@ impl Binder<'_> {
                 table,
             },
             TableStatementKind::Verify => DurableChange::Verify(table),
+            TableStatementKind::Reshard(shards) => {
+                let layout = Layout {
+                    shards: *shards,
+                    ..table.snapshot.layout.clone()
+                };
+                let checked = match layout.shard_key.is_empty() {
+                    true => Err(no_shards(&table.name, statement.table.span)),
+                    false => layout.check(&table.snapshot.columns),
+                };
+                checked.map_err(|error| error.at(statement.table.span))?;
+                DurableChange::Reshard {
+                    all: Box::new(self.all_rows(&table)?),
+                    layout,
+                    table,
+                }
+            }
             TableStatementKind::AddColumn(column) => {
                 if column.not_null {
                     let message = "a new column cannot be NOT NULL: rows that are there lack it";
@@ -90,7 +111,7 @@ impl Binder<'_> {
                 let field = Field::new(&column.name.text, kind, true);
                 let commit = add_column(&table.snapshot, field);
                 DurableChange::AddColumn {
-                    commit: commit.map_err(|error| error.at(column.name.span))?,
+                    commit: Box::new(commit.map_err(|error| error.at(column.name.span))?),
                     table,
                 }
             }
@@ -98,10 +119,31 @@ impl Binder<'_> {
         Ok(Bound::Table(Box::new(change)))
     }
 
-    /// A query that gives one table and has no effect.
-    fn plain(&self, query: &Query) -> Result<BoundQuery> {
-        let relation = self.query(query, &Env::default())?;
-        self.output(relation)
+    /// Every row of a table, as it is.
+    fn all_rows(&self, table: &DurableTable) -> Result<BoundQuery> {
+        let target = self.target(table, None)?;
+        let values = own_values(&target, table);
+        self.rows_of(target.plan, table, values)
+    }
+
+    pub(super) fn is_durable(&self, name: &str) -> Result<bool> {
+        Ok(match self.entry(name)? {
+            Some(Entry::Table(provider)) => provider.is::<SnapshotTable>(),
+            _ => false,
+        })
+    }
+
+    /// A durable table that is to be changed: its rows are all in segments.
+    pub(super) fn settled(&self, path: &Path) -> Result<DurableTable> {
+        let table = self.durable(path)?;
+        // Where nothing will run, nothing is written either.
+        if table.waiting.is_empty() || self.parameters.absent_are_null {
+            return Ok(table);
+        }
+        let flushed = ingest::flush(&table.log, &table.snapshot, &table.waiting);
+        flushed.map_err(|error| error.at(path.span))?;
+        self.pinned.borrow_mut().clear();
+        self.durable(path)
     }
 
     /// A durable table at its newest version.
@@ -141,8 +183,12 @@ impl Binder<'_> {
         });
         let seen = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let columns = Columns::new(seen).map_err(|error| error.at(span))?;
-        let layout = layout(&target.layout, &columns.seen)?;
+        let mut layout = layout(&target.layout, &columns)?;
+        if let Some(other) = &target.layout.colocate_with {
+            layout.shards = self.shards_beside(&layout, &columns, other)?;
+        }
         layout.check(&columns).map_err(|error| error.at(span))?;
+        let columns = columns.with_generated(layout.generated());
         Ok(NewTable {
             name,
             or_replace: target.or_replace,
@@ -151,9 +197,31 @@ impl Binder<'_> {
             layout,
         })
     }
+
+    /// The shards of another table, where rows of equal keys lie in shards of the same number.
+    fn shards_beside(&self, layout: &Layout, columns: &Columns, other: &Path) -> Result<u64> {
+        let table = self.durable(other)?;
+        let theirs = &table.snapshot;
+        if theirs.layout.shard_key.is_empty() {
+            return Err(no_shards(&table.name, other.span));
+        }
+        let kinds = |columns: &Columns, key: &[usize]| -> Vec<_> {
+            let fields = key.iter().map(|column| columns.stored.field(*column));
+            fields.map(|field| field.data_type().clone()).collect()
+        };
+        let own = kinds(columns, &layout.shard_key);
+        if own != kinds(&theirs.columns, &theirs.layout.shard_key) {
+            let message = format!(
+                "the key's types are not those of the key of `{}`, so that equal keys would lie apart",
+                table.name
+            );
+            return Err(Error::input("TM0317", message, other.span));
+        }
+        Ok(theirs.layout.shards)
+    }
 }
 
-fn column(columns: &Schema, name: &Ident) -> Result<usize> {
+pub(super) fn column(columns: &Schema, name: &Ident) -> Result<usize> {
     let found = columns.index_of(&name.text).ok();
     let alike = || {
         let mut fields = columns.fields().iter();
@@ -170,15 +238,49 @@ fn column(columns: &Schema, name: &Ident) -> Result<usize> {
     })
 }
 
-fn layout(written: &TableLayout, columns: &Schema) -> Result<Layout> {
+fn layout(written: &TableLayout, columns: &Columns) -> Result<Layout> {
     let positions = |names: &[Ident]| {
-        let found = names.iter().map(|name| column(columns, name));
+        let found = names.iter().map(|name| column(&columns.seen, name));
         found.collect::<Result<Vec<usize>>>()
     };
+    let keys = written.partition_by.iter();
+    let keys = keys.map(|item| partition_key(item, columns));
     Ok(Layout {
-        partition_by: positions(&written.partition_by)?,
+        partition_by: keys.collect::<Result<_>>()?,
         cluster_by: positions(&written.cluster_by)?,
         shard_key: positions(&written.shard_key)?,
         shards: written.shards,
+    })
+}
+
+fn no_shards(name: &str, span: Span) -> Error {
+    let message = format!("the table `{name}` has no shards");
+    Error::input("TM0317", message, span)
+        .hint("create it with DISTRIBUTE BY HASH(key) INTO n SHARDS")
+}
+
+fn partition_key(item: &PartitionItem, columns: &Columns) -> Result<PartitionKey> {
+    let position = column(&columns.seen, &item.column)?;
+    let transform = match &item.transform {
+        None => return Ok(PartitionKey::plain(columns, position)),
+        Some(PartitionTransform::Bucket(count)) => Transform::Bucket(*count),
+        Some(PartitionTransform::Truncate(unit)) => {
+            Transform::Truncate(match unit.text.to_ascii_lowercase().as_str() {
+                "hour" => Unit::Hour,
+                "day" => Unit::Day,
+                "month" => Unit::Month,
+                "year" => Unit::Year,
+                _ => {
+                    let message = format!("a table is not partitioned by the {}", unit.text);
+                    return Err(Error::input("TM0317", message, unit.span)
+                        .available("HOUR, DAY, MONTH, YEAR"));
+                }
+            })
+        }
+    };
+    Ok(PartitionKey {
+        name: transform.name(columns.stored.field(position).name()),
+        column: position,
+        transform: Some(transform),
     })
 }

@@ -207,7 +207,7 @@ impl Binder<'_> {
     }
 
     /// Puts the relation aside, to be computed once.
-    fn share(&self, relation: Relation, steps: &mut Vec<Step>) -> Result<Shared> {
+    pub(super) fn share(&self, relation: Relation, steps: &mut Vec<Step>) -> Result<Shared> {
         let mut whole = relation.clone();
         let mut all: Vec<ScopeColumn> = Vec::new();
         for column in every_column(&relation.scope) {
@@ -222,7 +222,7 @@ impl Binder<'_> {
     }
 
     /// The relation that was put aside, read back under new ids.
-    fn reread(&self, shared: &Shared) -> Result<Relation> {
+    pub(super) fn reread(&self, shared: &Shared) -> Result<Relation> {
         let scan = self.scan("shared", None, Arc::clone(&shared.rows) as _)?;
         let ids: HashMap<String, ScopeColumn> = scan
             .scope
@@ -254,7 +254,8 @@ impl Binder<'_> {
             (schema, query)
         } else {
             let schema = declared(&target.columns)?;
-            let sources = by_position(&relation.scope.columns, &schema, target.name.span)?;
+            let count = relation.scope.columns.len();
+            let sources = by_position(count, &schema, &[], target.name.span)?;
             let query = self.stored_as(relation, &schema, &sources, place)?;
             (schema, query)
         };
@@ -283,6 +284,9 @@ impl Binder<'_> {
     pub(super) fn insert(&self, relation: Relation, target: &InsertTarget) -> Result<Step> {
         let name = super::macros::joined(&target.name);
         let span = target.name.span;
+        if target.overwrite.is_some() && self.is_durable(&name)? {
+            self.settled(&target.name)?;
+        }
         let found = self.entry(&name).map_err(|error| error.at(span))?;
         let mut durable = None;
         let schema = match found {
@@ -301,16 +305,34 @@ impl Binder<'_> {
             return Err(Error::input("TM0319", message, span)
                 .hint("to write files end the query with `|> EXPORT DATA`"));
         };
-        let columns = &relation.scope.columns;
+        let mut relation = relation;
+        let mut overwritten = None;
+        let mut given: Vec<(usize, usize)> = Vec::new();
+        match (&target.overwrite, &durable) {
+            (None, _) => {}
+            (Some(overwrite), Some(table)) => {
+                let (found, values) = self.overwritten(table, overwrite)?;
+                given = self.add_given(&mut relation, values)?;
+                overwritten = Some(found);
+            }
+            (Some(_), None) => {
+                let what = "INSERT OVERWRITE of a table that is not kept in a database";
+                return Err(
+                    Error::not_implemented(what, span).hint("write CREATE OR REPLACE TABLE … AS …")
+                );
+            }
+        }
+        let count = relation.scope.columns.len() - given.len();
         let sources = if target.columns.is_empty() {
-            by_position(columns, &schema, span)?
+            by_position(count, &schema, &given, span)?
         } else {
-            by_list(columns.len(), &schema, target)?
+            by_list(count, &schema, &given, target)?
         };
         let query = self.stored_as(relation, &schema, &sources, span)?;
-        let target = match durable {
-            Some(table) => WriteTarget::InsertDurable(table),
-            None => WriteTarget::Insert { name, schema },
+        let target = match (durable, overwritten) {
+            (Some(table), Some(overwritten)) => WriteTarget::OverwriteDurable(table, overwritten),
+            (Some(table), None) => WriteTarget::InsertDurable(table),
+            (None, _) => WriteTarget::Insert { name, schema },
         };
         Ok(Step::Write { target, query })
     }
@@ -350,7 +372,7 @@ impl Binder<'_> {
 }
 
 /// A relation whose rows will lie in memory.
-struct Shared {
+pub(super) struct Shared {
     rows: Arc<SharedRows>,
     relation: Relation,
 }
@@ -409,30 +431,46 @@ fn every_column_mut(scope: &mut Scope) -> impl Iterator<Item = &mut ScopeColumn>
         .chain(ranged)
 }
 
+/// Which column of the query each column of the table takes; `given` are those that have one already.
 fn by_position(
-    columns: &[ScopeColumn],
+    count: usize,
     schema: &SchemaRef,
+    given: &[(usize, usize)],
     span: Span,
 ) -> Result<Vec<Option<usize>>> {
-    let wanted = schema.fields().len();
-    if columns.len() != wanted {
-        let message = format!(
-            "the table has {wanted} columns, the query {}",
-            columns.len()
-        );
+    let wanted = schema.fields().len() - given.len();
+    if count != wanted {
+        let message = format!("the table has {wanted} columns, the query {count}");
         return Err(Error::input("TM0302", message, span)
             .hint("list the columns that are given: INSERT INTO t (a, b) …"));
     }
-    Ok((0..wanted).map(Some).collect())
+    let mut next = 0..count;
+    let all = 0..schema.fields().len();
+    Ok(all
+        .map(|position| source_of(given, position).or_else(|| next.next()))
+        .collect())
 }
 
-fn by_list(given: usize, schema: &SchemaRef, target: &InsertTarget) -> Result<Vec<Option<usize>>> {
+fn source_of(given: &[(usize, usize)], position: usize) -> Option<usize> {
+    let mut given = given.iter();
+    given
+        .find(|(column, _)| *column == position)
+        .map(|(_, source)| *source)
+}
+
+fn by_list(
+    count: usize,
+    schema: &SchemaRef,
+    given: &[(usize, usize)],
+    target: &InsertTarget,
+) -> Result<Vec<Option<usize>>> {
     let list = &target.columns;
-    if given != list.len() {
-        let message = format!("{} columns are listed, the query has {given}", list.len());
+    if count != list.len() {
+        let message = format!("{} columns are listed, the query has {count}", list.len());
         return Err(Error::input("TM0302", message, target.name.span));
     }
-    let mut sources = vec![None; schema.fields().len()];
+    let all = 0..schema.fields().len();
+    let mut sources: Vec<_> = all.map(|position| source_of(given, position)).collect();
     for (index, name) in list.iter().enumerate() {
         let mut fields = schema.fields().iter();
         let position = fields.position(|field| field.name().eq_ignore_ascii_case(&name.text));

@@ -176,6 +176,7 @@ impl Binder<'_> {
                     self.expand(relations(&view.plan)?, &name, path.span)?;
                     self.view(&name, &view, env)?
                 }
+                None if name.eq_ignore_ascii_case("system.units") => self.units()?,
                 None => {
                     let quoted = path.parts.len() == 1 && path.parts[0].quoted;
                     if quoted && looks_like_path(&name) {

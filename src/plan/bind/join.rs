@@ -233,7 +233,7 @@ fn check_form(join: &ast::Join, dependent: bool) -> Result<()> {
 }
 
 /// The names of two inputs together; the same alias twice is TM0207.
-fn both(left: &Scope, right: &Scope, span: Span) -> Result<Scope> {
+pub(super) fn both(left: &Scope, right: &Scope, span: Span) -> Result<Scope> {
     for range in &right.ranges {
         let twice = left
             .ranges

@@ -15,6 +15,8 @@ mod bounds;
 mod call;
 mod catalog_rows;
 mod chain;
+mod change;
+mod changes;
 mod constant;
 mod convert;
 mod durable;
@@ -34,10 +36,12 @@ mod macros;
 mod match_recognize;
 mod matched;
 mod membership;
+mod merge;
 mod names;
 mod nested;
 mod operators;
 mod order;
+mod overwrite;
 mod pipe;
 mod pivot;
 mod predicate;
@@ -46,7 +50,6 @@ mod query;
 mod recover;
 mod regroup;
 mod relation;
-mod rewrite;
 mod rewrites;
 mod row;
 mod row_pattern;
@@ -70,6 +73,7 @@ mod translate;
 mod typed;
 mod types;
 mod unify;
+mod units;
 mod unnest;
 mod versions;
 mod walk;
@@ -95,10 +99,11 @@ use crate::error::{Error, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
 use crate::table::database::DurableTable;
-use crate::table::layout::Layout;
+use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
 use typed::Typed;
 
+pub(crate) use change::Rewrite;
 pub(crate) use durable::DurableChange;
 pub(crate) use literal::{as_declared, unknown_setting};
 pub(crate) use versions::restricted;
@@ -204,6 +209,7 @@ pub(crate) enum WriteTarget {
     },
     CreateDurable(NewTable),
     InsertDurable(DurableTable),
+    OverwriteDurable(DurableTable, Overwritten),
     Export(WriteRequest),
 }
 
@@ -224,7 +230,8 @@ impl WriteTarget {
             WriteTarget::CreateTable { name, .. }
             | WriteTarget::Insert { name, .. }
             | WriteTarget::CreateDurable(NewTable { name, .. })
-            | WriteTarget::InsertDurable(DurableTable { name, .. }) => name,
+            | WriteTarget::InsertDurable(DurableTable { name, .. })
+            | WriteTarget::OverwriteDurable(DurableTable { name, .. }, _) => name,
             WriteTarget::Export(request) => &request.path,
         }
     }
@@ -237,6 +244,9 @@ impl WriteTarget {
             WriteTarget::Insert { name, .. }
             | WriteTarget::InsertDurable(DurableTable { name, .. }) => {
                 format!("insert into {name}:")
+            }
+            WriteTarget::OverwriteDurable(DurableTable { name, .. }, _) => {
+                format!("insert overwrite {name}:")
             }
             WriteTarget::Export(request) => format!("export to {}:", request.path),
         }

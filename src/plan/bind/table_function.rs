@@ -99,7 +99,7 @@ impl Binder<'_> {
             "read_parquet" => "parquet",
             "read_json" => "json",
             "read_arrow" => "arrow",
-            "changes" => return Err(Error::not_implemented("FROM CHANGES(…)", path.span)),
+            "changes" => return self.changes_of(path, args),
             "table_history" => return self.table_history(path, args),
             _ => {
                 let own = self.session.table_functions();

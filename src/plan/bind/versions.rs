@@ -46,7 +46,7 @@ impl Binder<'_> {
         let table = self.durable(path)?;
         let snapshot = self.snapshot(&table, as_of)?;
         let name = table.name.clone();
-        let older = DurableTable { snapshot, ..table };
+        let older = table.at(snapshot);
         let mut relation = self.scan(
             &name,
             Some(ScanSource::Table(name.clone())),
@@ -164,19 +164,15 @@ fn over(scan: &TableScan, table: Arc<dyn TableProvider>) -> LogicalPlan {
     })
 }
 
-/// The plan with only these segments of a table, where it reads the table itself and not in a subquery.
-pub(crate) fn restricted(
-    plan: LogicalPlan,
-    table: &DurableTable,
-    paths: &BTreeSet<String>,
-) -> Result<LogicalPlan> {
+/// The plan with only these segments of the table that the statement changes.
+pub(crate) fn restricted(plan: LogicalPlan, paths: &BTreeSet<String>) -> Result<LogicalPlan> {
     let plan = plan.transform_down(|node| {
         let LogicalPlan::TableScan(scan) = &node else {
             return Ok(Transformed::no(node));
         };
         let provider = source_as_provider(&scan.source)?;
         match provider.downcast_ref::<SnapshotTable>() {
-            Some(known) if known.table.name == table.name => {
+            Some(known) if known.is_target => {
                 let fewer = Arc::new(known.restricted(paths));
                 Ok(Transformed::yes(over(scan, fewer)))
             }

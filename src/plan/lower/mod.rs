@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod assert;
+mod by_shard;
 mod filter;
 mod join;
 mod limit;
@@ -59,7 +60,10 @@ pub(crate) fn lower(
         limited,
         ..PipelineGraph::default()
     };
-    let stream = lower_alone(plan, &mut graph)?;
+    let stream = match limited {
+        true => lower_alone(plan, &mut graph)?,
+        false => lower_alone(&by_shard::by_shard(plan)?, &mut graph)?,
+    };
     stream.into_sink(&mut graph, sink);
     Ok(graph)
 }

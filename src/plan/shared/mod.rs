@@ -14,5 +14,5 @@ mod taken;
 pub(crate) use choose::inlined;
 pub(crate) use choose::{Shared, is_random, share, share_between};
 pub(crate) use node::{SharedKey, SharedNode, renewed};
-pub(crate) use table::SharedScanExec;
+pub(crate) use table::{SharedScanExec, SharedTable};
 pub(crate) use taken::taken;

@@ -126,6 +126,15 @@ fn other_programs_read_and_write_our_tables() {
          AS SELECT n AS id, n % 7 AS day, CONCAT('name ', CAST(n AS STRING)) AS name {numbers};\n\
          CREATE TABLE local AS SELECT DATETIME '2024-05-06 07:08:09' AS w, 1 AS x;\n"
     );
+    script += &format!(
+        "CREATE TABLE days PARTITION BY DATE_TRUNC(ts, DAY), BUCKET(4, id) DISTRIBUTE BY HASH(id) INTO 2 SHARDS \
+         AS SELECT n AS id, DATE_ADD(TIMESTAMP '2024-02-28 00:00:00', INTERVAL n HOUR) AS ts, n AS v {numbers};\n\
+         UPDATE days SET v = -v, ts = ts + INTERVAL 1 DAY WHERE id = 50;\n\
+         MERGE INTO days USING (SELECT 51 AS id, 0 AS v UNION ALL SELECT 1000, 7) AS s ON days.id = s.id \
+         WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v);\n\
+         INSERT OVERWRITE days PARTITION (ts_day) SELECT 60, TIMESTAMP '2024-02-28 05:00:00', 1;\n\
+         ALTER TABLE days SHARDS 3;\n"
+    );
     for id in 1001..1013 {
         script += &format!("INSERT INTO laid VALUES ({id}, {id} % 9, 'more');\n");
     }
@@ -161,4 +170,45 @@ fn other_programs_read_and_write_our_tables() {
         number(&place, "FROM theirs |> WHERE s = 'd' |> SELECT x"),
         4
     );
+}
+
+#[test]
+fn a_change_that_is_killed_is_whole_or_not_there() {
+    const ROWS: u64 = 40;
+    let place = Place::new();
+    let create = format!(
+        "CREATE TABLE t DISTRIBUTE BY HASH(id) INTO 4 SHARDS AS SELECT n AS id, 100 AS v FROM UNNEST(generate_series(1, {ROWS})) AS n"
+    );
+    assert_eq!(place.run(["--db", "db", &create]).code, Some(0));
+    let mut acknowledged = 0;
+    for round in 0..KILLED {
+        // Amounts go from one row to another, of another shard.
+        let statements = (0..30).map(|step| {
+            let (from, to) = (1 + (round * 7 + step) % 40, 1 + (round * 7 + step * 3 + 11) % 40);
+            let change = match step % 2 {
+                0 => format!(
+                    "UPDATE t SET v = v + CASE id WHEN {from} THEN -1 ELSE 1 END WHERE id IN ({from}, {to}) AND {from} <> {to};"
+                ),
+                _ => format!(
+                    "MERGE INTO t USING (SELECT {from} AS id, -1 AS d UNION ALL SELECT {to}, 1) AS s ON t.id = s.id AND {from} <> {to} WHEN MATCHED THEN UPDATE SET v = t.v + s.d;"
+                ),
+            };
+            format!("{change} SELECT 1 AS done;")
+        });
+        let script = statements.collect::<String>();
+        let mut command = place.command(["--db", "db", "--format", "ndjson", "-c", &script]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
+        acknowledged += lines.take(round + 1).filter(Result::is_ok).count();
+        child.kill().expect("a signal");
+        child.wait().expect("an end");
+        assert_eq!(number(&place, "FROM t |> AGGREGATE SUM(v)"), 100 * ROWS);
+        assert_eq!(
+            number(&place, "FROM t |> AGGREGATE COUNT(DISTINCT id)"),
+            ROWS
+        );
+    }
+    assert!(acknowledged >= KILLED);
+    assert_eq!(place.run(["--db", "db", "VERIFY t"]).code, Some(0));
 }

@@ -1,5 +1,6 @@
 """Reads tables that Tidemill wrote with deltalake and with DuckDB, and writes some for Tidemill to read."""
 
+import datetime
 import glob
 import os
 import sys
@@ -42,6 +43,19 @@ for name, wanted in [("plain", 100), ("laid", 111), ("local", 1)]:
     scan = f"delta_scan('{os.path.join(database, name)}')"
     found = connection.sql(f"SELECT count(*) FROM {scan}").fetchall()
     assert found == [(wanted,)], (name, found)
+
+days = rows("days")
+by_id = dict(zip(days["id"].to_pylist(), zip(days["v"].to_pylist(), days["ts_day"].to_pylist())))
+# The hours of the first day have given way to one row.
+assert days.num_rows == 100 - 23 + 1 + 1, days.num_rows
+assert by_id[50] == (-50, datetime.date(2024, 3, 2)), by_id[50]
+assert by_id[51][0] == 0 and by_id[1000] == (7, None) and by_id[60] is not None
+assert set(days["id_bucket"].to_pylist()) <= {0, 1, 2, 3}
+one_day = table("days").to_pyarrow_table(filters=[("ts_day", "=", datetime.date(2024, 2, 29))])
+assert one_day.num_rows == 24, one_day.num_rows
+scan = f"delta_scan('{os.path.join(database, 'days')}')"
+found = connection.sql(f"SELECT count(*) FROM {scan} WHERE ts_day = DATE '2024-02-29'").fetchall()
+assert found == [(24,)], found
 
 more = {"id": pyarrow.array([5000, 5001]), "day": pyarrow.array([1, 2]), "name": ["p", "q"]}
 write_deltalake(os.path.join(database, "laid"), pyarrow.table(more), mode="append")

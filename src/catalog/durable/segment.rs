@@ -1,0 +1,70 @@
+//! A segment's file, opened, with where each column of the table comes from in it.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema};
+
+use crate::error::{Error, ErrorKind, FilePlace, Result};
+use crate::file::DataFile;
+use crate::file::parquet::ParquetFile;
+use crate::file::table::{Origin, ScanFile};
+use crate::table::database::DurableTable;
+use crate::table::snapshot::Segment;
+
+/// Opens a segment as a file of a table of these columns. `said` gives the value of a column that no file has.
+pub(super) fn open_segment(
+    table: &DurableTable,
+    segment: &Segment,
+    schema: &Schema,
+    said: &dyn Fn(&Field, &str) -> Option<ArrayRef>,
+) -> Result<ScanFile> {
+    let path = table.log.directory.join(segment.file()?);
+    let place = || FilePlace {
+        path: path.clone(),
+        ..FilePlace::default()
+    };
+    let data = ParquetFile::open(&path).map_err(|error| {
+        if path.exists() {
+            return error;
+        }
+        let version = table.snapshot.version;
+        let message = format!("a segment of version {version} of the table is missing");
+        Error::new(ErrorKind::Data, "TM0748", message)
+            .in_file(place())
+            .hint("VACUUM takes segments of old versions away; read a newer version")
+    })?;
+    if data.byte_count() as i64 != segment.add.size {
+        let message = format!(
+            "a segment has {} bytes and was written with {}",
+            data.byte_count(),
+            segment.add.size
+        );
+        return Err(Error::new(ErrorKind::Data, "TM0748", message)
+            .in_file(place())
+            .hint("restore this file from a copy"));
+    }
+    let name = path.display().to_string();
+    let stored = Arc::clone(data.schema());
+    let origin = |field: &Arc<Field>| {
+        if let Some(value) = said(field, &name) {
+            return Ok(Origin::Constant(value));
+        }
+        if let Some(value) = segment.add.partition_values.get(field.name()) {
+            let value = value.as_deref().filter(|text| !text.is_empty());
+            let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
+            return Ok(Origin::Constant(cast(&text, field.data_type())?));
+        }
+        Ok(match stored.index_of(field.name()) {
+            Ok(position) => Origin::Stored(position),
+            Err(_) => Origin::Missing,
+        })
+    };
+    let origins = schema.fields().iter().map(origin);
+    Ok(ScanFile {
+        origins: origins.collect::<Result<_>>()?,
+        path: name.clone(),
+        data: Arc::new(data),
+    })
+}
