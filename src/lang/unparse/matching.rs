@@ -1,7 +1,9 @@
 //! `MATCH_RECOGNIZE` and its patterns.
 
 use super::words::Words;
-use crate::lang::ast::{Expr, ExprKind, Literal, MatchRecognize, RowPattern, RowPatternKind, Times};
+use crate::lang::ast::{
+    Expr, ExprKind, Literal, MatchRecognize, RowPattern, RowPatternKind, Times,
+};
 
 impl Words {
     pub fn match_recognize(&mut self, matched: &MatchRecognize) {
