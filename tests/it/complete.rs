@@ -225,7 +225,7 @@ fn tables_operators_and_words_stand_where_they_can() {
         (
             "FROM re¦",
             TableFunction,
-            &["read_csv", "read_parquet", "read_json", "read_arrow"],
+            &["read_arrow", "read_csv", "read_json", "read_parquet"],
         ),
         (
             "CREATE TEMP TABLE FUNCTION top(t ANY TABLE) AS FROM t |> LIMIT 1; FROM orders |> CALL ¦",

@@ -6,6 +6,9 @@ use tidemill::{Engine, Error};
 
 use crate::answer::{self, Answer};
 
+/// The columns of SHOW FUNCTIONS.
+type Row = (String, String, String, String, String, String);
+
 struct Function {
     name: String,
     signature: String,
@@ -33,8 +36,7 @@ fn engine(directory: &Path) -> Engine {
 
 fn functions(engine: &Engine) -> Vec<Function> {
     let rows = engine.query("SHOW FUNCTIONS", ()).expect("rows");
-    let rows: Result<Vec<(String, String, String, String, String, String)>, Error> =
-        rows.typed().collect();
+    let rows: Result<Vec<Row>, Error> = rows.typed().collect();
     let rows = rows.expect("texts").into_iter();
     rows.map(|(name, _, signature, about, example, gives)| Function {
         name,

@@ -243,24 +243,24 @@ fn the_planner_knows_the_rows() {
 #[test]
 fn the_planner_knows_of_few_values_that_repeat() {
     let folder = tempfile::tempdir().unwrap();
-    let often: ArrayRef = Arc::new(
-        (0..300)
-            .map(|row| Some(["x", "y", "z"][row % 3]))
-            .collect::<StringArray>(),
-    );
-    put(
-        folder.path().join("1.parquet"),
-        &[("often", often), ("a", ids(0..300))],
-    );
+    let text = |of_row: fn(usize) -> usize| -> ArrayRef {
+        let values = (0..300).map(|row| Some(of_row(row).to_string()));
+        Arc::new(values.collect::<StringArray>())
+    };
+    // A row group has ten rows: one value everywhere, another one in each, and ten in each.
+    let columns = [
+        ("same", text(|_| 7)),
+        ("in_order", text(|row| row / 10)),
+        ("all", ids(0..300)),
+    ];
+    put(folder.path().join("1.parquet"), &columns);
     let table = open_plain(folder.path()).unwrap();
     let known = table.statistics().unwrap();
-    let distinct = |column: usize| {
-        known.column_statistics[column]
-            .distinct_count
-            .get_value()
-            .copied()
-    };
-    assert_eq!((distinct(0), distinct(1)), (Some(3), None));
+    let distinct = [0, 1, 2].map(|column: usize| {
+        let known = &known.column_statistics[column];
+        known.distinct_count.get_value().copied()
+    });
+    assert_eq!(distinct, [Some(1), Some(30), None]);
 }
 
 proptest! {

@@ -103,6 +103,7 @@ fn one(tokens: &mut Tokens, node: &Pair<Rule>, base: usize) {
         Rule::cast | Rule::array_query | Rule::unnest | Rule::in_unnest | Rule::options => {
             tight(tokens, first + 1);
         }
+        Rule::quantifier => (first..tokens.at(span.end)).for_each(|at| tight(tokens, at)),
         Rule::path => (first + 1..tokens.at(span.end)).for_each(|at| tight(tokens, at)),
         Rule::field | Rule::dot_star | Rule::cast_suffix => {
             tight(tokens, first + 1);

@@ -74,6 +74,9 @@ impl Words {
         if let Some(pivot) = &table.pivot {
             self.pivot(pivot);
         }
+        if let Some(matched) = &table.matching {
+            self.match_recognize(matched);
+        }
     }
 
     fn table_kind(&mut self, kind: &TableKind) {

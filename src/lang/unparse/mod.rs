@@ -6,6 +6,7 @@
 mod change;
 mod expr;
 mod from;
+mod matching;
 mod pipe;
 mod query;
 mod statement;

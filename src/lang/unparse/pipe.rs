@@ -76,6 +76,7 @@ impl Words {
             PipeOp::With(with) => self.with(with),
             PipeOp::Sample(sample) => self.sample(sample),
             PipeOp::Pivot(pivot) => self.pivot(pivot),
+            PipeOp::Match(matched) => self.match_recognize(matched),
             PipeOp::Describe => self.put("DESCRIBE"),
             PipeOp::StaticDescribe => self.put("STATIC_DESCRIBE"),
             PipeOp::SetOperation { .. }

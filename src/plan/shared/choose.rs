@@ -299,3 +299,15 @@ impl Rewrite for Steps<'_> {
         Ok(Fate::Replaced(kept))
     }
 }
+
+/// The plan in which every table gives way to its query: what DataFusion can plan by itself.
+#[cfg(test)]
+pub(crate) fn inlined(plan: LogicalPlan) -> Result<LogicalPlan> {
+    struct All;
+    impl Rewrite for All {
+        fn fate(&mut self, _node: &SharedNode) -> Result<Fate> {
+            Ok(Fate::Opened)
+        }
+    }
+    All.plan(plan)
+}

@@ -10,6 +10,8 @@ mod node;
 mod table;
 mod taken;
 
+#[cfg(test)]
+pub(crate) use choose::inlined;
 pub(crate) use choose::{Shared, is_random, share, share_between};
 pub(crate) use node::{SharedKey, SharedNode, renewed};
 pub(crate) use table::{SharedScanExec, SharedTable};

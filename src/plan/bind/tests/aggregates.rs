@@ -129,19 +129,19 @@ fn sums_are_exact_or_an_error() {
         fails(&format!(
             "({big}) |> WHERE column1 > 0 |> AGGREGATE SUM(column1)"
         )),
-        "TM0502 at nowhere"
+        "TM0502 at SUM(column1)"
     );
     assert_eq!(
         fails(&format!(
             "({big}) |> WHERE column1 > 0 |> AGGREGATE SUM(column1) GROUP BY 1 = 1"
         )),
-        "TM0502 at nowhere"
+        "TM0502 at SUM(column1)"
     );
     assert_eq!(
         fails(
             "(VALUES (NUMERIC '99999999999999999999999999999999999999'), (NUMERIC '1')) |> AGGREGATE SUM(column1)"
         ),
-        "TM0502 at nowhere"
+        "TM0502 at SUM(column1)"
     );
 }
 

@@ -31,6 +31,7 @@ use crate::catalog::{Catalog, Entry, View};
 use crate::error::{Error, Result};
 use crate::plan::Parameters;
 use crate::plan::decorrelate::{Which, decorrelate};
+use crate::plan::shared::inlined;
 
 /// Only `orders.csv` exists.
 struct OneFile;
@@ -212,7 +213,7 @@ fn run_here(text: &str, parameters: &Parameters) -> Result<(Vec<String>, Vec<Str
         false,
     );
     let context = SessionContext::new_with_config(config);
-    let plan = decorrelate(&query.plan, Which::Stubborn)?;
+    let plan = decorrelate(&inlined(query.plan)?, Which::Stubborn)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

@@ -8,7 +8,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
-use datafusion::physical_plan::joins::{HashJoinExecBuilder, PartitionMode};
+use datafusion::physical_plan::joins::{HashJoinExecBuilder, JoinOn, PartitionMode};
 
 use super::super::join_graph::{Condition, Inputs, JoinGraph, Place, Sieve, with_columns_at};
 use super::search::{Tree, crosses};
@@ -38,7 +38,7 @@ impl Made {
         &self,
         other: &Made,
         equal: impl IntoIterator<Item = (Place, Place)>,
-    ) -> Result<Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>> {
+    ) -> Result<JoinOn> {
         let equal = equal.into_iter();
         equal
             .map(|(own, others)| Ok((self.column(own)?, other.column(others)?)))

@@ -309,7 +309,10 @@ fn a_semi_join_comes_before_the_joins_that_it_makes_cheaper() {
             false => join(few("t3", 1000), joined, &semi(3, (0, 3))),
         };
         let ordered = order_joins(Arc::clone(&plan)).unwrap();
-        assert_eq!(order_of(&ordered)[..2], ["t3", "t1"], "{keeps_left}");
+        // Asked of t1.a or of t2.a, which equals it.
+        let order = order_of(&ordered);
+        assert_eq!(order[0], "t3", "{keeps_left}");
+        assert_ne!(order[1], "t0", "{keeps_left}");
         let found = rows_of(ordered);
         assert_eq!(rows_of(plan), found);
         // Three rows, in a frame of four lines.
