@@ -234,9 +234,7 @@ impl<'a, 't> Layout<'a, 't> {
             Rule::delete | Rule::update => self.each(node, |part| {
                 matches!(part, Rule::kw_set | Rule::kw_where).then_some(Item::Break)
             }),
-            Rule::merge => self.each(node, |part| {
-                (part == Rule::merge_clause).then_some(Item::Break)
-            }),
+            Rule::merge => self.merge(node),
             _ => match list_item(node.as_rule()) {
                 Some(item) => self.list(node, item, Item::Break),
                 None => self.each(node, |_| None),
@@ -368,6 +366,19 @@ impl<'a, 't> Layout<'a, 't> {
         self.begin(Kind::Group, Some(LIST));
         self.each(node, |part| (part == Rule::join).then_some(Item::Break));
         self.push(Item::End);
+    }
+
+    fn merge(&mut self, node: Pair<Rule>) {
+        let mut parts = node.into_inner().peekable();
+        self.begin(Kind::Group, Some(LIST));
+        while let Some(part) = parts.next_if(|part| part.as_rule() != Rule::merge_clause) {
+            self.node(part);
+        }
+        self.push(Item::End);
+        for clause in parts {
+            self.push(Item::Break);
+            self.boxed(clause, Kind::Group, LIST);
+        }
     }
 
     fn aggregate(&mut self, node: Pair<Rule>) {

@@ -97,6 +97,25 @@ fn what_may_not_touch_does_not() {
 }
 
 #[test]
+fn changes_of_tables_break_at_their_clauses() {
+    looks(
+        "update t as a set x=a.x+1,y='a longer text, so that it needs lines of its own' where x>1",
+        "UPDATE t AS a\nSET\n    x = a.x + 1,\n    y = 'a longer text, so that it needs lines of its own'\nWHERE x > 1\n",
+    );
+    looks(
+        "merge into t using s on t.id=s.id when matched and s.gone then delete \
+         when not matched by source then update set x=0 when not matched then insert (id,x) values (s.id,s.x)",
+        "MERGE INTO t USING s ON t.id = s.id\nWHEN MATCHED AND s.gone THEN DELETE\n\
+         WHEN NOT MATCHED BY SOURCE THEN UPDATE SET\n    x = 0\n\
+         WHEN NOT MATCHED THEN INSERT (\n    id,\n    x\n) VALUES (s.id, s.x)\n",
+    );
+    looks(
+        "insert overwrite t partition (day=3) from s; show shards t; alter table t shards 16",
+        "INSERT OVERWRITE t PARTITION (day = 3)\nFROM s;\nSHOW SHARDS t;\nALTER TABLE t SHARDS 16\n",
+    );
+}
+
+#[test]
 fn the_way_of_reading_quotes_stays_the_first_line() {
     looks(
         "#!double_quotes=string\nselect \"it's\" a",
