@@ -61,7 +61,7 @@ const FLOATS: [f64; 14] = [
     f64::INFINITY,
     f64::NEG_INFINITY,
     1e21,
-    123456789.123456789,
+    123456789.12345679,
 ];
 /// 38 digits at most.
 const DECIMALS: [i128; 6] = [

@@ -48,7 +48,7 @@ impl<'a> Offer<'a> {
                 }
             }
             Place::Table => self.tables(),
-            Place::TableFunction => self.table_functions(),
+            Place::TableFunction => self.table_functions(true),
             Place::Path => self.paths(),
             Place::Member(path) => self.members(&path),
             Place::Parameter => self.parameters(),
@@ -204,16 +204,18 @@ impl<'a> Offer<'a> {
             let detail = columns_text(&columns);
             self.offer(&written(&name), &name, CompletionKind::Table, detail, "");
         }
-        self.table_functions();
+        self.table_functions(false);
         for (name, form) in READERS {
             self.add(name, CompletionKind::TableFunction, (*form).to_string());
         }
         self.keywords(&["UNNEST", "LATERAL"]);
     }
 
-    fn table_functions(&mut self) {
+    /// Those of the language read files and take no table: `only_own` leaves them out.
+    fn table_functions(&mut self, only_own: bool) {
         for (name, [kind, form, about]) in self.surroundings().functions() {
-            if kind == "table" {
+            let session = self.engine.catalog().session();
+            if kind == "table" && (!only_own || session.table_function(&name).is_some()) {
                 self.offer(&name, &name, CompletionKind::TableFunction, form, &about);
             }
         }

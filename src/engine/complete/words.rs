@@ -87,15 +87,11 @@ pub(super) const TYPES: &[&str] = &[
     "MAP",
 ];
 
-/// Functions in FROM, and how they are called.
+/// What is called in FROM and is no table function to SHOW FUNCTIONS, and how it is called.
 pub(super) const READERS: &[(&str, &str)] = &[
-    (
-        "read_csv",
-        "read_csv('path', header => BOOL, delim => STRING, …)",
-    ),
-    ("read_parquet", "read_parquet('path')"),
-    ("read_json", "read_json('path')"),
-    ("read_arrow", "read_arrow('path')"),
     ("generate_series", "generate_series(first, last [, step])"),
-    ("TABLE_HISTORY", "TABLE_HISTORY('table')"),
+    (
+        "CHANGES",
+        "CHANGES(TABLE t, from_version => INT64, to_version => INT64)",
+    ),
 ];

@@ -170,7 +170,7 @@ fn marks_by_words(bytes: &[u8; BLOCK], byte: u8) -> u64 {
     const TOGETHER: u64 = 0x0102_0408_1020_4080;
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().enumerate().fold(0, |marks, (number, word)| {
-        let word = u64::from_le_bytes(*word) ^ ONES * u64::from(byte);
+        let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
         let different = ((word & LOWS) + LOWS) | word;
         let equal = (!different >> 7) & ONES;
         marks | (equal.wrapping_mul(TOGETHER) >> 56) << (8 * number)

@@ -214,7 +214,7 @@ impl<'a, 't> Layout<'a, 't> {
                 self.chain(&parts);
                 self.until(node.as_span().end());
             }
-            Rule::from_item => self.from_item(node),
+            Rule::from_item => self.table_and_joins(node),
             Rule::from_clause if !has_comma(&node) => self.each(node, |_| None),
             Rule::pipe => self.boxed(node, Kind::Group, UNDER),
             Rule::aggregate => self.aggregate(node),
@@ -362,7 +362,7 @@ impl<'a, 't> Layout<'a, 't> {
         }
     }
 
-    fn from_item(&mut self, node: Pair<Rule>) {
+    fn table_and_joins(&mut self, node: Pair<Rule>) {
         self.begin(Kind::Group, Some(LIST));
         self.each(node, |part| (part == Rule::join).then_some(Item::Break));
         self.push(Item::End);

@@ -117,20 +117,18 @@ fn one(tokens: &mut Tokens, node: &Pair<Rule>, base: usize) {
                 tight(tokens, first);
             }
         }
-        Rule::sign => {
-            // Two minus signs would begin a comment.
-            if !(tokens.is(first, "-") && tokens.is(first + 1, "-")) {
-                tight(tokens, first + 1);
-            }
+        // Two minus signs would begin a comment.
+        Rule::sign if !(tokens.is(first, "-") && tokens.is(first + 1, "-")) => {
+            tight(tokens, first + 1);
         }
         Rule::signed_number if tokens.is(first, "-") => tight(tokens, first + 1),
         Rule::array_type | Rule::struct_type | Rule::map_type => {
             angles(tokens, first, tokens.at(span.end))
         }
-        Rule::named_type => {
-            if tokens.is(first + 1, "(") && tokens.list[first + 1].span.start < span.end {
-                tight(tokens, first + 1);
-            }
+        Rule::named_type
+            if tokens.is(first + 1, "(") && tokens.list[first + 1].span.start < span.end =>
+        {
+            tight(tokens, first + 1);
         }
         Rule::array => {
             let open = (first..tokens.at(span.end))

@@ -7,11 +7,11 @@ use crate::lang::ast::{
 };
 
 impl Words {
-    pub fn from_items(&mut self, items: &[FromItem]) {
-        self.list(items, Self::from_item);
+    pub fn tables_and_joins(&mut self, items: &[FromItem]) {
+        self.list(items, Self::table_and_joins);
     }
 
-    fn from_item(&mut self, item: &FromItem) {
+    fn table_and_joins(&mut self, item: &FromItem) {
         self.table(&item.table);
         for join in &item.joins {
             self.join(join);
@@ -106,7 +106,7 @@ impl Words {
                 self.put_if(*lateral, "LATERAL");
                 self.parenthesised(|words| words.query(query));
             }
-            TableKind::Nested(item) => self.parenthesised(|words| words.from_item(item)),
+            TableKind::Nested(item) => self.parenthesised(|words| words.table_and_joins(item)),
         }
     }
 

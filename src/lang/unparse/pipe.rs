@@ -13,7 +13,7 @@ impl Words {
         }
     }
 
-    fn subpipe(&mut self, pipes: &Vec<Pipe>) {
+    fn subpipe(&mut self, pipes: &[Pipe]) {
         self.parenthesised(|words| words.pipes(pipes));
     }
 
@@ -153,11 +153,11 @@ impl Words {
             }
             PipeOp::Tee(subpipes) => {
                 self.put("TEE");
-                self.list(subpipes, Self::subpipe);
+                self.list(subpipes, |words, pipes| words.subpipe(pipes));
             }
             PipeOp::Fork(subpipes) => {
                 self.put("FORK");
-                self.list(subpipes, Self::subpipe);
+                self.list(subpipes, |words, pipes| words.subpipe(pipes));
             }
             PipeOp::CreateTable(target) => self.create_table(target),
             PipeOp::Insert(target) => self.insert(target),

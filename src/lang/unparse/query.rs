@@ -27,7 +27,7 @@ impl Words {
             }
             QueryBody::From(items) => {
                 self.put("FROM");
-                self.from_items(items);
+                self.tables_and_joins(items);
             }
             QueryBody::Standard {
                 set,
@@ -116,7 +116,7 @@ impl Words {
         self.select_list(select.distinct, select.shape, &select.items);
         if !select.from.is_empty() {
             self.put("FROM");
-            self.from_items(&select.from);
+            self.tables_and_joins(&select.from);
         }
         self.clause("WHERE", select.filter.as_ref());
         if let Some(group_by) = &select.group_by {

@@ -100,13 +100,16 @@ pub(super) fn by_group<T: Copy, S: Copy + Default>(
         .collect()
 }
 
+/// What of all inputs a function takes.
+type Pick = Box<dyn Fn(&[ArrayRef]) -> Result<Inputs> + Send>;
+
 /// One function's state as DataFusion has it.
 pub(super) struct Accumulated {
     /// The function's number.
     number: usize,
     columns: usize,
     /// Where its arguments and its filter are among all inputs.
-    pick: Box<dyn Fn(&[ArrayRef]) -> Result<Inputs> + Send>,
+    pick: Pick,
     accumulator: Box<dyn GroupsAccumulator>,
 }
 

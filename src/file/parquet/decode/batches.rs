@@ -52,7 +52,7 @@ impl Batches {
             schema,
             request: request.clone(),
             stretches: match selection {
-                None => VecDeque::from([0..rows]),
+                None => std::iter::once(0..rows).collect(),
                 Some(selection) => stretches(&selection),
             },
             seen: 0,
