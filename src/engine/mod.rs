@@ -384,6 +384,19 @@ impl Engine {
         Prepared::new(self, text)
     }
 
+    /// Waits until every worker is done with the batch that it has in hand. What queries that ended held, in memory and on disk,
+    /// is let go then: a program that ends without it may leave files that did not fit into memory for the next one to remove.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// drop(engine.query("FROM UNNEST(GENERATE_SERIES(1, 1000)) AS n", ())?);
+    /// engine.settle();
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn settle(&self) {
+        self.0.pool.broadcast(|_| ());
+    }
+
     /// Stops every query that runs on this engine.
     pub fn cancel_all(&self) {
         let running = std::mem::take(

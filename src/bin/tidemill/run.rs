@@ -23,6 +23,15 @@ pub(crate) fn run(flags: &Flags) -> u8 {
     }
 }
 
+/// Dropped last: a worker may still hold files of a query that ended.
+struct Settled(Engine);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        self.0.settle();
+    }
+}
+
 fn try_run(flags: &Flags) -> Result<(), Stop> {
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
@@ -37,6 +46,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
     flags.values.are_used(&asked)?;
     cut::cut(flags, &mut parsed)?;
     cancel_on_interrupt(&engine);
+    let _settled = Settled(engine.clone());
     let mut session = Session {
         engine,
         flags,
