@@ -301,18 +301,22 @@ pub(crate) fn temporary_name(path: &Path) -> PathBuf {
 
 /// 128 bits that nothing else has, as 32 hexadecimal digits.
 pub(crate) fn unique() -> String {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes = told_apart();
+    }
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// Where the system gives no random numbers (a sandbox that forbids the call): the process, the time and a count, hashed with the
+/// seeds that the standard library drew.
+fn told_apart() -> [u8; 16] {
     use std::hash::{BuildHasher, RandomState};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = SystemTime::now();
-    // The standard library seeds each of these from the system's random numbers.
-    let seeds = (RandomState::new(), RandomState::new());
-    let about = (count, std::process::id(), now);
-    format!(
-        "{:016x}{:016x}",
-        seeds.0.hash_one(about),
-        seeds.1.hash_one(about)
-    )
+    let about = (count, std::process::id(), SystemTime::now());
+    let [one, two] = [RandomState::new(), RandomState::new()].map(|seed| seed.hash_one(about));
+    (u128::from(one) << 64 | u128::from(two)).to_be_bytes()
 }
 
 fn found<T>(answer: io::Result<T>, path: &Path) -> Result<Option<T>> {

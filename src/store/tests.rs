@@ -126,4 +126,5 @@ fn the_real_disk_does_the_same() {
     store.remove_tree(&directory.path().join("a")).unwrap();
     assert!(store.read(&deep.join("0")).unwrap().is_none());
     assert_ne!(unique(), unique());
+    assert_ne!(told_apart(), told_apart());
 }
