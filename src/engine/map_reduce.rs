@@ -123,7 +123,7 @@ impl Table {
         )?;
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
-        exec::run(graph, &context).wait()?;
+        self.engine.run_whole(graph, context)?;
         Ok(std::mem::take(
             &mut *job.answers.lock().unwrap_or_else(PoisonError::into_inner),
         ))

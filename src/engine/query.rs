@@ -72,13 +72,14 @@ pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn Ex
 /// Logical plan to running pipelines.
 fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Arc<Execution>)> {
     let physical = optimize(engine, query)?;
-    let context = engine.context_for(analyze)?;
+    let (context, handle) = engine.context_for(analyze)?;
     let (sink, receiver) = exec::output(&context);
     let graph =
         on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     let execution = exec::run(graph, &context);
-    let running = result::Running::new(engine, receiver, &execution);
+    handle.shows(&execution);
+    let running = result::Running::new(engine, receiver, &execution, handle);
     let rows = Rows::new(schema, running, &context);
     Ok((rows, execution))
 }

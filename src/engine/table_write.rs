@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::read_set::ReadSet;
 use super::{Engine, query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec;
 use crate::exec::operators::write::WriteSink;
 use crate::plan::bind::NewTable;
 use crate::plan::{self, BoundQuery};
@@ -265,7 +264,7 @@ impl<'a> Writing<'a> {
             let limited = engine.is_limited();
             let graph =
                 query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), limited))?;
-            exec::run(graph, &engine.context()?).wait()?;
+            engine.run_whole(graph, engine.context()?)?;
             rows.push(writer.rows() - before);
         }
         Ok((rows, writer.finish()?))

@@ -222,7 +222,7 @@ fn with_graph<T>(
         return Ok(say(execution.graph(), Some(&execution)));
     }
     let physical = query::optimize(engine, query)?;
-    let (sink, _receiver) = exec::output(&*engine.context()?);
+    let (sink, _receiver) = exec::output(&engine.context()?.0);
     let graph = query::on_planner_stack(|| {
         plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
     })?;
