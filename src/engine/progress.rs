@@ -33,11 +33,15 @@ pub struct Progress {
     pub spilled_bytes: u64,
     /// How long it runs, or ran.
     pub elapsed: Duration,
+    /// When the fraction last grew, counted as `elapsed` is.
+    pub grown: Duration,
 }
 
 /// Before this much has passed, or is done, nobody can tell how long the rest takes.
 const TELLING_TIME: Duration = Duration::from_millis(500);
 const TELLING_FRACTION: f64 = 0.01;
+/// Nor where the fraction stood still for this part of the time: a join may make much of little.
+const STANDING_STILL: f64 = 0.25;
 
 impl Progress {
     /// Rows read in a second, so far.
@@ -57,13 +61,16 @@ impl Progress {
     /// let mut progress = tidemill::Progress::default();
     /// assert_eq!(progress.remaining(), None);
     /// (progress.fraction, progress.elapsed) = (0.25, Duration::from_secs(10));
+    /// progress.grown = progress.elapsed;
     /// assert_eq!(progress.remaining(), Some(Duration::from_secs(30)));
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
         if self.fraction >= 1.0 {
             return Some(Duration::ZERO);
         }
-        if self.elapsed < TELLING_TIME || self.fraction < TELLING_FRACTION {
+        let still = self.elapsed.saturating_sub(self.grown);
+        let stands_still = still > self.elapsed.mul_f64(STANDING_STILL);
+        if self.elapsed < TELLING_TIME || self.fraction < TELLING_FRACTION || stands_still {
             return None;
         }
         let left = self.elapsed.as_secs_f64() * (1.0 - self.fraction) / self.fraction;
@@ -191,6 +198,10 @@ impl QueryHandle {
             memory_bytes: context.memory.held() as u64,
             spilled_bytes: last.spilled_bytes.max(context.spill.written()),
             elapsed,
+            grown: match now.fraction > last.fraction {
+                true => elapsed,
+                false => last.grown,
+            },
         };
         *last
     }

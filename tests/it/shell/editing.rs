@@ -28,7 +28,7 @@ fn a_text_goes_on_until_it_is_whole() {
 #[test]
 fn a_mistake_is_said_at_once_and_ends_nothing() {
     let mut terminal = started();
-    terminal.line("FROM nothing_there", &["error[TM0201]", "nothing_there"]);
+    terminal.line("FROM nothing_there", &["error[TM0203]", "nothing_there"]);
     terminal.line("SELECT 1 |> FILTER TRUE", &["FILTER is spelled WHERE"]);
     terminal.line(
         "\\tming",
@@ -138,7 +138,7 @@ fn words_are_coloured_and_no_color_takes_the_colours() {
         });
         terminal.keys("FROM nowhere\r");
         terminal.until("the error", |shown| {
-            shown.has("TM0201") && shown.is_at_prompt()
+            shown.has("TM0203") && shown.is_at_prompt()
         });
         assert!(
             !terminal.has_colours(),

@@ -1,7 +1,6 @@
 //! A terminal without a person: keys go in, a screen comes out.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 use tempfile::TempDir;
 
 /// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 const PROMPT: &str = "tidemill>";
 
@@ -273,10 +272,6 @@ impl Terminal {
 
     pub(super) fn place(&self) -> Arc<TempDir> {
         Arc::clone(&self.place)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        self.place.path()
     }
 }
 

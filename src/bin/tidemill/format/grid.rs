@@ -15,15 +15,18 @@ const LINES_MAX: usize = 6;
 /// A table, drawn.
 pub(super) struct Drawn {
     pub(super) lines: Vec<String>,
+    /// Rows in it: fewer than there are where values of several lines took the room.
+    pub(super) rows: usize,
     /// Parts of values are left out.
     pub(super) is_cut: bool,
 }
 
-/// The table in at most `room` columns; `None` where its columns would be too narrow to read.
+/// The table in at most `room` columns and about `height` lines; `None` where its columns would be too narrow to read.
 pub(super) fn draw(
     heads: &[Head],
     rows: &[Vec<Cell>],
     room: Option<usize>,
+    height: Option<usize>,
     paint: Paint,
 ) -> Option<Drawn> {
     let natural: Vec<usize> = (0..heads.len())
@@ -48,12 +51,22 @@ pub(super) fn draw(
     } else {
         usize::MAX
     };
+    let height = height.unwrap_or(usize::MAX);
+    let mut drawn = 0;
     for row in rows {
+        let (lines, is_cut) = (grid.lines.len(), grid.is_cut);
         grid.row(row, lines_max);
+        if drawn > 0 && grid.lines.len() >= height {
+            grid.lines.truncate(lines);
+            grid.is_cut = is_cut;
+            break;
+        }
+        drawn += 1;
     }
     grid.rule('└', '─', '┴', '┘');
     Some(Drawn {
         lines: grid.lines,
+        rows: drawn,
         is_cut: grid.is_cut,
     })
 }

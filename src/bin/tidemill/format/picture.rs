@@ -77,12 +77,18 @@ impl Picture {
         }
         let table = match frame.expanded {
             Expanded::Always => None,
-            _ => grid::draw(&self.heads, &self.rows, frame.width, frame.paint),
+            _ => grid::draw(
+                &self.heads,
+                &self.rows,
+                frame.width,
+                frame.height,
+                frame.paint,
+            ),
         };
         match table {
             Some(table) => Drawn {
                 lines: table.lines,
-                rows: self.rows.len(),
+                rows: table.rows,
                 columns_left: 0,
                 is_cut: table.is_cut,
             },
@@ -128,10 +134,10 @@ impl Picture {
             let rows = self.rows.iter();
             let rows = rows.map(|row| row[..columns].iter().chain([&rest]).cloned().collect());
             let rows: Vec<Vec<Cell>> = rows.collect();
-            if let Some(table) = grid::draw(&heads, &rows, frame.width, frame.paint) {
+            if let Some(table) = grid::draw(&heads, &rows, frame.width, frame.height, frame.paint) {
                 return Drawn {
                     lines: table.lines,
-                    rows: self.rows.len(),
+                    rows: table.rows,
                     columns_left: self.heads.len() - columns,
                     is_cut: table.is_cut,
                 };

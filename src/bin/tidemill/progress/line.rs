@@ -98,6 +98,7 @@ mod tests {
         let mut progress = Progress::default();
         (progress.fraction, progress.rows, progress.bytes) = (0.43, 1_234_567, 512 << 20);
         (progress.elapsed, progress.memory_bytes) = (Duration::from_secs(10), 5 << 30);
+        progress.grown = progress.elapsed;
         progress
     }
 

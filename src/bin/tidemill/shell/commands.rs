@@ -58,14 +58,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "\\d",
         argument: "[TABLE]",
-        about: "the tables and views, or the columns of one or of a file",
+        about: "tables and views, or the columns of one or of a file",
         takes: || Argument::Table,
         run: describe,
     },
     Command {
         name: "\\df",
         argument: "[WORD]",
-        about: "the functions whose names hold the word",
+        about: "functions whose names hold the word",
         takes: || Argument::Free,
         run: functions,
     },
@@ -100,35 +100,35 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "\\watch",
         argument: "[SECONDS [TIMES]]",
-        about: "run the last query again and again, until Ctrl-C",
+        about: "run the last query over and over, until Ctrl-C",
         takes: || Argument::Free,
         run: watch,
     },
     Command {
         name: "\\x",
         argument: "[on|off|auto]",
-        about: "each value on a line of its own; auto where a row is wider than the screen",
+        about: "a line for each value; auto: where rows are too wide",
         takes: || words(&["on", "off", "auto"]),
         run: expanded,
     },
     Command {
         name: "\\format",
         argument: "[FORMAT]",
-        about: "how results are written: table, csv, tsv, json, ndjson or markdown",
+        about: "table, csv, tsv, json, ndjson or markdown",
         takes: || Argument::OneOf(formats().map(|(name, _)| name).collect()),
         run: format,
     },
     Command {
         name: "\\rows",
         argument: "[N|screen]",
-        about: "rows of a table that are shown; they are always counted",
+        about: "rows of a table that are shown; all are counted",
         takes: || words(&["screen"]),
         run: rows,
     },
     Command {
         name: "\\pager",
         argument: "[on|off]",
-        about: "show what is longer than the screen in $PAGER, or less",
+        about: "what is longer than the screen in $PAGER, or less",
         takes: || words(&["on", "off"]),
         run: page,
     },
@@ -142,11 +142,13 @@ const COMMANDS: &[Command] = &[
 ];
 
 const KEYS: &str = "\
-Enter runs what ends with `;`, and one line that is a whole query. A query goes on with the next line while
-something must follow; a text of several lines runs at `;` or at an empty line.
-A line that begins with |> goes on from the last query: FROM 'sales.csv', then |> WHERE qty > 10, and so on.
-Tab completes columns, functions, tables and paths; Ctrl-R searches the history, Up and Down walk through it.
-Ctrl-C stops the query that runs, or clears the line. A line that begins with a blank is not kept.";
+Enter     runs one line that is a whole query, and whatever ends with `;`; a text
+          of several lines runs at `;` or at an empty line
+|> …      goes on from the last query: FROM 'sales.csv', then |> WHERE qty > 10
+Tab       completes columns, functions, tables and paths
+Up, Down  the history, Ctrl-R searches it; a line that begins with a blank is not
+          kept
+Ctrl-C    stops the query that runs, or clears the line; Ctrl-D leaves";
 
 fn words(words: &[&str]) -> Argument {
     Argument::OneOf(words.iter().map(|word| (*word).to_string()).collect())

@@ -2,7 +2,7 @@
 //!
 //! [`session`] reads what is typed and runs it on one engine, so that what a statement leaves behind is there for the next.
 //! [`editor`] is what happens while one types: colours, completion, and whether Enter runs the text or begins a line. Lines that
-//! begin with a backslash are [`commands`]. [`display`] shows results, through [`pager`] where that is wanted; [`history`] keeps
+//! begin with a backslash are [`commands`]. [`display`] shows results as [`look`] has them, through [`pager`] where that is wanted; [`history`] keeps
 //! what was typed. Nothing that goes wrong ends the shell, nor does Ctrl-C: Ctrl-D does.
 
 mod commands;

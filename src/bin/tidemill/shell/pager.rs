@@ -24,7 +24,11 @@ impl Pager {
                 less
             }
         };
-        command.stdin(Stdio::piped()).spawn().map(Pager)
+        let started = command.stdin(Stdio::piped()).spawn();
+        started.map(Pager).map_err(|error| {
+            let message = format!("the pager cannot be started: {error}; \\pager off does without");
+            io::Error::new(error.kind(), message)
+        })
     }
 
     /// Where its text goes. Who leaves it before the end has seen enough.

@@ -156,20 +156,23 @@ fn of_command(engine: &Engine, line: &str, at: usize) -> (usize, usize, Vec<Choi
             let words = words.into_iter().filter(|word| word.starts_with(typed));
             (start, at, plain(words.collect()))
         }
-        // As behind FROM.
         commands::Argument::Table => {
-            let text = format!("FROM {typed}");
-            let (_, _, choices) = of_text(engine, &text, text.len(), None);
+            let behind_from = format!("FROM {typed}");
+            let (_, _, mut choices) = of_text(engine, &behind_from, behind_from.len(), None);
+            choices.extend(plain(paths(engine, typed)));
             (start, at, choices)
         }
-        // As in the quotes of a path.
-        commands::Argument::File => {
-            let text = format!("FROM '{typed}");
-            let (_, _, choices) = of_text(engine, &text, text.len(), None);
-            let paths = choices.into_iter();
-            let paths = paths.map(|choice| choice.text.trim_matches('\'').to_string());
-            (start, at, plain(paths.collect()))
-        }
+        commands::Argument::File => (start, at, plain(paths(engine, typed))),
         commands::Argument::Free => (at, at, Vec::new()),
     }
+}
+
+/// Paths that go on from what is typed, without quotes.
+fn paths(engine: &Engine, typed: &str) -> Vec<String> {
+    let text = format!("FROM '{typed}");
+    let (_, _, choices) = of_text(engine, &text, text.len(), None);
+    let choices = choices.into_iter();
+    choices
+        .map(|choice| choice.text.trim_matches('\'').to_string())
+        .collect()
 }
