@@ -17,7 +17,7 @@ pub enum Ending {
     Quoted,
     /// A bracket or an IF is not closed.
     Inside,
-    /// Its last statement must go on.
+    /// Its last statement must go on, or is meant to: it ends with a comma.
     Early,
     /// Its last statement can end here.
     Complete,
@@ -54,6 +54,7 @@ pub(crate) fn ending(text: &str, options: Options) -> Ending {
     }
     match (last.kind, rest) {
         (TokenKind::Semicolon, _) | (_, None) => Ending::Ended,
+        (_, Some(_)) if last.text(text) == "," => Ending::Early,
         (_, Some(span)) => complete(&source, span, text, statement, last),
     }
 }
@@ -132,6 +133,7 @@ mod tests {
             "FROM t |>",
             "FROM t |> WHERE",
             "SELECT a,",
+            "SELECT 1, ",
             "DELETE FROM t",
             "FROM a; FROM b |> WHERE x +",
         ] {

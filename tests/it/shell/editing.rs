@@ -47,7 +47,7 @@ fn tab_completes_columns_of_the_step_functions_paths_and_commands() {
     terminal.until("the path", |shown| shown.typed() == "FROM 'sales.csv'");
     terminal.keys(" |> AGGREGATE SUM(pr\t");
     terminal.until("the column", |shown| shown.typed().ends_with("SUM(price"));
-    terminal.keys(") AS total GROUP BY region |> WHERE to\t");
+    terminal.keys(") AS total GROUP BY region |> WHERE tot\t");
     terminal.until("the column of this step", |shown| {
         shown.typed().ends_with("WHERE total")
     });
@@ -72,7 +72,7 @@ fn a_pipe_goes_on_from_the_last_query() {
     terminal.line("|> WHERE region = 'north'", &["error[TM02", "region"]);
     // What failed is not gone on from; the columns are those of what did not.
     terminal.clear();
-    terminal.keys("|> SELECT to\t");
+    terminal.keys("|> SELECT tot\t");
     terminal.until("the column", |shown| shown.typed() == "|> SELECT total");
     terminal.keys(" * 2 AS twice\r");
     terminal.until("twice as much", |shown| {

@@ -9,11 +9,11 @@ fn rows_are_cut_to_the_screen_and_all_counted() {
     terminal.line(NUMBERS, &["Done: 100,000 rows"]);
     terminal.line(
         "FROM n |> ORDER BY n",
-        &["│      1 │", "│     33 │", "33 of 100,000 rows"],
+        &["│     1 │", "│    33 │", "33 of 100,000 rows"],
     );
     terminal.line("\\rows 3", &["Tables show 3 rows."]);
     let shown = terminal.line("FROM n |> ORDER BY n", &["3 of 100,000 rows"]);
-    assert!(!shown.has("│      4 │"), "{}", shown.text);
+    assert!(!shown.has("│     4 │"), "{}", shown.text);
     terminal.line("FROM n |> LIMIT 3", &["\n3 rows"]);
 }
 
@@ -77,7 +77,7 @@ fn formats_timing_watch_and_scripts() {
     let mut terminal = Start::new()
         .file("two.tide", "SELECT 1 AS a; SELECT 2 AS b;\n")
         .shell();
-    terminal.line("\\i two.tide", &["│ a", "│ b"]);
+    terminal.line("\\i two.tide", &["a │", "b │", "1 row"]);
     terminal.line("\\format json", &["Results are written as json."]);
     terminal.line("SELECT 1 AS a", &["[{\"a\":1}]"]);
     terminal.line("\\timing", &["Timing is on."]);
@@ -93,15 +93,15 @@ fn what_is_longer_than_the_screen_goes_to_the_pager() {
     terminal.line("\\pager on", &["goes to the pager"]);
     let shown = terminal.line(
         "FROM n |> ORDER BY n",
-        &["10,000 of 100,000 rows", "│  10000 │"],
+        &["10,000 of 100,000 rows", "│ 10000 │"],
     );
     assert!(
-        !shown.has("│   9900 │"),
+        !shown.has("│  9900 │"),
         "only the pager's lines: {}",
         shown.text
     );
     // What fits stays on the screen.
-    terminal.line("SELECT 1 AS a, 2 AS b", &["│ a", "│ INT64", "1 row"]);
+    terminal.line("SELECT 1 AS a, 2 AS b", &["a ┆", "│ INT64", "1 row"]);
 }
 
 #[test]

@@ -51,12 +51,13 @@ pub(super) fn draw(
     } else {
         usize::MAX
     };
-    let height = height.unwrap_or(usize::MAX);
+    // The last line is the frame's.
+    let height = height.map_or(usize::MAX, |height| height.saturating_sub(1));
     let mut drawn = 0;
     for row in rows {
         let (lines, is_cut) = (grid.lines.len(), grid.is_cut);
         grid.row(row, lines_max);
-        if drawn > 0 && grid.lines.len() >= height {
+        if drawn > 0 && grid.lines.len() > height {
             grid.lines.truncate(lines);
             grid.is_cut = is_cut;
             break;

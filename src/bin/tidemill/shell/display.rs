@@ -119,7 +119,8 @@ impl Footer {
         let mut text = match count.is_open {
             true => {
                 let (shown, rows) = (grouped(self.rows as u64), grouped(count.rows));
-                format!("{shown} of at least {rows} rows: counting was stopped")
+                // Over the `^C` that the terminal wrote.
+                format!("\r{shown} of at least {rows} rows: counting was stopped")
             }
             false => count_text(self.rows, count.rows),
         };

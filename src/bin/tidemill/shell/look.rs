@@ -4,8 +4,10 @@ use crate::flags::{Flags, Format};
 use crate::format::{Expanded, Frame, Paint, Style};
 use crate::stop::Stop;
 
-/// Lines around the rows of a table: its frame and headings, the count, the next prompt.
-const LINES_AROUND: usize = 7;
+/// Lines of a table that are no rows: its frame and headings.
+const FRAME_LINES: usize = 5;
+/// Lines below a result: the count and the next prompt.
+const LINES_BELOW: usize = 2;
 /// Rows are shown on the smallest screen too.
 const ROWS_LEAST: usize = 5;
 /// Rows that a pager gets, and the most that can be asked for.
@@ -55,22 +57,22 @@ impl Look {
         match (self.rows, self.pager) {
             (Some(rows), _) => rows,
             (None, true) => ROWS_MAX,
-            (None, false) => {
-                let around = LINES_AROUND + usize::from(self.timing);
-                usize::from(screen().1)
-                    .saturating_sub(around)
-                    .max(ROWS_LEAST)
-            }
+            (None, false) => self.height().saturating_sub(FRAME_LINES).max(ROWS_LEAST),
         }
+    }
+
+    /// Lines that a result may take.
+    fn height(&self) -> usize {
+        let below = LINES_BELOW + usize::from(self.timing);
+        usize::from(screen().1).saturating_sub(below)
     }
 
     /// The screen, for rows that are kept in it.
     pub(super) fn frame(&self) -> Frame {
-        let (width, height) = screen();
         let is_bound = self.rows.is_none() && !self.pager;
         Frame {
-            width: Some(usize::from(width)),
-            height: is_bound.then(|| usize::from(height).saturating_sub(3)),
+            width: Some(usize::from(screen().0)),
+            height: is_bound.then(|| self.height()),
             expanded: self.expanded,
             paint: self.paint,
         }

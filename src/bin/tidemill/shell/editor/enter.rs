@@ -56,6 +56,7 @@ mod tests {
             "FROM t |>",
             "FROM t |> WHERE\nx > 1",
             "SELECT a, b",
+            "SELECT 1,",
             "SELECT a, b\nFROM t",
             "SELECT (1",
             "FROM 'a.csv",
