@@ -45,7 +45,16 @@ pub(crate) fn classes(text: &str, options: Options) -> Vec<(Span, SyntaxClass)> 
     for token in Lexer::new(text, 0, strings) {
         match token {
             Ok(token) => parts.take(token),
-            Err(error) => parts.unreadable(error.span().unwrap_or_default()),
+            Err(error) => {
+                let span = error.span().unwrap_or_default();
+                // What is not closed goes on to the end of the text.
+                let end = if error.code() == "TM0101" {
+                    text.len()
+                } else {
+                    span.end
+                };
+                parts.unreadable(Span::new(span.start, end));
+            }
         }
     }
     parts.comments(text.len());
@@ -81,7 +90,6 @@ impl Parts<'_> {
         self.end = token.span.end;
     }
 
-    /// What cannot be read reaches to the end of the text where it is not closed.
     fn unreadable(&mut self, span: Span) {
         if span.start >= self.end && span.end > span.start {
             self.comments(span.start);

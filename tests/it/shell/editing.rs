@@ -57,6 +57,17 @@ fn tab_completes_columns_of_the_step_functions_paths_and_commands() {
     terminal.until("columns with their types", |shown| {
         shown.has("region  STRING") && shown.has("total  FLOAT64")
     });
+    // Also where the text has several lines, and the list as well.
+    terminal.keys("\u{3}");
+    terminal.clear();
+    terminal.keys("FROM (VALUES (1, 2, 3)) AS t (first_of_three_columns_with_long_names, second_of_three,\rthird_of_three) |>\rWHERE \t");
+    terminal.until("every column", |shown| {
+        let columns = [
+            "first_of_three_columns_with_long_names  INT64",
+            "second_of_three  INT64",
+        ];
+        columns.iter().all(|column| shown.has(column)) && shown.has("third_of_three  INT64")
+    });
     // The line goes.
     terminal.keys("\u{3}");
     terminal.line("\\for\t csv", &["Results are written as csv."]);

@@ -2,6 +2,7 @@
 
 mod complete;
 mod enter;
+mod list;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

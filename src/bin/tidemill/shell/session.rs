@@ -18,7 +18,8 @@ use crate::progress::Watch;
 use crate::report::{Text, complain, report, warn};
 use crate::stop::Stop;
 
-const PROMPT: &str = "tidemill> ";
+/// What stands before a line.
+pub(super) const PROMPT: &str = "tidemill> ";
 
 /// A shell between two lines.
 pub(super) struct Session<'a> {

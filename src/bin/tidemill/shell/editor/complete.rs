@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use rustyline::completion::Candidate;
 use tidemill::{Completion, CompletionKind, Engine};
 
-use super::{is_command, whole_text};
+use super::{is_command, list, whole_text};
 use crate::shell::commands;
+use crate::shell::look::screen;
+use crate::shell::session::PROMPT;
 
 /// Something that can be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +47,14 @@ impl Completions {
         at: usize,
         last: Option<&str>,
     ) -> (usize, Vec<Choice>) {
-        let (start, end, choices) = match is_command(line) {
+        let (start, end, mut choices) = match is_command(line) {
             true => of_command(engine, line, at),
             false => of_text(engine, line, at, last),
         };
         let mut offered = self.0.borrow_mut();
         offered.texts = choices.iter().map(|choice| choice.text.clone()).collect();
         offered.behind = end.saturating_sub(at);
+        leave_room(&mut choices, line, start.min(at), at);
         (start.min(at), choices)
     }
 
@@ -62,6 +65,29 @@ impl Completions {
             true => (cursor + offered.behind).min(length),
             false => cursor,
         }
+    }
+}
+
+/// Empty lines below the list, see [`list`].
+fn leave_room(choices: &mut [Choice], line: &str, start: usize, at: usize) {
+    let columns = usize::from(screen().0);
+    // The editor first writes what all choices begin with.
+    let common = list::common_beginning(choices.iter().map(|choice| choice.text.as_str()));
+    let typed = line.get(start..at).unwrap_or_default();
+    let written = if common.len() > typed.len() {
+        common
+    } else {
+        typed
+    };
+    let (head, tail) = (line.get(..start), line.get(at..));
+    let text = [head.unwrap_or_default(), written, tail.unwrap_or_default()].concat();
+    let lines = list::further_lines(&text, PROMPT.len(), columns);
+    let widths = choices
+        .iter()
+        .map(|choice| list::columns_of(&choice.display));
+    let last = list::last_written(&widths.collect::<Vec<_>>(), columns);
+    if let Some(last) = choices.get_mut(last) {
+        last.display += &"\n".repeat(lines);
     }
 }
 
