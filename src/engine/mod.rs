@@ -18,6 +18,7 @@ mod map_reduce;
 mod metrics;
 mod oracle;
 mod params;
+mod planning;
 mod prepared;
 mod progress;
 mod query;
@@ -295,7 +296,7 @@ impl Engine {
     pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
         let options = self.lang_options();
         let shared: Arc<str> = Arc::from(text);
-        let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options)))
+        let script = planning::on_planner_stack(|| Ok(lang::parse_with(text, options)))
             .map_err(|error| vec![error])??;
         Ok(script
             .statements
@@ -516,9 +517,10 @@ impl Engine {
     fn run_whole(
         &self,
         graph: PipelineGraph,
-        (context, handle): (Arc<RunContext>, QueryHandle),
+        context: &Arc<RunContext>,
+        handle: &QueryHandle,
     ) -> Result<()> {
-        let execution = exec::run(graph, &context);
+        let execution = exec::run(graph, context);
         handle.shows(&execution);
         let ended = execution.wait();
         // What it says of itself outlives it.
