@@ -112,7 +112,7 @@ fn completions(flags: &Flags, engine: &Engine) -> Result<(), Box<dyn Error>> {
     if !is_wanted(flags, "completion") {
         return Ok(());
     }
-    let mut complete = |name: &str, text: &str| {
+    let complete = |name: &str, text: &str| {
         let offered = engine.complete(text, text.len());
         if offered.items.is_empty() {
             return Err(format!("nothing is offered for {name}"));
