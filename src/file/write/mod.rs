@@ -54,6 +54,16 @@ impl WriteRequest {
         PathBuf::from(self.path.trim_end_matches('/').replace('*', "000000000000"))
     }
 
+    /// Whether one of them would be in the other's place, or inside of it.
+    pub(crate) fn meets(&self, other: &WriteRequest) -> bool {
+        let whole = |request: &WriteRequest| {
+            let target = request.target();
+            std::path::absolute(&target).unwrap_or(target)
+        };
+        let (own, other) = (whole(self), whole(other));
+        own.starts_with(&other) || other.starts_with(&own)
+    }
+
     fn file_name(&self) -> String {
         let ending = match self.compression {
             Compression::Gzip if self.format.is_text() => ".gz",

@@ -363,7 +363,7 @@ pub(super) fn is_lateral(factor: &TableFactor) -> bool {
     }
 }
 
-fn looks_like_path(name: &str) -> bool {
+pub(super) fn looks_like_path(name: &str) -> bool {
     let has_ending = name.rsplit_once('.').is_some_and(|(_, ending)| {
         let first = ending.to_ascii_lowercase();
         matches!(
