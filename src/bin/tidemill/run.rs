@@ -63,7 +63,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
     for (text, statements) in &parsed {
         for statement in statements {
             match session.statement(statement, text) {
-                Err(Stop::Said(code)) if flags.keep_going && !interrupted() => {
+                Err(Stop::Said(code)) if flags.keep_going && !is_interrupted() => {
                     failed.get_or_insert(code);
                     // What failed may have been to give the last result: an earlier one is not taken for it.
                     session.file = None;

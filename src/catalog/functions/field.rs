@@ -28,10 +28,6 @@ impl ScalarUDFImpl for NullAwareField {
         self.0.name()
     }
 
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        self.0.display_name(args)
-    }
-
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         self.0.schema_name(args)
     }
