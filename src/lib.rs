@@ -26,11 +26,11 @@ pub use datafusion;
 
 pub use engine::{
     AppendMode, Appender, Builder, Checked, CheckedStatement, ColumnLineage, Completion,
-    CompletionKind, Completions, Emit, Engine, Explain, FileSource, FlushPolicy, FunctionArgument,
-    FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap, Params, Prepared,
-    Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary, Syntax,
-    Table, Value,
+    CompletionKind, Completions, Emit, Engine, Explain, FileInfo, FileSource, FlushPolicy,
+    FunctionArgument, FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap,
+    Params, Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement,
+    Summary, Syntax, Table, Value,
 };
-pub use file::{ColumnText, CsvWriter, type_name};
+pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, type_name};
 
 pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::query::{FilesOnDisk, on_planner_stack};
+use super::query::on_planner_stack;
 use super::script::Script;
 use crate::catalog::{Macro, SessionValue};
 use crate::error::{Error, Result};
@@ -82,7 +82,7 @@ impl Script<'_> {
             true => error.hint("a function cannot call itself"),
             false => error,
         };
-        on_planner_stack(|| check_function(&function, catalog, &FilesOnDisk)).map_err(own_name)?;
+        on_planner_stack(|| check_function(&function, catalog, self.engine)).map_err(own_name)?;
         catalog.change_session(|session| session.add_function(function));
         Ok(())
     }

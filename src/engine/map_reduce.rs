@@ -124,6 +124,7 @@ impl Table {
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
         exec::run(graph, &context).wait()?;
+        context.tally.publish()?;
         Ok(std::mem::take(
             &mut *job.answers.lock().unwrap_or_else(PoisonError::into_inner),
         ))

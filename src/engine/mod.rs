@@ -14,6 +14,7 @@ mod explain;
 mod functions;
 mod hover;
 mod import;
+mod inspect;
 mod map_reduce;
 mod metrics;
 mod oracle;
@@ -44,6 +45,7 @@ use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
 use crate::exec::spill::{self, Disk, SpillSpace};
 use crate::exec::{CancelToken, RunContext, task_within};
+use crate::file::{ReadTally, ReadTotal};
 use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
 
@@ -54,6 +56,7 @@ pub use config::Builder;
 pub use explain::{ColumnLineage, Explain, Measured, QueryStep, SourceColumn};
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use hover::Hover;
+pub use inspect::FileInfo;
 pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
@@ -85,6 +88,8 @@ struct Shared {
     disk: Arc<Disk>,
     deadlines: Arc<deadline::Deadlines>,
     counters: Arc<metrics::Counters>,
+    /// What its queries read of text files, and where rows go that they reject.
+    read: Arc<ReadTotal>,
     /// What the rows of tables in memory are counted with, by the table's name.
     kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
@@ -220,6 +225,7 @@ impl Engine {
         let catalog = Catalog::new()?;
         catalog.change_session(|session| {
             session.settings.double_quotes_are_strings = settings.double_quotes_are_strings;
+            session.settings.bad_rows = settings.bad_rows.clone();
         });
         let state = session_state(
             catalog.functions(),
@@ -250,6 +256,7 @@ impl Engine {
             disk,
             deadlines: Arc::default(),
             counters: Arc::default(),
+            read: Arc::default(),
             kept: Mutex::default(),
             state,
             settings,
@@ -274,6 +281,7 @@ impl Engine {
             disk: Arc::clone(&shared.disk),
             deadlines: Arc::clone(&shared.deadlines),
             counters: Arc::clone(&shared.counters),
+            read: Arc::clone(&shared.read),
             kept: Mutex::default(),
             foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
             running: Mutex::default(),
@@ -450,19 +458,21 @@ impl Engine {
             self.0.deadlines.add(&cancel, timeout)?;
         }
         let memory = QueryMemory::new(&self.0.budget);
+        let tally = ReadTally::new(&self.0.read);
         Ok(Arc::new(RunContext {
             analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
             pool: Arc::clone(&self.0.pool),
             cancel,
-            task: task_within(TaskContext::from(&self.0.state), &memory),
+            task: task_within(TaskContext::from(&self.0.state), &memory, &tally),
             charged: None,
             memory,
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
             max_recursion: self.catalog().session().settings.max_recursion,
             notes: Arc::default(),
+            tally,
         }))
     }
 
@@ -473,9 +483,12 @@ impl Engine {
 
 /// Runs a query to its end for its effect and its row count.
 fn finish(rows: Rows) -> Result<Summary> {
-    let mut count = 0;
-    for batch in rows {
+    let (mut rows, mut count) = (rows, 0);
+    for batch in rows.by_ref() {
         count += batch?.num_rows() as u64;
     }
-    Ok(Summary::new(count))
+    Ok(Summary {
+        read: rows.read_counts(),
+        ..Summary::new(count)
+    })
 }

@@ -12,6 +12,7 @@ use super::deadline::Deadlines;
 use super::metrics::Counters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::{CancelToken, Execution, Notes, Receiver, RunContext};
+use crate::file::{ReadCounts, ReadTally};
 use crate::plan::OutputColumn;
 
 /// What a statement gave.
@@ -99,6 +100,8 @@ pub struct Summary {
     pub rows: u64,
     /// What its author should know; the statement ran all the same.
     pub warnings: Vec<Error>,
+    /// Rows of CSV and JSON files that the query read, and what became of them.
+    pub read: ReadCounts,
 }
 
 impl Summary {
@@ -106,6 +109,7 @@ impl Summary {
         Summary {
             rows,
             warnings: Vec::new(),
+            read: ReadCounts::default(),
         }
     }
 }
@@ -131,6 +135,7 @@ pub struct Rows {
     handle: QueryHandle,
     warnings: Vec<Error>,
     notes: Arc<Notes>,
+    tally: Arc<ReadTally>,
 }
 
 /// The query behind some rows. When this is dropped, it is over.
@@ -180,6 +185,7 @@ impl Rows {
             ready: Vec::new().into_iter(),
             warnings: Vec::new(),
             notes: Arc::clone(&context.notes),
+            tally: Arc::clone(&context.tally),
         }
     }
 
@@ -192,6 +198,7 @@ impl Rows {
             handle: QueryHandle::default(),
             warnings: Vec::new(),
             notes: Arc::default(),
+            tally: Arc::default(),
         }
     }
 
@@ -212,7 +219,14 @@ impl Rows {
     /// What the query noted of the rows it met so far: everything, once the last row is read. An `ASSERT … ON VIOLATION WARN`
     /// or `DROP` says here how many rows it did not hold for.
     pub fn notes(&self) -> Vec<Error> {
-        self.notes.warnings()
+        let mut notes = self.notes.warnings();
+        notes.extend(self.tally.warnings());
+        notes
+    }
+
+    /// Rows of CSV and JSON files that the query read so far, and what became of them: `read = returned + filtered + rejected`.
+    pub fn read_counts(&self) -> ReadCounts {
+        self.tally.counts()
     }
 
     /// A handle that can stop this query from another thread.
@@ -288,7 +302,7 @@ impl Iterator for Rows {
             Ok(None) => {
                 running.read_whole = true;
                 self.running = None;
-                return None;
+                return self.tally.publish().err().map(Err);
             }
             Err(error) => Err(error),
         };

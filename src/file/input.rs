@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::standard_input;
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
 /// What the bytes on disk are packed with.
@@ -32,6 +33,8 @@ impl Compression {
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
     path: PathBuf,
+    /// What it is called in messages.
+    shown: PathBuf,
     compression: Compression,
     length: u64,
     /// Memory of readers that are done, for those to come: fresh memory costs as much as reading.
@@ -63,6 +66,7 @@ impl Input {
             .map_err(|error| io_error(path, &error))?;
         Ok(Input {
             path: path.to_path_buf(),
+            shown: standard_input::shown(path).to_path_buf(),
             compression: Compression::of(&head),
             length: metadata.len(),
             spares: Arc::default(),
@@ -83,13 +87,31 @@ impl Input {
         }
     }
 
+    /// What it is called in messages.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.shown
+    }
+
+    /// The path as a text in a query.
+    pub(crate) fn quoted_path(&self) -> String {
+        if self.path != self.shown {
+            return "'-'".to_string();
+        }
+        format!("'{}'", self.path.display().to_string().replace('\'', "''"))
     }
 
     /// Bytes on disk when it was opened.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// What it is packed with.
+    pub(crate) fn compression(&self) -> Option<&'static str> {
+        match self.compression {
+            Compression::None => None,
+            Compression::Gzip => Some("gzip"),
+            Compression::Zstd => Some("zstd"),
+        }
     }
 
     /// Whether a reader can start anywhere.
@@ -157,20 +179,16 @@ impl Input {
         }
     }
 
-    /// How many lines end before `offset` of the decompressed bytes. Reads the file again: for errors only.
-    fn lines_before(&self, offset: u64) -> Result<u64> {
-        let mut reader = self.reader(0)?.take(offset);
-        let mut piece = vec![0; 256 * 1024];
-        let mut lines = 0;
-        loop {
-            let count = match reader.read(&mut piece) {
-                Ok(0) => return Ok(lines),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.io_error(&error)),
-            };
-            lines += memchr::memchr_iter(b'\n', &piece[..count]).count() as u64;
-        }
+    /// Counts lines from the beginning of the decompressed bytes. Reads the file again: for what is told of bad places only.
+    pub(crate) fn lines(&self) -> io::Result<Lines> {
+        let reader = self.reader(0).map_err(io::Error::other)?;
+        Ok(Lines {
+            reader,
+            piece: vec![0; 256 * 1024],
+            held: 0..0,
+            at: 0,
+            ended: 0,
+        })
     }
 
     /// What is wrong with the contents at `offset` of the decompressed bytes, with the line found by counting.
@@ -181,9 +199,9 @@ impl Input {
         offset: u64,
         column: Option<&str>,
     ) -> Error {
-        let line = self.lines_before(offset).ok().map(|lines| lines + 1);
+        let line = self.lines().and_then(|mut lines| lines.of(offset)).ok();
         Error::new(ErrorKind::Data, code, message).in_file(FilePlace {
-            path: self.path.clone(),
+            path: self.shown.clone(),
             line,
             column: column.map(str::to_string),
             byte: line.is_none().then_some(offset),
@@ -192,7 +210,7 @@ impl Input {
 
     /// What is wrong with the contents as a whole.
     pub(crate) fn error(&self, code: &'static str, message: impl Into<String>) -> Error {
-        error(ErrorKind::Data, code, message, &self.path)
+        error(ErrorKind::Data, code, message, &self.shown)
     }
 
     /// The bytes at `offset` are no UTF-8.
@@ -219,13 +237,48 @@ impl Input {
         let packed_with = match self.compression {
             Compression::Gzip if damaged => "gzip",
             Compression::Zstd if damaged => "zstd",
-            _ => return io_error(&self.path, cause),
+            _ => return io_error(&self.shown, cause),
         };
         self.error(
             "TM0705",
             format!("the {packed_with} data is damaged or cut off"),
         )
         .hint("copy the file again")
+    }
+}
+
+/// The lines of a file, counted from its beginning.
+pub(crate) struct Lines {
+    reader: Box<dyn Read + Send>,
+    piece: Vec<u8>,
+    /// What was read of the file and not looked at, in `piece`.
+    held: std::ops::Range<usize>,
+    /// Bytes looked at, and the lines that ended in them.
+    at: u64,
+    ended: u64,
+}
+
+impl Lines {
+    /// The line, from 1, of a place that is not before the one asked for last.
+    pub(crate) fn of(&mut self, offset: u64) -> io::Result<u64> {
+        while self.at < offset {
+            if self.held.is_empty() {
+                let count = match self.reader.read(&mut self.piece) {
+                    Ok(0) => break,
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(error),
+                };
+                self.held = 0..count;
+            }
+            let wanted = usize::try_from(offset - self.at).unwrap_or(usize::MAX);
+            let count = wanted.min(self.held.len());
+            let seen = &self.piece[self.held.start..self.held.start + count];
+            self.ended += memchr::memchr_iter(b'\n', seen).count() as u64;
+            self.held.start += count;
+            self.at += count as u64;
+        }
+        Ok(self.ended + 1)
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement};
+use tidemill::{BadRows, Engine, Error, Outcome, ParamMap, Rows, Statement};
 
 use crate::cut;
+use crate::data_input::{DataInput, TakenInput};
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
-use crate::report::{Text, report, warn};
+use crate::report::{Text, report, say_read, warn};
 use crate::stop::{INTERRUPTED, Stop, WRONG_USAGE};
 use crate::target::{Target, stdout_is_terminal};
 use crate::texts;
@@ -36,7 +37,8 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
     let params = flags.values.params()?;
-    let engine = engine(flags).map_err(|error| match error.exit_code() {
+    let holds_script = texts.iter().any(|text| text.name == texts::STANDARD_INPUT);
+    let engine = engine(flags, holds_script).map_err(|error| match error.exit_code() {
         WRONG_USAGE => Stop::Usage(error.message().to_string()),
         _ => Stop::Unopened(error),
     })?;
@@ -107,9 +109,15 @@ impl Session<'_> {
             return Err(Stop::Said(INTERRUPTED));
         }
         let started = Instant::now();
+        let before = self.engine.metrics().read;
         let outcome = self.engine.run(statement, &self.params);
         let outcome = outcome.map_err(|error| self.failed(&error, text))?;
         self.outcome(outcome, text)?;
+        let read = self.engine.metrics().read.since(&before);
+        let is_tolerant = self.flags.bad_rows != BadRows::Fail && read.read > 0;
+        if is_tolerant || read.rejected > 0 || read.nulled > 0 {
+            say_read(&read, self.flags.error_format);
+        }
         if self.flags.timing {
             anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
         }
@@ -205,9 +213,15 @@ fn write_rows(
     writer.finish().map_err(WriteError::Output)
 }
 
-fn engine(flags: &Flags) -> tidemill::Result<Engine> {
-    let mut builder =
-        Engine::builder().double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String);
+/// An engine as the flags say; standard input is data for it, unless it holds a script.
+fn engine(flags: &Flags, holds_script: bool) -> tidemill::Result<Engine> {
+    let mut builder = Engine::builder()
+        .double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String)
+        .bad_rows(flags.bad_rows.clone());
+    builder = match holds_script {
+        true => builder.standard_input(TakenInput),
+        false => builder.standard_input(DataInput::new(interrupted)),
+    };
     if let Some(threads) = flags.threads {
         builder = builder.threads(threads);
     }

@@ -5,7 +5,7 @@ mod words;
 
 use super::Engine;
 use super::check::Checker;
-use super::query::{FilesOnDisk, on_planner_stack};
+use super::query::on_planner_stack;
 use crate::error::Span;
 use crate::lang::cursor::cursor;
 use crate::plan::Parameters;
@@ -101,7 +101,7 @@ impl Engine {
     pub(super) fn surroundings<'a>(&'a self, parameters: &'a Parameters) -> Surroundings<'a> {
         Surroundings {
             catalog: self.catalog(),
-            files: &FilesOnDisk,
+            files: self,
             parameters,
         }
     }
