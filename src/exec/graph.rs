@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::operators::collect::Slot;
 use super::operators::kept::KeptSlot;
 use super::{AnySink, Operator, Source};
 
@@ -55,7 +54,7 @@ pub(crate) struct PipelineGraph {
 pub(crate) struct RepeatedRows {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     pub(crate) sink: SinkId,
-    pub(crate) slot: Slot,
+    pub(crate) slot: KeptSlot,
     /// They lie in an order that someone can observe.
     pub(crate) ordered: bool,
 }

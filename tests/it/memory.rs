@@ -87,7 +87,7 @@ fn failure(engine: &Engine, text: &str) -> tidemill::Error {
         .unwrap_or_else(|| panic!("an answer to {text}"))
 }
 
-const QUERIES: [(&str, &str); 14] = [
+const QUERIES: [(&str, &str); 15] = [
     (
         "aggregate",
         "FROM t |> AGGREGATE MAX(s) AS m, COUNT(*) AS c GROUP BY g \
@@ -140,6 +140,12 @@ const QUERIES: [(&str, &str); 14] = [
     (
         "union",
         "FROM t |> SELECT k, s |> UNION DISTINCT (FROM t |> SELECT g, s) |> AGGREGATE COUNT(*) AS n, SUM(k) AS k, MAX(s) AS s",
+    ),
+    (
+        "an aggregate written twice",
+        "FROM (FROM t |> AGGREGATE MAX(s) AS m, SUM(k) AS k GROUP BY g) AS a \
+         |> JOIN (FROM t |> AGGREGATE MAX(s) AS m, SUM(k) AS k GROUP BY g) AS b ON a.m = b.m AND a.g = b.g \
+         |> AGGREGATE COUNT(*) AS n, SUM(a.k) AS k, MIN(b.m) AS m",
     ),
     (
         "rows read several times",

@@ -1,14 +1,13 @@
-//! Batches that one pipeline leaves behind and others read: the plainest breaker.
+//! Batches that a pipeline leaves behind for whoever ran it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::memory::slices;
 use crate::error::{Error, Result};
 use crate::exec::spill::batch_bytes;
-use crate::exec::{BatchStream, Flow, RunContext, Sink, Source, stream_of};
+use crate::exec::{Flow, RunContext, Sink};
 
 /// Where a [`CollectSink`] leaves its batches.
 pub(crate) type Slot = Arc<OnceLock<Vec<RecordBatch>>>;
@@ -67,38 +66,5 @@ impl Sink for CollectSink {
 
     fn describe(&self) -> String {
         "collect".to_string()
-    }
-}
-
-/// The batches in a slot, for any number of readers. A unit is a batch.
-#[derive(Debug)]
-pub(crate) struct CollectedSource {
-    slot: Slot,
-}
-
-impl CollectedSource {
-    pub(crate) fn new(slot: Slot) -> Self {
-        CollectedSource { slot }
-    }
-
-    fn batches(&self) -> Result<&[RecordBatch]> {
-        let batches = self.slot.get();
-        let batches = batches.ok_or_else(|| Error::bug("rows are read before they are there"))?;
-        Ok(batches)
-    }
-}
-
-impl Source for CollectedSource {
-    fn units(&self, _context: &Arc<RunContext>) -> Result<usize> {
-        Ok(self.batches()?.len())
-    }
-
-    fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream> {
-        let batch = &self.batches()?[unit];
-        Ok(stream_of(slices(batch, context.batch_rows).map(Ok)))
-    }
-
-    fn describe(&self) -> String {
-        "collected rows".to_string()
     }
 }

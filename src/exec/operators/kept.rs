@@ -35,7 +35,7 @@ enum Unit {
 /// Where a [`KeepSink`] leaves its rows.
 pub(crate) type KeptSlot = Arc<OnceLock<Kept>>;
 
-/// Takes rows in any order.
+/// Takes rows in any order; those of one worker stay in theirs.
 #[derive(Debug)]
 pub(crate) struct KeepSink {
     table: String,
@@ -114,6 +114,8 @@ impl Sink for KeepSink {
     fn finish(&self, locals: Vec<Held>, _context: &Arc<RunContext>) -> Result<()> {
         let mut kept = Kept::default();
         for mut local in locals {
+            // What was written out came first: the rows of one worker stay in order.
+            kept.units.extend(local.files.into_iter().map(Unit::File));
             let mut batches = Vec::new();
             let mut rows = 0;
             for batch in local.batches {
@@ -127,7 +129,6 @@ impl Sink for KeepSink {
             if !batches.is_empty() {
                 kept.units.push(Unit::Memory(batches));
             }
-            kept.units.extend(local.files.into_iter().map(Unit::File));
             kept.memory.push(local.room.take());
         }
         self.slot

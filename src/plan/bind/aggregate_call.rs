@@ -11,6 +11,7 @@ use datafusion::logical_expr::{AggregateUDF, Case, Expr};
 use super::Binder;
 use super::call::{function_name, refused};
 use super::group::GroupKey;
+use super::order::alike;
 use super::predicate::conjunction;
 use super::signature::usage;
 use super::stage::{Calls, Env, Stage};
@@ -101,6 +102,9 @@ impl Binder<'_> {
         if call.distinct && args.len() > 1 && function.name() == "count" {
             args = vec![self.row_without_nulls(args, call.function.span)?];
         }
+        if call.distinct {
+            args = args.into_iter().map(alike).collect();
+        }
         let filter = match &call.filter {
             None => None,
             Some(filter) => Some(Box::new(self.expr(filter, stage)?.condition("FILTER")?)),
@@ -116,9 +120,9 @@ impl Binder<'_> {
                 ));
             };
             let value = self.expr(&call.within_group[0].expr, stage)?;
-            debug_assert!(value.expr == key.expr || value.expr.is_volatile());
+            let key = SortKey::new(value.expr.clone(), key.asc, key.nulls_first);
             args.insert(0, value);
-            order_by = within;
+            order_by = vec![key];
         }
         let null_treatment = call.ignore_nulls.map(|ignore| {
             if ignore {

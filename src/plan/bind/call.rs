@@ -19,6 +19,7 @@ use super::Binder;
 use super::constant;
 use super::matched::outside_match;
 use super::names;
+use super::order::alike;
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
 use super::typed::{Typed, agree_on_exactness};
@@ -157,6 +158,9 @@ impl Binder<'_> {
             let from = usize::from(function.name() == "nvl2").min(arguments.len());
             let what = format!("the arguments of {shown}");
             unify(&mut arguments[from..].to_vec(), &what, span)?;
+        }
+        if function.name() == "nullif" {
+            arguments = arguments.into_iter().map(alike).collect();
         }
         let fields: Vec<FieldRef> = arguments.iter().map(Typed::field).collect();
         let literals: Vec<Option<&ScalarValue>> = arguments

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 use super::Binder;
 use super::group::Grouping;
 use super::matched::{MatchClause, Matched, Measures};
-use super::order::sortable;
+use super::order::{alike, sortable};
 use super::relation::{NewColumn, Relation};
 use super::row_pattern::Symbols;
 use super::scope::{RangeVariable, Scope, ScopeColumn};
@@ -87,7 +87,7 @@ impl Binder<'_> {
             refuse_literal(expr, "partitioned")?;
             let column = self.item(expr, None, &mut stage)?;
             columns.push(NewColumn {
-                value: sortable(column.value)?,
+                value: alike(sortable(column.value)?),
                 ..column
             });
         }
@@ -105,7 +105,7 @@ impl Binder<'_> {
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
             refuse_literal(&item.expr, "ordered")?;
-            let value = sortable(self.expr(&item.expr, &mut stage)?)?;
+            let value = alike(sortable(self.expr(&item.expr, &mut stage)?)?);
             let column = self.add_hidden(relation, "key", value)?;
             keys.push(self.sort_key(column.expr(), item.order));
         }

@@ -48,8 +48,9 @@ impl Binder<'_> {
         // DataFusion looks for the column in a projection, which the rows of VALUES have none of.
         let plan = project(finished.plan, vec![column.expr()])?;
         let subquery = self.subquery(plan, span, stage)?;
-        if negated && !subquery.outer_ref_columns.is_empty() {
-            // The join that knows NULL cannot be correlated.
+        let names_nothing = operand.expr.column_refs().is_empty();
+        if negated && (names_nothing || !subquery.outer_ref_columns.is_empty()) {
+            // The join that knows NULL needs a key of the rows around, and cannot be correlated.
             return self.in_by_counting(operand, &subquery.subquery, &column, negated, span, stage);
         }
         let in_subquery = InSubquery::new(Box::new(operand.expr), subquery, negated);

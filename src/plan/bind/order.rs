@@ -1,7 +1,7 @@
 //! ORDER BY and LIMIT. NULLs are the smallest values everywhere.
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::Sort as SortKey;
+use datafusion::logical_expr::expr::{ScalarFunction, Sort as SortKey};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
 use super::Binder;
@@ -9,6 +9,7 @@ use super::relation::Relation;
 use super::scope::ScopeColumn;
 use super::stage::{Env, Stage};
 use super::typed::Typed;
+use crate::catalog::functions::one_zero;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, ExprKind, Literal, OrderItem, SortOrder};
 
@@ -18,7 +19,7 @@ impl Binder<'_> {
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
             let value = self.expr(&item.expr, stage)?;
-            keys.push(self.sort_key(sortable(value)?.expr, item.order));
+            keys.push(self.sort_key(alike(sortable(value)?).expr, item.order));
         }
         Ok(keys)
     }
@@ -45,7 +46,7 @@ impl Binder<'_> {
             Ok(values)
         })?;
         for (item, value) in items.iter().zip(values) {
-            let column = self.add_hidden(relation, "key", sortable(value)?)?;
+            let column = self.add_hidden(relation, "key", alike(sortable(value)?))?;
             targets.push(self.sort_key(column.expr(), item.order));
         }
         relation.forget_order();
@@ -154,4 +155,16 @@ pub(super) fn sortable(value: Typed) -> Result<Typed> {
         ));
     }
     Ok(value)
+}
+
+/// The value where rows are sorted or told apart by it: numbers that are equal become the same, -0.0 as 0.0.
+pub(super) fn alike(value: Typed) -> Typed {
+    if !value.data_type.is_floating() {
+        return value;
+    }
+    let call = ScalarFunction::new_udf(one_zero(), vec![value.expr]);
+    Typed {
+        expr: Expr::ScalarFunction(call),
+        ..value
+    }
 }

@@ -2,7 +2,7 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{Between, Case, Expr, Like, Operator};
+use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, Like, Operator};
 
 use super::Binder;
 use super::chain::balanced;
@@ -32,13 +32,18 @@ impl Binder<'_> {
             IsTest::Null => Box::new(operand.expr),
             IsTest::True | IsTest::False => Box::new(operand.condition("IS TRUE or IS FALSE")?),
         };
+        // DataFusion's own forms of IS TRUE say of NULL one thing while planned and another when they run.
+        let compared = |with: bool, op: Operator| {
+            let with = Expr::Literal(ScalarValue::from(with), None);
+            Expr::BinaryExpr(BinaryExpr::new(operand.clone(), op, Box::new(with)))
+        };
         let expr = match (test, negated) {
             (IsTest::Null, false) => Expr::IsNull(operand),
             (IsTest::Null, true) => Expr::IsNotNull(operand),
-            (IsTest::True, false) => Expr::IsTrue(operand),
-            (IsTest::True, true) => Expr::IsNotTrue(operand),
-            (IsTest::False, false) => Expr::IsFalse(operand),
-            (IsTest::False, true) => Expr::IsNotFalse(operand),
+            (IsTest::True, false) => compared(true, Operator::IsNotDistinctFrom),
+            (IsTest::True, true) => compared(true, Operator::IsDistinctFrom),
+            (IsTest::False, false) => compared(false, Operator::IsNotDistinctFrom),
+            (IsTest::False, true) => compared(false, Operator::IsDistinctFrom),
         };
         Ok(Typed {
             nullable: false,

@@ -5,6 +5,7 @@ use datafusion::logical_expr::expr::Sort as SortKey;
 use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits};
 
 use super::Binder;
+use super::order::alike;
 use super::stage::Stage;
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
@@ -57,7 +58,7 @@ impl Binder<'_> {
         };
         let mut partition_by = Vec::with_capacity(written.partition_by.len());
         for expr in &written.partition_by {
-            partition_by.push(self.expr(expr, stage)?.expr);
+            partition_by.push(alike(self.expr(expr, stage)?).expr);
         }
         let mut order_by = self.sort_keys(&written.order_by, stage)?;
         let frame = match &written.frame {
