@@ -32,9 +32,10 @@ impl Compression {
 /// One file on disk. Every reader opens it anew, so that many files do not hold many handles.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
-    path: PathBuf,
+    /// What is opened.
+    file: PathBuf,
     /// What it is called in messages.
-    shown: PathBuf,
+    path: PathBuf,
     compression: Compression,
     length: u64,
     /// Memory of readers that are done, for those to come: fresh memory costs as much as reading.
@@ -65,8 +66,8 @@ impl Input {
             .read_to_end(&mut head)
             .map_err(|error| io_error(path, &error))?;
         Ok(Input {
-            path: path.to_path_buf(),
-            shown: standard_input::shown(path).to_path_buf(),
+            file: path.to_path_buf(),
+            path: standard_input::shown(path).to_path_buf(),
             compression: Compression::of(&head),
             length: metadata.len(),
             spares: Arc::default(),
@@ -89,15 +90,15 @@ impl Input {
 
     /// What it is called in messages.
     pub(crate) fn path(&self) -> &Path {
-        &self.shown
+        &self.path
     }
 
     /// The path as a text in a query.
     pub(crate) fn quoted_path(&self) -> String {
-        if self.path != self.shown {
+        if self.file != self.path {
             return "'-'".to_string();
         }
-        format!("'{}'", self.path.display().to_string().replace('\'', "''"))
+        format!("'{}'", self.file.display().to_string().replace('\'', "''"))
     }
 
     /// Bytes on disk when it was opened.
@@ -121,7 +122,7 @@ impl Input {
 
     /// The decompressed bytes from `start` on. A compressed file is decompressed from its beginning.
     pub(crate) fn reader(&self, start: u64) -> Result<Box<dyn Read + Send>> {
-        let mut file = File::open(&self.path).map_err(|error| self.io_error(&error))?;
+        let mut file = File::open(&self.file).map_err(|error| self.io_error(&error))?;
         let now = file
             .metadata()
             .map_err(|error| self.io_error(&error))?
@@ -201,7 +202,7 @@ impl Input {
     ) -> Error {
         let line = self.lines().and_then(|mut lines| lines.of(offset)).ok();
         Error::new(ErrorKind::Data, code, message).in_file(FilePlace {
-            path: self.shown.clone(),
+            path: self.path.clone(),
             line,
             column: column.map(str::to_string),
             byte: line.is_none().then_some(offset),
@@ -210,7 +211,7 @@ impl Input {
 
     /// What is wrong with the contents as a whole.
     pub(crate) fn error(&self, code: &'static str, message: impl Into<String>) -> Error {
-        error(ErrorKind::Data, code, message, &self.shown)
+        error(ErrorKind::Data, code, message, &self.path)
     }
 
     /// The bytes at `offset` are no UTF-8.
@@ -237,7 +238,7 @@ impl Input {
         let packed_with = match self.compression {
             Compression::Gzip if damaged => "gzip",
             Compression::Zstd if damaged => "zstd",
-            _ => return io_error(&self.shown, cause),
+            _ => return io_error(&self.path, cause),
         };
         self.error(
             "TM0705",

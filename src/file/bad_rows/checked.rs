@@ -66,7 +66,7 @@ impl Undecoded for Checked {
 /// A column of all rows, NULL where a value does not fit, and the rows of these. `build` makes it of some rows, without a value for
 /// those that are marked in its second argument; it gives `None` where one of the others does not fit.
 pub(in crate::file) fn column_without_misfits(
-    without: &mut Vec<bool>,
+    without: &mut [bool],
     build: impl Fn(Range<usize>, &[bool]) -> Result<Option<ArrayRef>>,
 ) -> Result<(ArrayRef, Vec<usize>)> {
     let all = 0..without.len();

@@ -152,13 +152,10 @@ impl ReadTally {
         }
     }
 
-    /// A part of a file is about to be read. A file that shall hold rejected rows is there even where there are none.
+    /// A file is about to be read. A file that shall hold rejected rows is there even where there are none.
     pub(crate) fn open(&self, policy: &BadRows) {
         if let BadRows::Reject(path) = policy {
-            let mut met = self.met();
-            if !met.rejected.contains_key(&Some(path.clone())) {
-                met.rejected.insert(Some(path.clone()), Seen::default());
-            }
+            self.met().rejected.entry(Some(path.clone())).or_default();
         }
     }
 

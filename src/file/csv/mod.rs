@@ -117,7 +117,8 @@ impl DataFile for CsvFile {
         &self.table.schema
     }
 
-    fn units(&self, _request: &ReadRequest, _threads: usize) -> Result<Vec<Unit>> {
+    fn units(&self, request: &ReadRequest, _threads: usize) -> Result<Vec<Unit>> {
+        request.tally.open(&self.table.bad_rows);
         let (first, length) = (self.table.first, self.table.input.length());
         if self.blocks.is_none() {
             return Ok(vec![Unit {
@@ -146,7 +147,6 @@ impl DataFile for CsvFile {
         let Some(text) = text else {
             return Ok(Box::new(std::iter::empty()));
         };
-        request.tally.open(&self.table.bad_rows);
         // A record that may be left out has to be looked at.
         let all_count = self.table.bad_rows == BadRows::Fail;
         if all_count && request.projection.is_empty() && request.filters.is_empty() {

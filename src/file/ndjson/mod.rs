@@ -118,7 +118,8 @@ impl DataFile for NdjsonFile {
         &self.table.schema
     }
 
-    fn units(&self, _request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+    fn units(&self, request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+        request.tally.open(&self.table.bad_rows);
         let (first, length) = (self.table.first, self.table.input.length());
         if !self.table.input.is_plain() || self.table.layout != Layout::Lines {
             return Ok(vec![Unit {
@@ -141,7 +142,6 @@ impl DataFile for NdjsonFile {
     }
 
     fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
-        request.tally.open(&self.table.bad_rows);
         let start = if unit.start == self.table.first {
             Some(unit.start)
         } else {

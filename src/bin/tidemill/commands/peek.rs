@@ -257,7 +257,11 @@ fn with_bars(summary: &RecordBatch, bars: Vec<Option<String>>) -> Result<RecordB
         };
         columns.push((name, values));
     }
-    let bars: ArrayRef = Arc::new(StringArray::from(bars));
+    // A column without bars has an empty place, and no NULL.
+    let bars = bars
+        .into_iter()
+        .map(|bars| bars.unwrap_or_else(|| " ".to_string()));
+    let bars: ArrayRef = Arc::new(StringArray::from_iter_values(bars));
     columns.push(("distribution", bars));
     RecordBatch::try_from_iter(columns).map_err(arrow_fault)
 }
