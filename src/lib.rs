@@ -26,11 +26,13 @@ pub use datafusion;
 
 pub use engine::{
     AppendMode, Appender, Builder, Checked, CheckedStatement, ColumnLineage, Completion,
-    CompletionKind, Completions, Emit, Engine, Explain, FileInfo, FileSource, FlushPolicy,
+    CompletionKind, Completions, Emit, Ending, Engine, Explain, FileInfo, FileSource, FlushPolicy,
     FunctionArgument, FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap,
     Params, Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement,
-    Summary, Syntax, Table, Value,
+    Summary, Syntax, SyntaxClass, SyntaxPart, Table, Value,
 };
-pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, type_name};
+pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, times_have_text, type_name};
+
+pub use lang::nearest;
 
 pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};

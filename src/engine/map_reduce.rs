@@ -106,8 +106,8 @@ impl Table {
         R: Send + 'static,
     {
         let query = self.bound()?;
-        let physical = query::optimize(&self.engine, &query)?;
-        let context = self.engine.context()?;
+        let (context, handle) = self.engine.context()?;
+        let physical = query::optimize(&self.engine, &query, &context.cancel)?;
         let job = Arc::new(Job {
             map: Box::new(map),
             combine: Box::new(combine),
@@ -123,8 +123,7 @@ impl Table {
         )?;
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
-        exec::run(graph, &context).wait()?;
-        context.tally.publish()?;
+        self.engine.run_whole(graph, &context, &handle)?;
         Ok(std::mem::take(
             &mut *job.answers.lock().unwrap_or_else(PoisonError::into_inner),
         ))

@@ -19,7 +19,9 @@ mod map_reduce;
 mod metrics;
 mod oracle;
 mod params;
+mod planning;
 mod prepared;
+mod progress;
 mod query;
 mod read_set;
 mod register;
@@ -34,17 +36,19 @@ mod tables;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::graph::PipelineGraph;
 use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
 use crate::exec::spill::{self, Disk, SpillSpace};
-use crate::exec::{CancelToken, RunContext, task_within};
+use crate::exec::{self, CancelToken, RunContext, task_within};
 use crate::file::{ReadTally, ReadTotal};
 use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
@@ -61,9 +65,10 @@ pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
+pub use progress::{Progress, QueryHandle};
 pub use register::FileSource;
-pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
-pub use syntax::Syntax;
+pub use result::{Outcome, Rows, Summary};
+pub use syntax::{Ending, Syntax, SyntaxClass, SyntaxPart};
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///
@@ -75,7 +80,14 @@ pub use syntax::Syntax;
 /// # Ok::<(), tidemill::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Engine(Arc<Shared>);
+pub struct Engine(Arc<Shared>, Hinted);
+
+/// What a statement's hints say to the engine that runs it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hinted {
+    /// When the statement has to be over.
+    ends_at: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -94,7 +106,7 @@ struct Shared {
     kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
-    running: Mutex<Vec<CancelToken>>,
+    running: Mutex<Vec<QueryHandle>>,
     /// Statements are only looked at: see [`Engine::dry`].
     is_dry: bool,
 }
@@ -250,7 +262,7 @@ impl Engine {
         if settings.memory_limit.is_some() {
             spill::remove_abandoned(&disk.folder());
         }
-        Ok(Engine(Arc::new(Shared {
+        Ok(Engine::over(Shared {
             catalog,
             budget: Budget::new(settings.memory_limit),
             disk,
@@ -265,13 +277,24 @@ impl Engine {
             foreign_tables: AtomicBool::new(false),
             running: Mutex::default(),
             is_dry: false,
-        })))
+        }))
+    }
+
+    fn over(shared: Shared) -> Engine {
+        Engine(Arc::new(shared), Hinted::default())
+    }
+
+    /// This engine for a statement that has `timeout` from now on; for one without, as it is.
+    fn within(&self, timeout: Option<Duration>) -> Engine {
+        let ends_at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let ends_at = [self.1.ends_at, ends_at].into_iter().flatten().min();
+        Engine(Arc::clone(&self.0), Hinted { ends_at })
     }
 
     /// An engine with the names of this one whose statements run nothing: they make names known, in a catalog of its own.
     fn dry(&self) -> Engine {
         let shared = &self.0;
-        Engine(Arc::new(Shared {
+        Engine::over(Shared {
             catalog: shared.catalog.copy(),
             state: shared.state.clone(),
             settings: shared.settings.clone(),
@@ -286,7 +309,7 @@ impl Engine {
             foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
             running: Mutex::default(),
             is_dry: true,
-        }))
+        })
     }
 
     fn is_dry(&self) -> bool {
@@ -300,7 +323,7 @@ impl Engine {
     pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
         let options = self.lang_options();
         let shared: Arc<str> = Arc::from(text);
-        let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options)))
+        let script = planning::on_planner_stack(|| Ok(lang::parse_with(text, options)))
             .map_err(|error| vec![error])??;
         Ok(script
             .statements
@@ -311,6 +334,20 @@ impl Engine {
                 double_quotes_are_strings: options.double_quotes_are_strings,
             })
             .collect())
+    }
+
+    /// The language as the session's settings have it.
+    ///
+    /// ```
+    /// use tidemill::{Engine, Ending};
+    /// let engine = Engine::in_memory()?;
+    /// engine.execute("SET @@double_quotes = 'string'", ())?;
+    /// assert_eq!(engine.syntax().ending("SELECT \"it\\\"s\""), Ending::WithoutFrom);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn syntax(&self) -> Syntax {
+        let strings = self.lang_options().double_quotes_are_strings;
+        Syntax::new().double_quotes_are_strings(strings)
     }
 
     fn lang_options(&self) -> lang::Options {
@@ -407,14 +444,45 @@ impl Engine {
 
     /// Stops every query that runs on this engine.
     pub fn cancel_all(&self) {
-        let running = std::mem::take(
-            &mut *self
-                .0
-                .running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        running.iter().for_each(CancelToken::cancel);
+        let running = std::mem::take(&mut *self.handles());
+        running.iter().for_each(QueryHandle::cancel);
+    }
+
+    /// Handles of the queries that run on this engine now, the oldest first: also of those that no [`Rows`] belong to, such as the
+    /// query of an INSERT.
+    ///
+    /// ```
+    /// use tidemill::Engine;
+    /// let engine = Engine::in_memory()?;
+    /// engine.execute("CREATE TABLE n AS FROM UNNEST(GENERATE_SERIES(1, 2000)) AS n", ())?;
+    /// let rows = engine.query("FROM n AS a |> CROSS JOIN n AS b", ())?;
+    /// engine.running()[0].cancel();
+    /// assert_eq!(rows.collect_batches().unwrap_err().code(), "TM0507");
+    /// assert!(engine.running().is_empty());
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn running(&self) -> Vec<QueryHandle> {
+        let handles = self.handles();
+        let going = handles.iter().filter(|handle| handle.is_going());
+        going.cloned().collect()
+    }
+
+    /// A handle of the query that began last on this engine, running or over, until another one begins or all are cancelled.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// assert!(engine.latest().is_none());
+    /// engine.execute("CREATE TABLE t AS FROM (VALUES (1), (2)) AS v (n)", ())?;
+    /// assert_eq!(engine.latest().expect("a query").progress().rows, 2);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn latest(&self) -> Option<QueryHandle> {
+        self.handles().last().cloned()
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Vec<QueryHandle>> {
+        let running = self.0.running.lock();
+        running.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the rows of a table counted, beside those that it had where they are `more`.
@@ -438,28 +506,27 @@ impl Engine {
         self.0.budget.limit().is_some()
     }
 
-    /// A context for one query.
-    fn context(&self) -> Result<Arc<RunContext>> {
+    /// A context for one query, and the handle that shows it once it runs.
+    fn context(&self) -> Result<(Arc<RunContext>, QueryHandle)> {
         self.context_for(false)
     }
 
     /// The same; `analyze` has every step measured.
-    fn context_for(&self, analyze: bool) -> Result<Arc<RunContext>> {
+    fn context_for(&self, analyze: bool) -> Result<(Arc<RunContext>, QueryHandle)> {
         let cancel = CancelToken::default();
-        let mut running = self
-            .0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        running.retain(CancelToken::is_shared);
-        running.push(cancel.clone());
+        let handle = QueryHandle::new(&cancel, &self.0.deadlines);
+        let mut running = self.handles();
+        running.retain(QueryHandle::is_shared);
+        running.push(handle.clone());
         drop(running);
-        if let Some(timeout) = self.0.settings.timeout {
+        let rest = self.1.ends_at.map(|at| at - Instant::now());
+        let timeouts = [self.0.settings.timeout, rest];
+        if let Some(timeout) = timeouts.into_iter().flatten().min() {
             self.0.deadlines.add(&cancel, timeout)?;
         }
         let memory = QueryMemory::new(&self.0.budget);
         let tally = ReadTally::new(&self.0.read);
-        Ok(Arc::new(RunContext {
+        let context = RunContext {
             analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
@@ -473,7 +540,24 @@ impl Engine {
             max_recursion: self.catalog().session().settings.max_recursion,
             notes: Arc::default(),
             tally,
-        }))
+        };
+        Ok((Arc::new(context), handle))
+    }
+
+    /// Runs a graph to its end.
+    fn run_whole(
+        &self,
+        graph: PipelineGraph,
+        context: &Arc<RunContext>,
+        handle: &QueryHandle,
+    ) -> Result<()> {
+        let execution = exec::run(graph, context);
+        handle.shows(&execution);
+        let ended = execution.wait();
+        // What it says of itself outlives it.
+        handle.progress();
+        ended?;
+        context.tally.publish()
     }
 
     fn catalog(&self) -> &Catalog {

@@ -7,7 +7,8 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use super::import::import;
-use super::query::{answer, on_planner_stack, run_statement};
+use super::planning::on_planner_stack;
+use super::query::{answer, run_statement};
 use super::{Engine, Outcome, Summary, dry};
 use crate::catalog::{DeclaredParameter, SessionValue, Setting};
 use crate::error::{Error, Result, Span};
@@ -281,7 +282,6 @@ impl Script<'_> {
             Some(message) => message.value.as_str(),
             None => written.unwrap_or_default(),
         };
-        let message = format!("Assert failed: {message}");
-        Err(Error::run("TM0500", message).at(condition.span))
+        Err(Error::failed_assert(message).at(condition.span))
     }
 }

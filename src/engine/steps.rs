@@ -26,7 +26,8 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let (mut changes, mut files, mut written) = (Vec::new(), Vec::new(), 0);
-    // Each durable table has a version of its own: they follow each other, the tables in memory last.
+    // Files can be taken back, so they come first. Each durable table has a version of its own: they follow each other, when it is
+    // known that nothing in memory is in the way; the tables in memory come last.
     let mut pending: Vec<table_write::Pending> = Vec::new();
     let (mut kept, mut shared, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for step in steps {
@@ -89,11 +90,14 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             }
         }
     }
-    for pending in pending {
-        written += pending.rows();
-        pending.commit(&mut notes)?;
-    }
-    publish(files, || engine.catalog().change_tables(&changes))?;
+    publish(files, || {
+        engine.catalog().try_tables(&changes)?;
+        for pending in pending {
+            written += pending.rows();
+            pending.commit(&mut notes)?;
+        }
+        engine.catalog().change_tables(&changes)
+    })?;
     for (change, (name, memory)) in changes.iter().zip(kept) {
         engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
     }
@@ -202,8 +206,11 @@ fn logged(engine: &Engine, query: &BoundQuery) -> Result<Error> {
             .map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let values = columns.iter().map(|column| column.value(row).to_string());
-            lines.push(values.collect::<Vec<_>>().join(", "));
+            let values = columns
+                .iter()
+                .map(|column| column.value(row).try_to_string());
+            let values: std::result::Result<Vec<_>, _> = values.collect();
+            lines.push(values?.join(", "));
         }
     }
     Ok(Error::run("TW05", format!("log:\n{}", lines.join("\n"))))

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::read_set::ReadSet;
-use super::{Engine, query};
+use super::{Engine, planning, query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec;
 use crate::exec::operators::write::WriteSink;
 use crate::plan::bind::NewTable;
 use crate::plan::{self, BoundQuery};
@@ -263,7 +262,8 @@ impl<'a> Writing<'a> {
         let mut rows = Vec::with_capacity(queries.len());
         for query in queries {
             let before = writer.rows();
-            let physical = query::optimize(engine, query)?;
+            let (context, handle) = engine.context()?;
+            let physical = query::optimize(engine, query, &context.cancel)?;
             let sink = WriteSink::new(
                 self.name,
                 Arc::clone(&writer),
@@ -271,11 +271,10 @@ impl<'a> Writing<'a> {
                 self.one_segment,
             );
             let limited = engine.is_limited();
-            let graph =
-                query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), limited))?;
-            let context = engine.context()?;
-            exec::run(graph, &context).wait()?;
-            context.tally.publish()?;
+            let graph = planning::on_planner_stack(|| {
+                plan::lower::lower(&physical, Arc::new(sink), limited)
+            })?;
+            engine.run_whole(graph, &context, &handle)?;
             notes.extend(context.notes.warnings());
             notes.extend(context.tally.warnings());
             rows.push(writer.rows() - before);

@@ -166,6 +166,11 @@ impl QueryMemory {
         self.budget.limit
     }
 
+    /// What the query holds now.
+    pub(crate) fn held(&self) -> usize {
+        self.usage.bytes.load(Ordering::Relaxed)
+    }
+
     /// The most that the query held at once.
     pub(crate) fn peak(&self) -> usize {
         self.usage.peak.load(Ordering::Relaxed)
@@ -222,7 +227,7 @@ impl MemoryPool for QueryMemory {
     }
 
     fn reserved(&self) -> usize {
-        self.usage.bytes.load(Ordering::Relaxed)
+        self.held()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -485,8 +490,11 @@ pub(crate) fn limit_reached(operator: &str, limit: Option<usize>) -> Error {
         "TM0506",
         format!("the memory limit{of} is reached in {operator}"),
     )
-    .hint("raise the memory limit, or let the query need less: fewer columns, a filter earlier")
+    .hint(MORE_MEMORY)
 }
+
+/// What to do where memory ends.
+pub(super) const MORE_MEMORY: &str = "raise the limit (--memory-limit, Builder::memory_limit), or let the query need less: fewer columns, a filter earlier";
 
 /// Bytes as people say them.
 pub(crate) fn size_text(bytes: u64) -> String {

@@ -83,13 +83,13 @@ impl Read for DataInput {
     }
 }
 
-/// Standard input that was read as a script.
+/// Standard input that was read as a script, or that a shell reads.
 pub(crate) struct TakenInput;
 
 impl Read for TakenInput {
     fn read(&mut self, _into: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::other(
-            "it holds the script, so it cannot be data as well; give the script as an argument, with -c or with -f",
+            "it holds the script, or is the shell's, so it cannot be data as well; give the script as an argument, with -c or with -f",
         ))
     }
 }

@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use tidemill::BadRows;
 
 use crate::commands::Command;
+use crate::progress::Tell;
 use crate::values::Values;
 
 /// Pipe queries over CSV, Parquet, JSON and Arrow files.
@@ -15,10 +16,12 @@ use crate::values::Values;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse | peek | schema [OPTIONS] [FILE]...",
+    override_usage = "tidemill [OPTIONS]\n       tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse | peek | schema [OPTIONS] [FILE]...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    after_help = "Examples:
+    after_help = "Without a query, on a terminal, it is a shell: \\? there shows its commands.
+
+Examples:
   tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
   tidemill \"FROM 'logs/*.parquet' |> WHERE level = @level |> LIMIT 5\" --param level=error
   tidemill -f report.tide --format json --output report.json
@@ -90,6 +93,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Go on after a statement that fails while it is planned or run; the exit code is that of the first failure
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+
     /// How NULL is written in csv and tsv [default: an empty field; empty text is then written ""]
     #[arg(
         long,
@@ -104,6 +111,17 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "WHAT", default_value = "fail", value_parser = parse_bad_rows)]
     pub(crate) bad_rows: BadRows,
 
+    /// Say on standard error how far a statement is that takes more than two seconds: auto where that is a terminal, never, or
+    /// json, one object a line
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub(crate) progress: Tell,
+
     /// Say on standard error how long each statement took
     #[arg(long)]
     pub(crate) timing: bool,
@@ -115,6 +133,13 @@ pub(crate) struct Flags {
     /// What "double quotes" hold
     #[arg(long, value_name = "KIND", default_value = "identifier")]
     pub(crate) double_quotes: DoubleQuotes,
+}
+
+impl Flags {
+    /// Neither a query nor a script: on a terminal that is the shell.
+    pub(crate) fn asks_for_nothing(&self) -> bool {
+        self.query.is_none() && self.command.is_empty() && self.file.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -16,8 +16,11 @@ mod cut;
 mod data_input;
 mod flags;
 mod format;
+mod interrupt;
+mod progress;
 mod report;
 mod run;
+mod shell;
 mod stop;
 mod target;
 mod texts;
@@ -33,6 +36,14 @@ use flags::Flags;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // What panics in a worker or in planning becomes an error that is told like any other.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|panic| {
+            if std::thread::current().name() == Some("main") {
+                eprintln!("tidemill: {panic}");
+            }
+        }));
+    }
     let flags = Flags::parse();
     ExitCode::from(match &flags.subcommand {
         Some(command) => command.run(),

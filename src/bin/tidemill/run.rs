@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tidemill::{BadRows, Engine, Error, Outcome, ParamMap, Rows, Statement};
@@ -11,8 +10,11 @@ use crate::cut;
 use crate::data_input::{DataInput, TakenInput};
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
+use crate::interrupt::{self, Second, is_interrupted};
+use crate::progress::Watch;
 use crate::report::{Text, report, say_read, warn};
-use crate::stop::{INTERRUPTED, Stop, WRONG_USAGE};
+use crate::shell;
+use crate::stop::{INTERRUPTED, Stop};
 use crate::target::{Target, stdout_is_terminal};
 use crate::texts;
 
@@ -25,7 +27,7 @@ pub(crate) fn run(flags: &Flags) -> u8 {
 }
 
 /// Dropped last: a worker may still hold files of a query that ended.
-struct Settled(Engine);
+pub(crate) struct Settled(pub(crate) Engine);
 
 impl Drop for Settled {
     fn drop(&mut self) {
@@ -34,20 +36,20 @@ impl Drop for Settled {
 }
 
 fn try_run(flags: &Flags) -> Result<(), Stop> {
+    if flags.asks_for_nothing() && io::stdin().is_terminal() && stdout_is_terminal() {
+        return shell::run(flags, engine(flags, true).map_err(Stop::of_engine)?);
+    }
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
     let params = flags.values.params()?;
     let holds_script = texts.iter().any(|text| text.name == texts::STANDARD_INPUT);
-    let engine = engine(flags, holds_script).map_err(|error| match error.exit_code() {
-        WRONG_USAGE => Stop::Usage(error.message().to_string()),
-        _ => Stop::Unopened(error),
-    })?;
+    let engine = engine(flags, holds_script).map_err(Stop::of_engine)?;
     let mut parsed = parsed(&engine, &texts, flags)?;
     let statements = parsed.iter().flat_map(|(_, statements)| statements);
     let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
     flags.values.are_used(&asked)?;
     cut::cut(flags, &mut parsed)?;
-    cancel_on_interrupt(&engine);
+    interrupt::stops_queries(&engine, Second::EndsProgram);
     let _settled = Settled(engine.clone());
     let mut session = Session {
         engine,
@@ -55,18 +57,28 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         format,
         params,
         style: style(flags),
+        statements: 0,
         results: 0,
         file: None,
     };
+    let mut failed = None;
     for (text, statements) in &parsed {
         for statement in statements {
-            session.statement(statement, text)?;
+            match session.statement(statement, text) {
+                Err(Stop::Said(code)) if flags.keep_going && !is_interrupted() => {
+                    failed.get_or_insert(code);
+                    // What failed may have been to give the last result: an earlier one is not taken for it.
+                    session.file = None;
+                }
+                ended => ended?,
+            }
         }
     }
-    session
-        .file
-        .map_or(Ok(()), Target::commit)
-        .map_err(Stop::Output)
+    session.file.map_or(Ok(()), Target::commit)?;
+    match failed {
+        Some(code) => Err(Stop::Said(code)),
+        None => Ok(()),
+    }
 }
 
 /// The statements of every text. Nothing runs where one of them cannot be read, and all that is wrong is said.
@@ -97,6 +109,8 @@ struct Session<'a> {
     format: Format,
     params: ParamMap,
     style: Style,
+    /// Statements begun.
+    statements: usize,
     /// Results written so far.
     results: usize,
     /// The last result on its way to the file of --output.
@@ -105,14 +119,20 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn statement(&mut self, statement: &Statement, text: &Text) -> Result<(), Stop> {
-        if interrupted() {
+        if is_interrupted() {
             return Err(Stop::Said(INTERRUPTED));
         }
         let started = Instant::now();
         let before = self.engine.metrics().read;
+        self.statements += 1;
+        let watch = Watch::begin(&self.engine, self.flags.progress, self.statements);
         let outcome = self.engine.run(statement, &self.params);
-        let outcome = outcome.map_err(|error| self.failed(&error, text))?;
-        self.outcome(outcome, text)?;
+        let done = match outcome {
+            Ok(outcome) => self.outcome(outcome, text, &watch),
+            Err(error) => Err(watch.aside(|| self.failed(&error, text))),
+        };
+        watch.end(done.is_ok());
+        done?;
         let read = self.engine.metrics().read.since(&before);
         let is_tolerant = self.flags.bad_rows != BadRows::Fail && read.read > 0;
         if is_tolerant || read.rejected > 0 || read.nulled > 0 {
@@ -124,23 +144,30 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn outcome(&mut self, outcome: Outcome, text: &Text) -> Result<(), Stop> {
+    fn outcome(&mut self, outcome: Outcome, text: &Text, watch: &Watch) -> Result<(), Stop> {
         match outcome {
             Outcome::Several(outcomes) => {
                 for outcome in outcomes {
-                    self.outcome(outcome, text)?;
+                    self.outcome(outcome, text, watch)?;
                 }
             }
             Outcome::Rows(mut rows) => {
-                warn(rows.warnings(), text, self.flags.error_format);
+                watch.aside(|| warn(rows.warnings(), text, self.flags.error_format));
                 let mut target = self.target()?;
-                write_rows(&mut rows, &mut target, self.format, &self.style).map_err(|error| {
-                    match error {
-                        WriteError::Query(error) => self.failed(&error, text),
-                        WriteError::Output(error) => Stop::Output(error),
-                    }
+                let separator = self.separator();
+                let written = write_rows(
+                    &mut rows,
+                    &mut target,
+                    separator,
+                    self.format,
+                    &self.style,
+                    watch,
+                );
+                written.map_err(|error| match error {
+                    WriteError::Query(error) => watch.aside(|| self.failed(&error, text)),
+                    WriteError::Output(error) => Stop::Output(error),
                 })?;
-                warn(&rows.notes(), text, self.flags.error_format);
+                watch.aside(|| warn(&rows.notes(), text, self.flags.error_format));
                 self.results += 1;
                 match target {
                     Target::Stdout(_) | Target::Stream(_) => target.commit()?,
@@ -149,10 +176,12 @@ impl Session<'_> {
                 }
             }
             Outcome::Done(summary) => {
-                warn(&summary.warnings, text, self.flags.error_format);
-                if io::stderr().is_terminal() {
-                    anstream::eprintln!("Done: {} rows", summary.rows);
-                }
+                watch.aside(|| {
+                    warn(&summary.warnings, text, self.flags.error_format);
+                    if io::stderr().is_terminal() {
+                        anstream::eprintln!("Done: {} rows", summary.rows);
+                    }
+                });
             }
             _ => {}
         }
@@ -162,7 +191,7 @@ impl Session<'_> {
     /// Says what failed; the program ends with its exit code.
     fn failed(&self, error: &Error, text: &Text) -> Stop {
         report(error, text, self.flags.error_format);
-        Stop::Said(if interrupted() {
+        Stop::Said(if is_interrupted() {
             INTERRUPTED
         } else {
             error.exit_code()
@@ -181,12 +210,15 @@ impl Session<'_> {
                 "arrow and parquet output hold one result; the text gives more".to_string(),
             ));
         }
-        let mut target = Target::stdout();
-        if self.results > 0 && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown) {
-            // An empty line keeps the results of several statements apart.
-            target.writer().write_all(b"\n")?;
-        }
-        Ok(target)
+        Ok(Target::stdout())
+    }
+
+    /// An empty line keeps the results of several statements apart.
+    fn separator(&self) -> &'static [u8] {
+        let is_apart = self.flags.output.is_none()
+            && self.results > 0
+            && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown);
+        if is_apart { b"\n" } else { b"" }
     }
 }
 
@@ -198,29 +230,35 @@ enum WriteError {
 fn write_rows(
     rows: &mut Rows,
     target: &mut Target,
+    separator: &[u8],
     format: Format,
     style: &Style,
+    watch: &Watch,
 ) -> Result<(), WriteError> {
     let schema = rows.schema().clone();
     // A query that fails at once leaves not even a header behind.
     let first = rows.next().transpose().map_err(WriteError::Query)?;
-    let mut writer =
-        format::writer(format, &schema, style, target.writer()).map_err(WriteError::Output)?;
+    let out = target.writer();
+    out.write_all(separator).map_err(WriteError::Output)?;
+    let mut writer = format::writer(format, &schema, style, out).map_err(WriteError::Output)?;
     for batch in first.map(Ok).into_iter().chain(rows) {
         let batch = batch.map_err(WriteError::Query)?;
+        if style.width.is_some() && format != Format::Table {
+            watch.be_quiet();
+        }
         writer.batch(&batch).map_err(WriteError::Output)?;
     }
-    writer.finish().map_err(WriteError::Output)
+    watch.aside(|| writer.finish().map_err(WriteError::Output))
 }
 
-/// An engine as the flags say; standard input is data for it, unless it holds a script.
+/// An engine as the flags say; standard input is data for it, unless it is a script or typed.
 fn engine(flags: &Flags, holds_script: bool) -> tidemill::Result<Engine> {
     let mut builder = Engine::builder()
         .double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String)
         .bad_rows(flags.bad_rows.clone());
     builder = match holds_script {
         true => builder.standard_input(TakenInput),
-        false => builder.standard_input(DataInput::new(interrupted)),
+        false => builder.standard_input(DataInput::new(is_interrupted)),
     };
     if let Some(threads) = flags.threads {
         builder = builder.threads(threads);
@@ -301,25 +339,5 @@ fn style(flags: &Flags) -> Style {
     Style {
         null: flags.null.clone(),
         width,
-    }
-}
-
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
-
-fn interrupted() -> bool {
-    INTERRUPT.load(Ordering::Relaxed)
-}
-
-/// The first Ctrl-C stops the query, so that nothing half is left; the second ends the program at once.
-fn cancel_on_interrupt(engine: &Engine) {
-    let engine = engine.clone();
-    let handler = move || {
-        if INTERRUPT.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        engine.cancel_all();
-    };
-    if ctrlc::set_handler(handler).is_err() {
-        anstream::eprintln!("warning: Ctrl-C will end the program without cleaning up");
     }
 }

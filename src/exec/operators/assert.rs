@@ -74,7 +74,7 @@ impl AssertOperator {
         }
         let first = self.first_wrong(&batch, &holds)?;
         if self.on_violation == OnViolation::Fail {
-            let error = Error::run("TM0500", format!("Assert failed: {first}"));
+            let error = Error::failed_assert(&first);
             let error = error.during(self.context.as_str());
             return Err(match self.place {
                 Some(place) => error.at(place),
@@ -105,11 +105,8 @@ impl AssertOperator {
             let value = expr.evaluate(&row)?.into_array(1)?;
             let text = cast(&value, &DataType::Utf8).unwrap_or(value);
             let options = FormatOptions::default().with_null("NULL");
-            shown.push(
-                ArrayFormatter::try_new(&text, &options)?
-                    .value(0)
-                    .to_string(),
-            );
+            let text = ArrayFormatter::try_new(&text, &options)?;
+            shown.push(text.value(0).try_to_string()?);
         }
         Ok(shown.join(" "))
     }

@@ -7,10 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::json::writer::{LineDelimited, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
+
+use crate::file::type_name;
 
 /// A column that can write its values as text.
 ///
@@ -80,7 +83,8 @@ impl<'a> ColumnText<'a> {
         }
         match &self.kind {
             Kind::Plain(formatter) => {
-                write!(text, "{}", formatter.value(row)).map_err(io::Error::other)?
+                let written = formatter.value(row).write(text);
+                written.map_err(|_| beyond_text(self.array.data_type()))?;
             }
             Kind::Nested(values) => text.push_str(&values[row]),
             Kind::Bytes => {
@@ -92,6 +96,47 @@ impl<'a> ColumnText<'a> {
         }
         Ok(true)
     }
+}
+
+/// Whether every date and time of the batch has a text. Arrow's JSON writer would put an error's text in its place.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidemill::arrow::array::{ArrayRef, RecordBatch, TimestampSecondArray};
+/// let late: ArrayRef = Arc::new(TimestampSecondArray::from(vec![0, i64::MAX]));
+/// let batch = RecordBatch::try_from_iter([("t", late)])?;
+/// assert!(tidemill::times_have_text(&batch).is_err());
+/// assert!(tidemill::times_have_text(&batch.slice(0, 1)).is_ok());
+/// # Ok::<(), tidemill::arrow::error::ArrowError>(())
+/// ```
+///
+/// # Errors
+/// A column with one that is beyond the years that text can say.
+pub fn times_have_text(batch: &RecordBatch) -> io::Result<()> {
+    let is_time = |array: &&ArrayRef| {
+        matches!(
+            array.data_type(),
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+        )
+    };
+    for array in batch.columns().iter().filter(is_time) {
+        let texts = ColumnText::new(array)?;
+        for descending in [false, true] {
+            let order = SortOptions::new(descending, false);
+            let end = sort_to_indices(array, Some(order), Some(1)).map_err(io::Error::other)?;
+            for row in end.values() {
+                texts.write(*row as usize, &mut String::new())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn beyond_text(data_type: &DataType) -> io::Error {
+    let data_type = type_name(data_type);
+    io::Error::other(format!(
+        "a {data_type} is so early or late that no text can say it"
+    ))
 }
 
 fn bytes_of(array: &ArrayRef, row: usize) -> &[u8] {
