@@ -129,7 +129,7 @@ impl Summary {
 #[derive(Debug)]
 pub struct Rows {
     schema: SchemaRef,
-    running: Option<Running>,
+    running: Option<Box<Running>>,
     ready: std::vec::IntoIter<RecordBatch>,
     handle: QueryHandle,
     warnings: Vec<Error>,
@@ -180,7 +180,7 @@ impl Rows {
         Rows {
             schema,
             handle: running.handle.clone(),
-            running: Some(running),
+            running: Some(Box::new(running)),
             ready: Vec::new().into_iter(),
             warnings: Vec::new(),
             notes: Arc::clone(&context.notes),
