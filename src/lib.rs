@@ -26,12 +26,12 @@ pub use datafusion;
 
 pub use engine::{
     AppendMode, Appender, Builder, Checked, CheckedStatement, ColumnLineage, Completion,
-    CompletionKind, Completions, Emit, Ending, Engine, Explain, FileSource, FlushPolicy,
+    CompletionKind, Completions, Emit, Ending, Engine, Explain, FileInfo, FileSource, FlushPolicy,
     FunctionArgument, FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap,
     Params, Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement,
     Summary, Syntax, SyntaxClass, SyntaxPart, Table, Value,
 };
-pub use file::{ColumnText, CsvWriter, times_have_text, type_name};
+pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, times_have_text, type_name};
 
 pub use lang::nearest;
 

@@ -28,7 +28,7 @@ use super::files::FileTable;
 use super::filter::PhysicalFilter;
 use crate::error::{Error, Result};
 use crate::file::table::{FilePart, ScanFile, TableRequest};
-use crate::file::{RowFilter, schema_of};
+use crate::file::{ReadTally, RowFilter, schema_of};
 
 /// The plan of a scan, which DataFusion lets come later; ours are there at once.
 pub(super) type Planned<'future> =
@@ -119,6 +119,7 @@ impl TableScanExec {
             filters: filters.iter().map(filter).collect::<Result<_>>()?,
             narrow: Vec::new(),
             batch_rows,
+            tally: Arc::default(),
         })
     }
 
@@ -246,7 +247,10 @@ impl ExecutionPlan for TableScanExec {
             .map(|all| (Arc::clone(all), true))
             .into_iter()
             .collect();
-        let request = self.request(&whole, rows).map_err(external)?;
+        let mut request = self.request(&whole, rows).map_err(external)?;
+        if let Some(tally) = context.session_config().get_extension::<ReadTally>() {
+            request.tally = tally;
+        }
         let batches = self.files().to_vec().into_iter().flat_map(move |file| {
             let batches = read_all(&file, &request);
             let (batches, error) = match batches {

@@ -3,13 +3,15 @@
 
 use datafusion::common::ScalarValue;
 
+use crate::file::BadRows;
+
 /// Rounds after which a recursion is taken for an endless one.
 const MAX_RECURSION: usize = 10_000;
 /// Rows that LOG writes.
 const LOG_ROWS: usize = 20;
 
 /// What a session runs with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// `"…"` is a text, and not a name.
     pub(crate) double_quotes_are_strings: bool,
@@ -21,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) overflow_wraps: bool,
     pub(crate) max_recursion: usize,
     pub(crate) log_rows: usize,
+    /// What becomes of bad rows of text files where the file's options do not say.
+    pub(crate) bad_rows: BadRows,
 }
 
 impl Default for Settings {
@@ -32,6 +36,7 @@ impl Default for Settings {
             overflow_wraps: false,
             max_recursion: MAX_RECURSION,
             log_rows: LOG_ROWS,
+            bad_rows: BadRows::Fail,
         }
     }
 }
@@ -50,6 +55,17 @@ pub(crate) struct Setting {
 }
 
 pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "bad_rows",
+        values: "'fail', 'null', 'skip', 'reject=FILE'",
+        about: "What becomes of rows of CSV and JSON files that do not fit: an error, NULL, left out, left out and written to a file.",
+        get: |settings| ScalarValue::from(settings.bad_rows.to_string()),
+        set: |settings, value| {
+            let text = value.try_as_str().flatten();
+            let chosen = text.and_then(|text| text.parse().ok());
+            chosen.map(|chosen| settings.bad_rows = chosen).is_some()
+        },
+    },
     Setting {
         name: "double_quotes",
         values: "'name', 'string'",

@@ -1,10 +1,14 @@
 //! Settings: raw input becomes checked input once.
 
+use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::BadRows;
+use crate::file::standard_input::StandardInput;
 use crate::store::Store;
 use crate::table::database::Database;
 
@@ -36,6 +40,8 @@ pub(super) struct Settings {
     pub(super) timeout: Option<Duration>,
     pub(super) batch_rows: usize,
     pub(super) double_quotes_are_strings: bool,
+    pub(super) bad_rows: BadRows,
+    pub(super) input: Arc<StandardInput>,
 }
 
 /// Settings of an engine to be.
@@ -54,6 +60,8 @@ pub struct Builder {
     timeout: Option<Duration>,
     batch_rows: Option<usize>,
     double_quotes_are_strings: bool,
+    bad_rows: BadRows,
+    input: Arc<StandardInput>,
 }
 
 impl Builder {
@@ -101,6 +109,39 @@ impl Builder {
         self
     }
 
+    /// What becomes of rows of CSV and JSON files that are not as they should be, where a file's own option `bad_rows` does not say
+    /// otherwise. A query fails at the first without it.
+    ///
+    /// ```
+    /// use tidemill::{BadRows, Engine};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.csv");
+    /// std::fs::write(&path, "a,b\n1,2\n3\n4,5\n")?;
+    /// let engine = Engine::builder().bad_rows(BadRows::Skip).in_memory()?;
+    /// let summary = engine.execute(&format!("FROM '{}'", path.display()), ())?;
+    /// assert_eq!((summary.rows, summary.read.read, summary.read.rejected), (2, 3, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bad_rows(mut self, bad_rows: BadRows) -> Self {
+        self.bad_rows = bad_rows;
+        self
+    }
+
+    /// What `FROM stdin` and the path `-` read: CSV, JSON, Parquet or Arrow, compressed or not. It is copied into a temporary file,
+    /// in the directory of [`Builder::spill_dir`] and bounded by [`Builder::spill_limit`], when a statement first names it.
+    ///
+    /// ```
+    /// let data = "a,b\n1,x\n2,y\n".as_bytes();
+    /// let engine = tidemill::Engine::builder().standard_input(data).in_memory()?;
+    /// let sum: (i64,) = engine.query("FROM stdin |> AGGREGATE SUM(a)", ())?.one()?;
+    /// assert_eq!(sum.0, 3);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn standard_input(mut self, reader: impl Read + Send + 'static) -> Self {
+        self.input = Arc::new(StandardInput::new(reader));
+        self
+    }
+
     /// An engine that keeps its tables in memory.
     ///
     /// # Errors
@@ -129,6 +170,8 @@ impl Builder {
             timeout: self.timeout,
             batch_rows,
             double_quotes_are_strings,
+            bad_rows: self.bad_rows,
+            input: self.input,
         })
     }
 

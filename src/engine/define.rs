@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::planning::on_planner_stack;
-use super::query::FilesOnDisk;
 use super::script::Script;
 use crate::catalog::{Macro, SessionValue};
 use crate::error::{Error, Result};
@@ -83,7 +82,7 @@ impl Script<'_> {
             true => error.hint("a function cannot call itself"),
             false => error,
         };
-        on_planner_stack(|| check_function(&function, catalog, &FilesOnDisk)).map_err(own_name)?;
+        on_planner_stack(|| check_function(&function, catalog, self.engine)).map_err(own_name)?;
         catalog.change_session(|session| session.add_function(function));
         Ok(())
     }
@@ -98,7 +97,7 @@ impl Script<'_> {
         }
         let function = self.written(name, &create.params, None, &create.body);
         on_planner_stack(|| {
-            check_table_function(&function, catalog, &FilesOnDisk, self.parameters)
+            check_table_function(&function, catalog, self.engine, self.parameters)
         })?;
         catalog.change_session(|session| session.add_table_function(function));
         Ok(())

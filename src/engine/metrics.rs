@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::exec::Execution;
+use crate::file::ReadCounts;
 
 /// What an engine did since it was made, at one moment.
 ///
@@ -31,7 +32,9 @@ pub struct Metrics {
     pub queries_timed_out: u64,
     /// Rows that queries read from files and tables.
     pub rows_read: u64,
-    /// Bytes of these rows in memory.
+    /// Rows of CSV and JSON files that queries read, and what became of them.
+    pub read: ReadCounts,
+    /// Bytes of the rows read, in memory.
     pub bytes_read: u64,
     /// Bytes that operators hold now.
     pub memory_bytes: u64,
@@ -176,6 +179,7 @@ impl Engine {
             queries_cancelled: load(&counters.cancelled),
             queries_timed_out: load(&counters.timed_out),
             rows_read: load(&counters.rows_read),
+            read: self.0.read.counts(),
             bytes_read: load(&counters.bytes_read),
             memory_bytes: held as u64,
             memory_bytes_max: peak as u64,

@@ -14,6 +14,7 @@ mod explain;
 mod functions;
 mod hover;
 mod import;
+mod inspect;
 mod map_reduce;
 mod metrics;
 mod oracle;
@@ -48,6 +49,7 @@ use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
 use crate::exec::spill::{self, Disk, SpillSpace};
 use crate::exec::{self, CancelToken, RunContext, task_within};
+use crate::file::{ReadTally, ReadTotal};
 use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
 
@@ -58,6 +60,7 @@ pub use config::Builder;
 pub use explain::{ColumnLineage, Explain, Measured, QueryStep, SourceColumn};
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use hover::Hover;
+pub use inspect::FileInfo;
 pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
@@ -97,6 +100,8 @@ struct Shared {
     disk: Arc<Disk>,
     deadlines: Arc<deadline::Deadlines>,
     counters: Arc<metrics::Counters>,
+    /// What its queries read of text files, and where rows go that they reject.
+    read: Arc<ReadTotal>,
     /// What the rows of tables in memory are counted with, by the table's name.
     kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
@@ -232,6 +237,7 @@ impl Engine {
         let catalog = Catalog::new()?;
         catalog.change_session(|session| {
             session.settings.double_quotes_are_strings = settings.double_quotes_are_strings;
+            session.settings.bad_rows = settings.bad_rows.clone();
         });
         let state = session_state(
             catalog.functions(),
@@ -262,6 +268,7 @@ impl Engine {
             disk,
             deadlines: Arc::default(),
             counters: Arc::default(),
+            read: Arc::default(),
             kept: Mutex::default(),
             state,
             settings,
@@ -297,6 +304,7 @@ impl Engine {
             disk: Arc::clone(&shared.disk),
             deadlines: Arc::clone(&shared.deadlines),
             counters: Arc::clone(&shared.counters),
+            read: Arc::clone(&shared.read),
             kept: Mutex::default(),
             foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
             running: Mutex::default(),
@@ -517,19 +525,21 @@ impl Engine {
             self.0.deadlines.add(&cancel, timeout)?;
         }
         let memory = QueryMemory::new(&self.0.budget);
+        let tally = ReadTally::new(&self.0.read);
         let context = RunContext {
             analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
             pool: Arc::clone(&self.0.pool),
             cancel,
-            task: task_within(TaskContext::from(&self.0.state), &memory),
+            task: task_within(TaskContext::from(&self.0.state), &memory, &tally),
             charged: None,
             memory,
             spill: SpillSpace::new(&self.0.disk),
             runtime: Arc::clone(&self.0.runtime),
             max_recursion: self.catalog().session().settings.max_recursion,
             notes: Arc::default(),
+            tally,
         };
         Ok((Arc::new(context), handle))
     }
@@ -546,7 +556,8 @@ impl Engine {
         let ended = execution.wait();
         // What it says of itself outlives it.
         handle.progress();
-        ended
+        ended?;
+        context.tally.publish()
     }
 
     fn catalog(&self) -> &Catalog {
@@ -556,9 +567,12 @@ impl Engine {
 
 /// Runs a query to its end for its effect and its row count.
 fn finish(rows: Rows) -> Result<Summary> {
-    let mut count = 0;
-    for batch in rows {
+    let (mut rows, mut count) = (rows, 0);
+    for batch in rows.by_ref() {
         count += batch?.num_rows() as u64;
     }
-    Ok(Summary::new(count))
+    Ok(Summary {
+        read: rows.read_counts(),
+        ..Summary::new(count)
+    })
 }

@@ -1,5 +1,6 @@
 //! The life of a query, on one screen: parse, bind, optimize, lower, run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +12,7 @@ use super::{Engine, Outcome, Rows, Summary, dry, explain, result, script, steps,
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result, Span};
 use crate::exec::{self, CancelToken, Execution};
+use crate::file::standard_input;
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
@@ -55,7 +57,7 @@ pub(super) fn bind(
     text: &str,
     parameters: &Parameters,
 ) -> Result<Binding> {
-    plan::bind::bind(statement, text, engine.catalog(), &FilesOnDisk, parameters)
+    plan::bind::bind(statement, text, engine.catalog(), engine, parameters)
 }
 
 /// Logical plan to physical plan, for as long as `cancel` says that it is wanted.
@@ -152,10 +154,18 @@ pub(super) fn answer_with_execution(
     start(engine, query, analyze)
 }
 
-/// Paths in FROM are files of this machine.
-pub(super) struct FilesOnDisk;
+/// Where standard input lies on disk, if the path means it.
+pub(super) fn kept_input(engine: &Engine, path: &str) -> Result<Option<PathBuf>> {
+    let disk = &engine.0.disk;
+    let input = &engine.0.settings.input;
+    let is_meant = standard_input::is_meant(path);
+    is_meant
+        .then(|| input.file(&disk.folder(), disk.limit()))
+        .transpose()
+}
 
-impl Files for FilesOnDisk {
+/// Paths in FROM are files of this machine, read as the session says.
+impl Files for Engine {
     fn open(
         &self,
         path: &str,
@@ -163,6 +173,9 @@ impl Files for FilesOnDisk {
         options: &[(String, datafusion::common::ScalarValue)],
         columns: Option<SchemaRef>,
     ) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
-        Ok(files::open(path, format, options, columns)?)
+        let bad_rows = &self.catalog().session().settings.bad_rows;
+        let kept = kept_input(self, path)?;
+        let kept = kept.as_deref();
+        Ok(files::open(path, kept, format, options, columns, bad_rows)?)
     }
 }

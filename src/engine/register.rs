@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_arrow::schema::{SchemaLike, TracingOptions};
 
 use super::{Engine, Value};
-use crate::catalog::{Entry, files};
+use crate::catalog::Entry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::bind::Files;
 
 /// A file, directory or glob, with how to read it.
 ///
@@ -27,10 +28,10 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct FileSource {
-    path: String,
-    format: Option<String>,
-    options: Vec<(String, ScalarValue)>,
-    columns: Option<SchemaRef>,
+    pub(super) path: String,
+    pub(super) format: Option<String>,
+    pub(super) options: Vec<(String, ScalarValue)>,
+    pub(super) columns: Option<SchemaRef>,
 }
 
 impl FileSource {
@@ -152,12 +153,8 @@ impl Engine {
     /// # Errors
     /// As a query that names the path in FROM.
     pub fn register_file(&self, name: &str, file: FileSource) -> Result<()> {
-        let table = files::open(
-            &file.path,
-            file.format.as_deref(),
-            &file.options,
-            file.columns,
-        )?;
+        let format = file.format.as_deref();
+        let table = Files::open(self, &file.path, format, &file.options, file.columns)?;
         self.catalog().insert(name, Entry::Table(table), true)
     }
 

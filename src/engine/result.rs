@@ -11,6 +11,7 @@ use super::metrics::Counters;
 use super::{Engine, QueryHandle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::{Execution, Notes, Receiver, RunContext};
+use crate::file::{ReadCounts, ReadTally};
 use crate::plan::OutputColumn;
 
 /// What a statement gave.
@@ -98,6 +99,8 @@ pub struct Summary {
     pub rows: u64,
     /// What its author should know; the statement ran all the same.
     pub warnings: Vec<Error>,
+    /// Rows of CSV and JSON files that the query read, and what became of them.
+    pub read: ReadCounts,
 }
 
 impl Summary {
@@ -105,6 +108,7 @@ impl Summary {
         Summary {
             rows,
             warnings: Vec::new(),
+            read: ReadCounts::default(),
         }
     }
 }
@@ -125,11 +129,12 @@ impl Summary {
 #[derive(Debug)]
 pub struct Rows {
     schema: SchemaRef,
-    running: Option<Running>,
+    running: Option<Box<Running>>,
     ready: std::vec::IntoIter<RecordBatch>,
     handle: QueryHandle,
     warnings: Vec<Error>,
     notes: Arc<Notes>,
+    tally: Arc<ReadTally>,
 }
 
 /// The query behind some rows. When this is dropped, it is over.
@@ -175,10 +180,11 @@ impl Rows {
         Rows {
             schema,
             handle: running.handle.clone(),
-            running: Some(running),
+            running: Some(Box::new(running)),
             ready: Vec::new().into_iter(),
             warnings: Vec::new(),
             notes: Arc::clone(&context.notes),
+            tally: Arc::clone(&context.tally),
         }
     }
 
@@ -191,6 +197,7 @@ impl Rows {
             ready: batches.into_iter(),
             warnings: Vec::new(),
             notes: Arc::default(),
+            tally: Arc::default(),
         }
     }
 
@@ -211,7 +218,14 @@ impl Rows {
     /// What the query noted of the rows it met so far: everything, once the last row is read. An `ASSERT … ON VIOLATION WARN`
     /// or `DROP` says here how many rows it did not hold for.
     pub fn notes(&self) -> Vec<Error> {
-        self.notes.warnings()
+        let mut notes = self.notes.warnings();
+        notes.extend(self.tally.warnings());
+        notes
+    }
+
+    /// Rows of CSV and JSON files that the query read so far, and what became of them: `read = returned + filtered + rejected`.
+    pub fn read_counts(&self) -> ReadCounts {
+        self.tally.counts()
     }
 
     /// A handle that can stop this query from another thread, and says how far it is.
@@ -290,7 +304,7 @@ impl Iterator for Rows {
             Ok(None) => {
                 running.read_whole = true;
                 self.running = None;
-                return None;
+                return self.tally.publish().err().map(Err);
             }
             Err(error) => Err(error),
         };

@@ -61,7 +61,7 @@ pub(super) fn run(engine: &Engine, change: Rewrite, warnings: &mut Vec<Error>) -
     let read = source.chain(&change.touched).chain(&change.added);
     let reads = ReadSet::of(engine, table, read)?;
     let queries: Vec<&BoundQuery> = change.added.iter().chain(&kept).collect();
-    let (written, adds) = Writing::into(table).write(engine, &queries)?;
+    let (written, adds) = Writing::into(table).write(engine, &queries, warnings)?;
     let added = change.added.as_ref().and_then(|_| written.first());
     let rows = touched.values().map(|touched| touched.rows).sum::<u64>() + added.unwrap_or(&0);
     let mut commit = Commit {

@@ -8,7 +8,7 @@ use datafusion::common::ScalarValue;
 
 use super::import::import;
 use super::planning::on_planner_stack;
-use super::query::{FilesOnDisk, answer, run_statement};
+use super::query::{answer, run_statement};
 use super::{Engine, Outcome, Summary, dry};
 use crate::catalog::{DeclaredParameter, SessionValue, Setting};
 use crate::error::{Error, Result, Span};
@@ -126,7 +126,7 @@ impl Script<'_> {
     fn values(self, exprs: &[(&ast::Expr, Option<DataType>)]) -> Result<Vec<ScalarValue>> {
         let catalog = self.engine.catalog();
         let query: BoundQuery = on_planner_stack(|| {
-            bind_values(exprs, self.text, catalog, &FilesOnDisk, self.parameters)
+            bind_values(exprs, self.text, catalog, self.engine, self.parameters)
         })?;
         if self.engine.is_dry() {
             return dry::known_values(&query);

@@ -48,11 +48,13 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             Step::Write {
                 target: WriteTarget::CreateDurable(new),
                 query,
-            } => pending.push(table_write::create(engine, &new, &query)?),
+            } => pending.push(table_write::create(engine, &new, &query, &mut notes)?),
             Step::Write {
                 target: WriteTarget::InsertDurable(table),
                 query,
-            } => pending.push(table_write::insert(engine, &table, &query, &before)?),
+            } => pending.push(table_write::insert(
+                engine, &table, &query, &before, &mut notes,
+            )?),
             Step::Write {
                 target: WriteTarget::OverwriteDurable(table, overwritten),
                 query,
@@ -62,6 +64,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
                 &overwritten,
                 &query,
                 &before,
+                &mut notes,
             )?),
             Step::Write {
                 target: WriteTarget::Export(request),

@@ -40,10 +40,11 @@ pub(super) fn insert(
     table: &DurableTable,
     query: &BoundQuery,
     before: &[BoundQuery],
+    notes: &mut Vec<Error>,
 ) -> Result<Pending> {
     table.snapshot.check_write()?;
     let reads = ReadSet::of(engine, table, before.iter().chain([query]))?;
-    let (rows, adds) = Writing::into(table).write(engine, &[query])?;
+    let (rows, adds) = Writing::into(table).write(engine, &[query], notes)?;
     let mut commit = change_of("WRITE", json!({"mode": "Append"}));
     commit.info.is_blind_append = Some(reads.is_empty());
     Ok(Pending {
@@ -62,11 +63,12 @@ pub(super) fn overwrite(
     overwritten: &Overwritten,
     query: &BoundQuery,
     before: &[BoundQuery],
+    notes: &mut Vec<Error>,
 ) -> Result<Pending> {
     table.snapshot.check_write()?;
     table.snapshot.check_remove()?;
     let mut reads = ReadSet::of(engine, table, before.iter().chain([query]))?;
-    let (rows, adds) = Writing::into(table).write(engine, &[query])?;
+    let (rows, adds) = Writing::into(table).write(engine, &[query], notes)?;
     let new: BTreeSet<Tags> = adds
         .iter()
         .map(|add| add.partition_values.clone())
@@ -90,7 +92,12 @@ pub(super) fn overwrite(
 }
 
 /// Writes the rows of a query for a table to be.
-pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Result<Pending> {
+pub(super) fn create(
+    engine: &Engine,
+    new: &NewTable,
+    query: &BoundQuery,
+    notes: &mut Vec<Error>,
+) -> Result<Pending> {
     let database = engine.catalog().database();
     let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
     let exists = |what: &str| {
@@ -123,7 +130,7 @@ pub(super) fn create(engine: &Engine, new: &NewTable, query: &BoundQuery) -> Res
         layout: &new.layout,
         one_segment: false,
     };
-    let written = writing.write(engine, &[query]);
+    let written = writing.write(engine, &[query], notes);
     // A directory that was made for nothing goes.
     let (rows, adds) = written.inspect_err(|_| log.store.remove_if_empty(&log.directory))?;
     let commit = Commit {
@@ -248,6 +255,7 @@ impl<'a> Writing<'a> {
         &self,
         engine: &Engine,
         queries: &[&BoundQuery],
+        notes: &mut Vec<Error>,
     ) -> Result<(Vec<u64>, Vec<Add>)> {
         let writer = TableWriter::new(self.log.clone(), self.columns.clone(), self.layout.clone());
         let writer = Arc::new(writer);
@@ -267,6 +275,8 @@ impl<'a> Writing<'a> {
                 plan::lower::lower(&physical, Arc::new(sink), limited)
             })?;
             engine.run_whole(graph, &context, &handle)?;
+            notes.extend(context.notes.warnings());
+            notes.extend(context.tally.warnings());
             rows.push(writer.rows() - before);
         }
         Ok((rows, writer.finish()?))

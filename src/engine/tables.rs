@@ -80,7 +80,7 @@ fn optimize(
     };
     let mut writing = Writing::into(table);
     writing.one_segment = true;
-    let (_, mut adds) = writing.write(engine, &[&query])?;
+    let (_, mut adds) = writing.write(engine, &[&query], warnings)?;
     adds.iter_mut().for_each(|add| add.data_change = false);
     let commit = Commit {
         removes: removed(chosen.iter(), false),
@@ -116,7 +116,7 @@ fn reshard(
         };
         let mut writing = Writing::into(table);
         writing.layout = &layout;
-        let (rows, written) = writing.write(engine, &[&query])?;
+        let (rows, written) = writing.write(engine, &[&query], warnings)?;
         (moved, adds) = (rows.iter().sum(), written);
     }
     adds.iter_mut().for_each(|add| add.data_change = false);

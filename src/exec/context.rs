@@ -10,6 +10,7 @@ use super::Notes;
 use super::cancel::CancelToken;
 use super::memory::QueryMemory;
 use super::spill::SpillSpace;
+use crate::file::ReadTally;
 
 /// What every part of one running query shares.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct RunContext {
     pub(crate) max_recursion: usize,
     /// What the query's author should know of the rows it met.
     pub(crate) notes: Arc<Notes>,
+    /// Rows of text files that it read.
+    pub(crate) tally: Arc<ReadTally>,
 }
 
 impl RunContext {
@@ -83,6 +86,7 @@ impl RunContext {
             runtime: Arc::clone(&self.runtime),
             max_recursion: self.max_recursion,
             notes: Arc::clone(&self.notes),
+            tally: Arc::clone(&self.tally),
         }
     }
 
@@ -103,6 +107,7 @@ impl RunContext {
             runtime: Arc::default(),
             max_recursion: 10_000,
             notes: Arc::default(),
+            tally: Arc::default(),
         })
     }
 
@@ -119,8 +124,14 @@ impl RunContext {
     }
 }
 
-/// `task` with the query's memory as its memory pool.
-pub(crate) fn task_within(task: TaskContext, memory: &Arc<QueryMemory>) -> Arc<TaskContext> {
+/// `task` with the query's memory as its memory pool, and its tally where plans that DataFusion runs find it.
+pub(crate) fn task_within(
+    task: TaskContext,
+    memory: &Arc<QueryMemory>,
+    tally: &Arc<ReadTally>,
+) -> Arc<TaskContext> {
+    let config = task.session_config().clone();
+    let task = task.with_session_config(config.with_extension(Arc::clone(tally)));
     let runtime = task.runtime_env();
     let pool: Arc<dyn MemoryPool> = Arc::clone(memory) as _;
     Arc::new(task.with_runtime(Arc::new(RuntimeEnv {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::input::Input;
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
 /// A format that files are read in.
@@ -32,6 +33,9 @@ const NAMES: [(&str, Format); 11] = [
     ("feather", Format::Arrow),
     ("ipc", Format::Arrow),
 ];
+
+/// Decompressed bytes that tell JSON from CSV.
+const HEAD: u64 = 64 * 1024;
 
 /// The formats, for messages.
 pub(crate) const FORMATS: &str = "csv, tsv, json, ndjson, parquet, arrow, feather";
@@ -74,33 +78,60 @@ impl Format {
 
     /// The format of the file's contents, else of its name.
     pub(crate) fn of_file(path: &Path) -> Result<Format> {
-        let place = || FilePlace {
-            path: path.to_path_buf(),
-            ..FilePlace::default()
-        };
-        let mut first = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(8).read_to_end(&mut first))
-            .map_err(|error| {
-                Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(place())
-            })?;
-        let by_content = match first.as_slice() {
-            [b'P', b'A', b'R', b'1' | b'E', ..] => Some(Format::Parquet),
-            [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => {
-                Some(Format::Arrow)
-            }
-            _ => None,
-        };
+        let by_content = Format::of_first_bytes(path)?;
         by_content.or_else(|| Format::of_ending(path)).ok_or_else(|| {
             Error::new(
                 ErrorKind::Input,
                 "TM0704",
                 "neither the file's contents nor its name tell its format",
             )
-            .in_file(place())
+            .in_file(place(path))
             .available(FORMATS)
             .hint("name the format: read_csv('…'), read_json('…'), read_parquet('…') or read_arrow('…')")
         })
+    }
+
+    /// The format of contents without a name: what begins as JSON is that, other text is CSV.
+    pub(crate) fn of_contents(path: &Path) -> Result<Format> {
+        if let Some(format) = Format::of_first_bytes(path)? {
+            return Ok(format);
+        }
+        let input = Input::open(path)?;
+        let mut head = Vec::new();
+        input
+            .reader(0)?
+            .take(HEAD)
+            .read_to_end(&mut head)
+            .map_err(|error| input.io_error(&error))?;
+        let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
+        Ok(match text.trim_ascii_start() {
+            [b'{' | b'[', ..] => Format::Ndjson,
+            _ => Format::Csv,
+        })
+    }
+
+    /// The format that says so itself.
+    fn of_first_bytes(path: &Path) -> Result<Option<Format>> {
+        let mut first = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(8).read_to_end(&mut first))
+            .map_err(|error| {
+                Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(place(path))
+            })?;
+        Ok(match first.as_slice() {
+            [b'P', b'A', b'R', b'1' | b'E', ..] => Some(Format::Parquet),
+            [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => {
+                Some(Format::Arrow)
+            }
+            _ => None,
+        })
+    }
+}
+
+fn place(path: &Path) -> FilePlace {
+    FilePlace {
+        path: path.to_path_buf(),
+        ..FilePlace::default()
     }
 }
 
@@ -119,6 +150,9 @@ mod tests {
         let path = folder.path().join("x.dat");
         std::fs::write(&path, b"a,b\n").unwrap();
         assert_eq!(Format::of_file(&path).unwrap_err().code(), "TM0704");
+        assert_eq!(Format::of_contents(&path).unwrap(), Format::Csv);
+        std::fs::write(&path, "\u{feff}\n {\"a\": 1}").unwrap();
+        assert_eq!(Format::of_contents(&path).unwrap(), Format::Ndjson);
         assert_eq!(
             Format::of_ending(Path::new("a/B.JSONL.gz")),
             Some(Format::Ndjson)

@@ -8,6 +8,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::standard_input;
 use crate::error::{Error, ErrorKind, FilePlace};
 
 /// Which file, which part of it, and the code its errors have.
@@ -75,7 +76,7 @@ impl Suspect {
 
     fn place(&self) -> FilePlace {
         FilePlace {
-            path: self.path.clone(),
+            path: standard_input::shown(&self.path).to_path_buf(),
             ..FilePlace::default()
         }
     }

@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::standard_input;
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
 /// What the bytes on disk are packed with.
@@ -31,6 +32,9 @@ impl Compression {
 /// One file on disk. Every reader opens it anew, so that many files do not hold many handles.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
+    /// What is opened.
+    file: PathBuf,
+    /// What it is called in messages.
     path: PathBuf,
     compression: Compression,
     length: u64,
@@ -62,7 +66,8 @@ impl Input {
             .read_to_end(&mut head)
             .map_err(|error| io_error(path, &error))?;
         Ok(Input {
-            path: path.to_path_buf(),
+            file: path.to_path_buf(),
+            path: standard_input::shown(path).to_path_buf(),
             compression: Compression::of(&head),
             length: metadata.len(),
             spares: Arc::default(),
@@ -83,13 +88,31 @@ impl Input {
         }
     }
 
+    /// What it is called in messages.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The path as a text in a query.
+    pub(crate) fn quoted_path(&self) -> String {
+        if self.file != self.path {
+            return "'-'".to_string();
+        }
+        format!("'{}'", self.file.display().to_string().replace('\'', "''"))
     }
 
     /// Bytes on disk when it was opened.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// What it is packed with.
+    pub(crate) fn compression(&self) -> Option<&'static str> {
+        match self.compression {
+            Compression::None => None,
+            Compression::Gzip => Some("gzip"),
+            Compression::Zstd => Some("zstd"),
+        }
     }
 
     /// Whether a reader can start anywhere.
@@ -99,7 +122,7 @@ impl Input {
 
     /// The decompressed bytes from `start` on. A compressed file is decompressed from its beginning.
     pub(crate) fn reader(&self, start: u64) -> Result<Box<dyn Read + Send>> {
-        let mut file = File::open(&self.path).map_err(|error| self.io_error(&error))?;
+        let mut file = File::open(&self.file).map_err(|error| self.io_error(&error))?;
         let now = file
             .metadata()
             .map_err(|error| self.io_error(&error))?
@@ -157,20 +180,16 @@ impl Input {
         }
     }
 
-    /// How many lines end before `offset` of the decompressed bytes. Reads the file again: for errors only.
-    fn lines_before(&self, offset: u64) -> Result<u64> {
-        let mut reader = self.reader(0)?.take(offset);
-        let mut piece = vec![0; 256 * 1024];
-        let mut lines = 0;
-        loop {
-            let count = match reader.read(&mut piece) {
-                Ok(0) => return Ok(lines),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.io_error(&error)),
-            };
-            lines += memchr::memchr_iter(b'\n', &piece[..count]).count() as u64;
-        }
+    /// Counts lines from the beginning of the decompressed bytes. Reads the file again: for what is told of bad places only.
+    pub(crate) fn lines(&self) -> io::Result<Lines> {
+        let reader = self.reader(0).map_err(io::Error::other)?;
+        Ok(Lines {
+            reader,
+            piece: vec![0; 256 * 1024],
+            held: 0..0,
+            at: 0,
+            ended: 0,
+        })
     }
 
     /// What is wrong with the contents at `offset` of the decompressed bytes, with the line found by counting.
@@ -181,7 +200,7 @@ impl Input {
         offset: u64,
         column: Option<&str>,
     ) -> Error {
-        let line = self.lines_before(offset).ok().map(|lines| lines + 1);
+        let line = self.lines().and_then(|mut lines| lines.of(offset)).ok();
         Error::new(ErrorKind::Data, code, message).in_file(FilePlace {
             path: self.path.clone(),
             line,
@@ -226,6 +245,41 @@ impl Input {
             format!("the {packed_with} data is damaged or cut off"),
         )
         .hint("copy the file again")
+    }
+}
+
+/// The lines of a file, counted from its beginning.
+pub(crate) struct Lines {
+    reader: Box<dyn Read + Send>,
+    piece: Vec<u8>,
+    /// What was read of the file and not looked at, in `piece`.
+    held: std::ops::Range<usize>,
+    /// Bytes looked at, and the lines that ended in them.
+    at: u64,
+    ended: u64,
+}
+
+impl Lines {
+    /// The line, from 1, of a place that is not before the one asked for last.
+    pub(crate) fn of(&mut self, offset: u64) -> io::Result<u64> {
+        while self.at < offset {
+            if self.held.is_empty() {
+                let count = match self.reader.read(&mut self.piece) {
+                    Ok(0) => break,
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(error),
+                };
+                self.held = 0..count;
+            }
+            let wanted = usize::try_from(offset - self.at).unwrap_or(usize::MAX);
+            let count = wanted.min(self.held.len());
+            let seen = &self.piece[self.held.start..self.held.start + count];
+            self.ended += memchr::memchr_iter(b'\n', seen).count() as u64;
+            self.held.start += count;
+            self.at += count as u64;
+        }
+        Ok(self.ended + 1)
     }
 }
 

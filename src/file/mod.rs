@@ -4,6 +4,7 @@
 //! of all units together are the rows of the file, none lost and none twice. This floor knows Arrow and no query: a filter comes
 //! in as a [`RowFilter`].
 
+mod bad_rows;
 pub(crate) mod csv;
 pub(crate) mod filter;
 mod filtered;
@@ -14,12 +15,15 @@ pub(crate) mod ipc;
 pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+pub(crate) mod standard_input;
 pub(crate) mod table;
 mod text;
 mod type_name;
 pub(crate) mod types;
 pub(crate) mod write;
 
+pub(crate) use bad_rows::{BadRow, ReadTally, ReadTotal};
+pub use bad_rows::{BadRows, ReadCounts};
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
 pub use type_name::type_name;
@@ -59,6 +63,16 @@ pub(crate) trait DataFile: Send + Sync + Debug {
         None
     }
 
+    /// What a text is packed with.
+    fn compression(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How the file is read, as names and values of options: what was found out, and what was given.
+    fn reading(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Shows what the file says of its values, if it does: its row groups as containers.
     fn with_bounds(&self, _look: &mut dyn FnMut(&dyn Bounds)) {}
 }
@@ -84,6 +98,8 @@ pub(crate) struct ReadRequest {
     pub(crate) narrow: Vec<usize>,
     /// Rows a batch should have.
     pub(crate) batch_rows: usize,
+    /// Where rows are counted, bad ones too.
+    pub(crate) tally: Arc<ReadTally>,
 }
 
 /// Columns of a batch that has the file's `columns` (ascending), as `wanted` names them.

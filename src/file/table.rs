@@ -15,7 +15,8 @@ use arrow::util::display::array_value_to_string;
 use super::filter::Stage;
 use super::types::with_types;
 use super::{
-    BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Tally, Unit, batch_of, schema_of,
+    BatchIterator, Bounds, DataFile, ReadRequest, ReadTally, RowFilter, Tally, Unit, batch_of,
+    schema_of,
 };
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
@@ -52,6 +53,8 @@ pub(crate) struct TableRequest {
     /// Columns that may come narrower than the table has them, see [`ReadRequest::narrow`].
     pub(crate) narrow: Vec<usize>,
     pub(crate) batch_rows: usize,
+    /// Of the query that reads.
+    pub(crate) tally: Arc<ReadTally>,
 }
 
 impl TableRequest {
@@ -87,6 +90,7 @@ impl FilePart {
                 filters,
                 narrow: stored_positions(file, &wanted.narrow),
                 batch_rows: wanted.batch_rows,
+                tally: Arc::clone(&wanted.tally),
             },
         }))
     }

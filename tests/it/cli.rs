@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+mod bad_rows;
 mod check;
 mod database;
 mod failures;
@@ -16,11 +17,13 @@ mod files;
 mod flags;
 mod fmt;
 mod formats;
+mod look;
 mod output;
 mod parse;
 mod scripts;
 mod signals;
 mod spill;
+mod standard_input;
 
 /// A directory with data, in which the program runs.
 struct Place(TempDir);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use tidemill::BadRows;
 
 use crate::commands::Command;
 use crate::progress::Tell;
@@ -15,7 +16,7 @@ use crate::values::Values;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS]\n       tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse [OPTIONS] [FILE]...",
+    override_usage = "tidemill [OPTIONS]\n       tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse | peek | schema [OPTIONS] [FILE]...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Without a query, on a terminal, it is a shell: \\? there shows its commands.
@@ -105,6 +106,11 @@ pub(crate) struct Flags {
     )]
     pub(crate) null: String,
 
+    /// What becomes of rows of CSV and JSON files that do not fit: fail, null (the value becomes NULL), skip (the row is left out and
+    /// counted) or reject=FILE (it is also written to a CSV file, with its place and the reason)
+    #[arg(long, value_name = "WHAT", default_value = "fail", value_parser = parse_bad_rows)]
+    pub(crate) bad_rows: BadRows,
+
     /// Say on standard error how far a statement is that takes more than two seconds: auto where that is a terminal, never, or
     /// json, one object a line
     #[arg(
@@ -180,6 +186,11 @@ pub(crate) enum ErrorFormat {
 pub(crate) enum DoubleQuotes {
     Identifier,
     String,
+}
+
+fn parse_bad_rows(text: &str) -> Result<BadRows, String> {
+    let wrong = |_| "use fail, null, skip or reject=FILE".to_string();
+    text.parse().map_err(wrong)
 }
 
 /// `512MiB`, `2GB`, `1000000`: powers of 1000 without an i, of 1024 with it.

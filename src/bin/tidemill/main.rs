@@ -13,6 +13,7 @@
 
 mod commands;
 mod cut;
+mod data_input;
 mod flags;
 mod format;
 mod interrupt;

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::json;
-use tidemill::{Error, Span};
+use tidemill::{Error, ReadCounts, Span};
 
 use crate::flags::ErrorFormat;
 
@@ -28,6 +28,28 @@ pub(crate) fn report(error: &Error, text: &Text, format: ErrorFormat) {
 /// Says what an author should know of a statement that runs all the same.
 pub(crate) fn warn(warnings: &[Error], text: &Text, format: ErrorFormat) {
     say(warnings.iter(), text, format, Severity::Warning);
+}
+
+/// Says how many rows of text files a statement read, and what became of them.
+pub(crate) fn say_read(read: &ReadCounts, format: ErrorFormat) {
+    let ReadCounts {
+        read,
+        returned,
+        filtered,
+        rejected,
+        nulled,
+        ..
+    } = read;
+    match format {
+        ErrorFormat::Json => eprintln!(
+            "{}",
+            json!({"severity": "note", "rows": {"read": read, "returned": returned, "filtered": filtered,
+                "rejected": rejected}, "values_nulled": nulled})
+        ),
+        ErrorFormat::Text => anstream::eprintln!(
+            "Read {read} rows: {returned} returned, {filtered} filtered out, {rejected} rejected; {nulled} values became NULL"
+        ),
+    }
 }
 
 /// Says every error on a line of its own that begins with `file:line:column: `, as compilers do; what helps follows it.

@@ -4,14 +4,15 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::Instant;
 
-use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement};
+use tidemill::{BadRows, Engine, Error, Outcome, ParamMap, Rows, Statement};
 
 use crate::cut;
+use crate::data_input::{DataInput, TakenInput};
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
 use crate::interrupt::{self, Second, is_interrupted};
 use crate::progress::Watch;
-use crate::report::{Text, report, warn};
+use crate::report::{Text, report, say_read, warn};
 use crate::shell;
 use crate::stop::{INTERRUPTED, Stop};
 use crate::target::{Target, stdout_is_terminal};
@@ -36,12 +37,13 @@ impl Drop for Settled {
 
 fn try_run(flags: &Flags) -> Result<(), Stop> {
     if flags.asks_for_nothing() && io::stdin().is_terminal() && stdout_is_terminal() {
-        return shell::run(flags, engine(flags).map_err(Stop::of_engine)?);
+        return shell::run(flags, engine(flags, true).map_err(Stop::of_engine)?);
     }
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
     let params = flags.values.params()?;
-    let engine = engine(flags).map_err(Stop::of_engine)?;
+    let holds_script = texts.iter().any(|text| text.name == texts::STANDARD_INPUT);
+    let engine = engine(flags, holds_script).map_err(Stop::of_engine)?;
     let mut parsed = parsed(&engine, &texts, flags)?;
     let statements = parsed.iter().flat_map(|(_, statements)| statements);
     let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
@@ -121,6 +123,7 @@ impl Session<'_> {
             return Err(Stop::Said(INTERRUPTED));
         }
         let started = Instant::now();
+        let before = self.engine.metrics().read;
         self.statements += 1;
         let watch = Watch::begin(&self.engine, self.flags.progress, self.statements);
         let outcome = self.engine.run(statement, &self.params);
@@ -130,6 +133,11 @@ impl Session<'_> {
         };
         watch.end(done.is_ok());
         done?;
+        let read = self.engine.metrics().read.since(&before);
+        let is_tolerant = self.flags.bad_rows != BadRows::Fail && read.read > 0;
+        if is_tolerant || read.rejected > 0 || read.nulled > 0 {
+            say_read(&read, self.flags.error_format);
+        }
         if self.flags.timing {
             anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
         }
@@ -243,9 +251,15 @@ fn write_rows(
     watch.aside(|| writer.finish().map_err(WriteError::Output))
 }
 
-fn engine(flags: &Flags) -> tidemill::Result<Engine> {
-    let mut builder =
-        Engine::builder().double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String);
+/// An engine as the flags say; standard input is data for it, unless it is a script or typed.
+fn engine(flags: &Flags, holds_script: bool) -> tidemill::Result<Engine> {
+    let mut builder = Engine::builder()
+        .double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String)
+        .bad_rows(flags.bad_rows.clone());
+    builder = match holds_script {
+        true => builder.standard_input(TakenInput),
+        false => builder.standard_input(DataInput::new(is_interrupted)),
+    };
     if let Some(threads) = flags.threads {
         builder = builder.threads(threads);
     }

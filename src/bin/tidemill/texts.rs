@@ -6,6 +6,9 @@ use std::path::Path;
 use crate::report::Text;
 use crate::stop::Stop;
 
+/// What a text from there is called.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
 /// A text given on the command line.
 pub(crate) fn given(text: &str) -> Text {
     Text {
@@ -42,7 +45,7 @@ pub(crate) fn standard_input() -> Result<Text, Stop> {
         Stop::Unreadable(format!("standard input cannot be read as text: {error}"))
     })?;
     Ok(Text {
-        name: "standard input".to_string(),
+        name: STANDARD_INPUT.to_string(),
         text,
     })
 }

@@ -8,7 +8,7 @@ mod paths;
 mod statistics;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -20,14 +20,15 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::scan::{Planned, Predicate, TableScanExec};
-use crate::error::{Error, ErrorKind, Result};
-use crate::file::DataFile;
+use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::csv::{CsvFile, CsvOptions, OptionValue};
 use crate::file::format::{FORMATS, Format};
 use crate::file::ipc::IpcFile;
 use crate::file::ndjson::NdjsonFile;
 use crate::file::parquet::ParquetFile;
+use crate::file::standard_input;
 use crate::file::table::ScanFile;
+use crate::file::{BadRows, DataFile};
 
 /// Marks a column that no `*` includes.
 pub(crate) const PSEUDO: &str = "tidemill.pseudo";
@@ -56,28 +57,61 @@ pub(crate) struct Shards {
     pub(crate) of_files: Vec<u64>,
 }
 
-/// The table that a path stands for. `format` is asked of every file's contents and name when it is not given; `columns` are
-/// the table's columns when they are declared.
+/// A file that was opened.
+#[derive(Debug)]
+pub(crate) struct FoundFile {
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) data: Arc<dyn DataFile>,
+}
+
+/// The table that a path stands for. `kept` is where its contents are, if the path means standard input. `format` is asked of every
+/// file's contents and name when it is not given; `columns` are the table's columns when they are declared.
 pub(crate) fn open(
     path: &str,
+    kept: Option<&Path>,
     format: Option<&str>,
     options: &[(String, ScalarValue)],
     columns: Option<SchemaRef>,
+    bad_rows: &BadRows,
 ) -> Result<Arc<FileTable>> {
-    let format = format.map(named_format).transpose()?;
-    let found = paths::expand(path)?;
-    let mut files = Vec::with_capacity(found.len());
-    for file in found {
-        let format = format.map_or_else(|| Format::of_file(&file), Ok)?;
-        let data = open_file(&file, format, options, columns.as_ref())?;
-        files.push((file, data));
-    }
-    let (schema, files) = merge::merge(files, columns)?;
+    let files = found(path, kept, format, options, columns.as_ref(), bad_rows)?;
+    let files = files.into_iter().map(|file| (file.path, file.data));
+    let (schema, files) = merge::merge(files.collect(), columns)?;
     Ok(Arc::new(FileTable::of_files(
         path.to_string(),
         schema,
         files,
     )))
+}
+
+/// The files that a path stands for.
+pub(crate) fn found(
+    path: &str,
+    kept: Option<&Path>,
+    format: Option<&str>,
+    options: &[(String, ScalarValue)],
+    columns: Option<&SchemaRef>,
+    bad_rows: &BadRows,
+) -> Result<Vec<FoundFile>> {
+    let named = format.map(named_format).transpose()?;
+    let open = |file: &Path, shown: PathBuf, format: Format| -> Result<FoundFile> {
+        Ok(FoundFile {
+            path: shown,
+            format,
+            data: open_file(file, format, options, columns, bad_rows)?,
+        })
+    };
+    if let Some(file) = kept {
+        let format = named.map_or_else(|| Format::of_contents(file), Ok)?;
+        return Ok(vec![open(file, standard_input::NAME.into(), format)?]);
+    }
+    let mut files = Vec::new();
+    for file in paths::expand(path)? {
+        let format = named.map_or_else(|| Format::of_file(&file), Ok)?;
+        files.push(open(&file.clone(), file, format)?);
+    }
+    Ok(files)
 }
 
 fn named_format(name: &str) -> Result<Format> {
@@ -92,24 +126,60 @@ fn open_file(
     format: Format,
     options: &[(String, ScalarValue)],
     columns: Option<&SchemaRef>,
+    bad_rows: &BadRows,
 ) -> Result<Arc<dyn DataFile>> {
     if matches!(format, Format::Csv | Format::Tsv) {
         let mut options = CsvOptions::from_pairs(&plain_values(options)?)?;
         if format == Format::Tsv {
             options.delimiter.get_or_insert(b'\t');
         }
+        let bad_rows = options.bad_rows.get_or_insert_with(|| bad_rows.clone());
+        check_target(bad_rows)?;
         return Ok(Arc::new(CsvFile::open(path, options, columns.cloned())?));
     }
-    if let Some((name, _)) = options.first() {
+    let mut bad_rows = bad_rows.clone();
+    let mut options = options.iter();
+    if format == Format::Ndjson
+        && let Some((name, value)) = options.as_slice().first()
+        && name.eq_ignore_ascii_case("bad_rows")
+    {
+        let text = value.try_as_str().flatten().unwrap_or_default();
+        bad_rows = text.parse()?;
+        options.next();
+    }
+    if let Some((name, _)) = options.next() {
         let message = format!("files of format {format} have no option named `{name}`");
         return Err(Error::new(ErrorKind::Input, "TM0706", message)
             .hint("leave it out: such a file says itself how it is to be read"));
     }
+    if format == Format::Ndjson {
+        check_target(&bad_rows)?;
+    }
     Ok(match format {
-        Format::Ndjson => Arc::new(NdjsonFile::open(path, columns.cloned())?),
+        Format::Ndjson => Arc::new(NdjsonFile::open(path, columns.cloned(), bad_rows)?),
         Format::Parquet => Arc::new(ParquetFile::open(path)?),
         Format::Arrow | Format::Csv | Format::Tsv => Arc::new(IpcFile::open(path)?),
     })
+}
+
+/// Rejected rows are written when a query ends: that there is no such directory is said when it begins.
+fn check_target(bad_rows: &BadRows) -> Result<()> {
+    let BadRows::Reject(target) = bad_rows else {
+        return Ok(());
+    };
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_none_or(Path::is_dir) && !target.is_dir() {
+        return Ok(());
+    }
+    let message = "no file for rejected rows can be made here";
+    Err(Error::new(ErrorKind::Io, "TM0701", message)
+        .in_file(FilePlace {
+            path: target.clone(),
+            ..FilePlace::default()
+        })
+        .hint("make its directory first"))
 }
 
 /// Options as the file floor knows them.

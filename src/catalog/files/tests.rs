@@ -55,7 +55,14 @@ fn shown(table: &Arc<FileTable>, query: &str) -> Vec<String> {
 }
 
 fn open_plain(path: &Path) -> Result<Arc<FileTable>> {
-    open(path.to_str().unwrap(), None, &[], None)
+    open(
+        path.to_str().unwrap(),
+        None,
+        None,
+        &[],
+        None,
+        &BadRows::Fail,
+    )
 }
 
 #[test]
@@ -175,16 +182,40 @@ fn declared_columns_are_taken() {
         Some(Arc::new(Schema::new(fields)))
     };
     let path = folder.path().join("1.parquet");
-    let table = open(path.to_str().unwrap(), Some("PARQUET"), &[], declared("a")).unwrap();
+    let table = open(
+        path.to_str().unwrap(),
+        None,
+        Some("PARQUET"),
+        &[],
+        declared("a"),
+        &BadRows::Fail,
+    )
+    .unwrap();
     assert_eq!(
         shown(&table, "SELECT * EXCLUDE (_file_name) FROM t WHERE a < 2"),
         ["3.0 1"]
     );
-    let error = open(path.to_str().unwrap(), None, &[], declared("z")).unwrap_err();
+    let error = open(
+        path.to_str().unwrap(),
+        None,
+        None,
+        &[],
+        declared("z"),
+        &BadRows::Fail,
+    )
+    .unwrap_err();
     assert_eq!(error.code(), "TM0705");
     let big = folder.path().join("big.parquet");
     put(big.clone(), &[("a", ids([1 << 40])), ("b", ids([1]))]);
-    let table = open(big.to_str().unwrap(), None, &[], declared("a")).unwrap();
+    let table = open(
+        big.to_str().unwrap(),
+        None,
+        None,
+        &[],
+        declared("a"),
+        &BadRows::Fail,
+    )
+    .unwrap();
     assert_eq!(sql(&table, "SELECT a FROM t").unwrap_err().code(), "TM0733");
 }
 
@@ -201,12 +232,16 @@ fn what_is_not_there_is_said() {
     let path = folder.path().join("orders.parquet");
     let path = path.to_str().unwrap();
     assert_eq!(
-        open(path, Some("xls"), &[], None).unwrap_err().code(),
+        open(path, None, Some("xls"), &[], None, &BadRows::Fail)
+            .unwrap_err()
+            .code(),
         "TM0704"
     );
     let option = [("header".to_string(), ScalarValue::Boolean(Some(true)))];
     assert_eq!(
-        open(path, None, &option, None).unwrap_err().code(),
+        open(path, None, None, &option, None, &BadRows::Fail)
+            .unwrap_err()
+            .code(),
         "TM0706"
     );
 }
@@ -320,9 +355,24 @@ fn text_and_parquet_make_one_table() {
     );
     let path = folder.path().join("k=2/2.csv");
     let option = |name: &str, value: &str| [(name.to_string(), ScalarValue::from(value))];
-    let whole = open(path.to_str().unwrap(), None, &option("delim", "|"), None).unwrap();
+    let whole = open(
+        path.to_str().unwrap(),
+        None,
+        None,
+        &option("delim", "|"),
+        None,
+        &BadRows::Fail,
+    )
+    .unwrap();
     assert_eq!(whole.columns().field(0).name(), "id;word");
-    let unknown = open(path.to_str().unwrap(), None, &option("colour", "red"), None);
+    let unknown = open(
+        path.to_str().unwrap(),
+        None,
+        None,
+        &option("colour", "red"),
+        None,
+        &BadRows::Fail,
+    );
     assert_eq!(unknown.unwrap_err().code(), "TM0706");
 }
 

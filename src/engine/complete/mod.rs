@@ -6,7 +6,6 @@ mod words;
 use super::Engine;
 use super::check::Checker;
 use super::planning::on_planner_stack;
-use super::query::FilesOnDisk;
 use crate::error::Span;
 use crate::lang::cursor::cursor;
 use crate::plan::Parameters;
@@ -101,7 +100,7 @@ impl Engine {
     pub(super) fn surroundings<'a>(&'a self, parameters: &'a Parameters) -> Surroundings<'a> {
         Surroundings {
             catalog: self.catalog(),
-            files: &FilesOnDisk,
+            files: self,
             parameters,
         }
     }

@@ -346,13 +346,13 @@ impl<'a> Offer<'a> {
             "ORDER" => &["ASC", "DESC", "NULLS FIRST", "NULLS LAST"],
             "SELECT" => &["AS", "FROM", "EXCEPT", "REPLACE"],
             "LIMIT" => &["OFFSET"],
-            "INSERT" | "DESCRIBE" | "CALL" | "USING" => &["AS"],
+            "INSERT" | "DESCRIBE" | "SUMMARIZE" | "CALL" | "USING" => &["AS"],
             _ => &["AS"],
         };
         self.keywords(words);
         if !matches!(
             clause,
-            "FROM" | "JOIN" | "INSERT" | "DESCRIBE" | "CALL" | "LIMIT"
+            "FROM" | "JOIN" | "INSERT" | "DESCRIBE" | "SUMMARIZE" | "CALL" | "LIMIT"
         ) {
             self.keywords(BEHIND_OPERANDS);
         }

@@ -21,6 +21,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     "EXPLAIN STEPS",
     "EXPLAIN LINEAGE",
     "DESCRIBE",
+    "SUMMARIZE",
     "SHOW TABLES",
     "SHOW FUNCTIONS",
     "SHOW SETTINGS",

@@ -100,7 +100,7 @@ impl Engine {
         let catalog = self.catalog();
         planning::on_planner_stack(|| {
             let parsed = &statement.parsed;
-            bind_lineage(parsed, text, catalog, &query::FilesOnDisk, map.parameters())
+            bind_lineage(parsed, text, catalog, self, map.parameters())
         })
     }
 
@@ -111,14 +111,7 @@ impl Engine {
         let catalog = self.catalog();
         planning::on_planner_stack(|| {
             let parsed = &statement.parsed;
-            bind_steps(
-                parsed,
-                text,
-                catalog,
-                &query::FilesOnDisk,
-                &parameters,
-                to_run,
-            )
+            bind_steps(parsed, text, catalog, self, &parameters, to_run)
         })
     }
 }

@@ -55,6 +55,7 @@ impl FileSource {
     fn open_parts(&self, context: &RunContext) -> Result<Opened> {
         let mut request = TableRequest {
             batch_rows: context.batch_rows,
+            tally: Arc::clone(&context.tally),
             ..self.request.clone()
         };
         // Filters that can fail stay behind.

@@ -52,6 +52,10 @@ impl Disk {
         self.folder.clone().unwrap_or_else(std::env::temp_dir)
     }
 
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }

@@ -65,6 +65,8 @@ impl Table {
             schema: Arc::new(Schema::empty()),
             columns: Vec::new(),
             first: mark as u64,
+            bad_rows: options.bad_rows.clone().unwrap_or_default(),
+            header: false,
         };
         let records = table.head_records(head)?;
         let header = match options.header {
@@ -74,6 +76,7 @@ impl Table {
                 None => detect::has_header(&records),
             },
         };
+        table.header = header && !records.is_empty();
         if header && let Some(record) = records.first() {
             if let Err(error) = std::str::from_utf8(&head.text[..record.end]) {
                 return Err(table.input.not_utf8((mark + error.valid_up_to()) as u64));
@@ -234,6 +237,9 @@ impl Table {
                 for row in 0..cells.len() {
                     if guess.is_decided() {
                         break;
+                    }
+                    if chunk.is_no_text(row, slot) {
+                        continue;
                     }
                     let text = cells
                         .get(row, &mut scratch)

@@ -14,7 +14,7 @@ use super::marks::Marks;
 use super::split::{Dialect, Fault, Skip, Stop, Window};
 use crate::error::Result;
 use crate::file::text::{MAX_RECORD, TextBuffer};
-use crate::file::{ReadRequest, batch_of, schema_of};
+use crate::file::{ReadRequest, ReadTally, batch_of, schema_of};
 
 /// Batches without columns, of as many rows as the unit has records.
 pub(super) struct Counts {
@@ -23,6 +23,7 @@ pub(super) struct Counts {
     /// Records that start here or later belong to another unit.
     end: u64,
     batch_rows: usize,
+    tally: Arc<ReadTally>,
     /// Counted and not handed out.
     rows: usize,
     over: bool,
@@ -47,6 +48,7 @@ impl Counts {
             text,
             end,
             batch_rows: request.batch_rows.max(1),
+            tally: Arc::clone(&request.tally),
             rows: 0,
             over: false,
         }
@@ -61,6 +63,7 @@ impl Counts {
         if rows == 0 {
             return Ok(None);
         }
+        self.tally.passed(rows, rows);
         let no_columns = schema_of(&Arc::new(Schema::empty()), &[]);
         batch_of(&no_columns, Vec::new(), rows).map(Some)
     }

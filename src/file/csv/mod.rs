@@ -7,8 +7,8 @@
 //! byte ([`units`] finds the first record of each), splits records ([`split`], mostly by [`marks`] of many bytes at once) and decodes the columns asked for ([`read`]).
 //!
 //! An empty field without quotes is NULL, `""` is the empty text; in columns that are not text both are NULL. A record with
-//! another number of fields, and a value that is none of its column's type, are errors that name the line: no row is ever
-//! dropped. Compressed files are one unit.
+//! another number of fields, and a value that is none of its column's type, are errors that name the line: no row is dropped unless
+//! the user asks for it ([`tolerant`]), and then it is counted. Compressed files are one unit.
 
 mod columns;
 mod count;
@@ -19,6 +19,7 @@ mod read;
 mod split;
 #[cfg(test)]
 mod tests;
+mod tolerant;
 mod units;
 
 use std::path::Path;
@@ -30,7 +31,7 @@ use crate::error::Result;
 use crate::file::input::Input;
 use crate::file::text::TextBuffer;
 use crate::file::text::column::Target;
-use crate::file::{BatchIterator, DataFile, ReadRequest, Unit};
+use crate::file::{BadRows, BatchIterator, DataFile, ReadRequest, Unit};
 pub(crate) use options::{CsvOptions, OptionValue};
 
 use count::Counts;
@@ -60,6 +61,9 @@ struct Table {
     columns: Vec<Column>,
     /// Where the first record behind the header starts.
     first: u64,
+    bad_rows: BadRows,
+    /// Whether the first record has the names.
+    header: bool,
 }
 
 /// Where a column of the table comes from and what it becomes.
@@ -113,7 +117,8 @@ impl DataFile for CsvFile {
         &self.table.schema
     }
 
-    fn units(&self, _request: &ReadRequest, _threads: usize) -> Result<Vec<Unit>> {
+    fn units(&self, request: &ReadRequest, _threads: usize) -> Result<Vec<Unit>> {
+        request.tally.open(&self.table.bad_rows);
         let (first, length) = (self.table.first, self.table.input.length());
         if self.blocks.is_none() {
             return Ok(vec![Unit {
@@ -142,7 +147,9 @@ impl DataFile for CsvFile {
         let Some(text) = text else {
             return Ok(Box::new(std::iter::empty()));
         };
-        if request.projection.is_empty() && request.filters.is_empty() {
+        // A record that may be left out has to be looked at.
+        let all_count = self.table.bad_rows == BadRows::Fail;
+        if all_count && request.projection.is_empty() && request.filters.is_empty() {
             return Ok(Box::new(Counts::new(&self.table, text, unit.end, request)));
         }
         Ok(Box::new(read::Batches::open(
@@ -155,6 +162,36 @@ impl DataFile for CsvFile {
 
     fn row_count(&self) -> Option<u64> {
         None
+    }
+
+    fn compression(&self) -> Option<&'static str> {
+        self.table.input.compression()
+    }
+
+    fn reading(&self) -> Vec<(&'static str, String)> {
+        let dialect = &self.table.dialect;
+        let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let byte = |byte: Option<u8>| match byte {
+            None => text(""),
+            Some(b'\t') => text("\\t"),
+            Some(byte) => text(&char::from(byte).to_string()),
+        };
+        let header = if self.table.header { "TRUE" } else { "FALSE" };
+        let mut options = vec![
+            ("header", header.to_string()),
+            ("delim", byte(Some(dialect.delimiter))),
+        ];
+        if dialect.quote != Some(b'"') {
+            options.push(("quote", byte(dialect.quote)));
+        }
+        if dialect.escape.is_some() {
+            options.push(("escape", byte(dialect.escape)));
+        }
+        if dialect.comment.is_some() {
+            options.push(("comment", byte(dialect.comment)));
+        }
+        options.extend(self.table.null.iter().map(|null| ("null", text(null))));
+        options
     }
 
     fn byte_count(&self) -> u64 {

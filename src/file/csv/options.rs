@@ -3,6 +3,7 @@
 use arrow::datatypes::DataType;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::BadRows;
 
 /// The value of a named option, as far as files care.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub(crate) struct CsvOptions {
     pub(crate) types: Vec<(String, DataType)>,
     /// Records from which types are found; all without it.
     pub(crate) sample_rows: Option<usize>,
+    /// What becomes of records that are not as they should be; as the session says without it.
+    pub(crate) bad_rows: Option<BadRows>,
 }
 
 impl Default for CsvOptions {
@@ -45,11 +48,12 @@ impl Default for CsvOptions {
             comment: None,
             types: Vec::new(),
             sample_rows: Some(10_000),
+            bad_rows: None,
         }
     }
 }
 
-const NAMES: &str = "header, delim, quote, escape, null, comment, types, sample_rows";
+const NAMES: &str = "header, delim, quote, escape, null, comment, types, sample_rows, bad_rows";
 
 impl CsvOptions {
     /// Reads named options; an unknown name or a value of the wrong kind is an error.
@@ -85,6 +89,8 @@ impl CsvOptions {
             ("sample_rows" | "sample_size", Int(rows)) if *rows > 0 => {
                 self.sample_rows = usize::try_from(*rows).ok();
             }
+            ("bad_rows", Text(text)) => self.bad_rows = Some(text.parse()?),
+            ("bad_rows", _) => return Err(wrong(name, "'fail', 'null', 'skip' or 'reject=FILE'")),
             ("header", _) => return Err(wrong(name, "TRUE or FALSE")),
             ("delim" | "delimiter" | "sep" | "quote" | "escape" | "comment", _) => {
                 return Err(wrong(name, "a text of one character"));

@@ -6,12 +6,13 @@ use arrow::array::{ArrayRef, RecordBatch};
 
 use super::Table;
 use super::split::{Fault, Field, Records, Stop, Window};
-use crate::error::{Error, Result};
-use crate::file::ReadRequest;
+use super::tolerant::{self, Faults};
+use crate::error::{Error, Result, quoted_name};
 use crate::file::filtered::{self, Undecoded};
 use crate::file::text::column::{self, Cells, Refusal};
 use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
 use crate::file::type_name;
+use crate::file::{BadRows, ReadRequest};
 
 /// Records of a part of the file, window by window.
 pub(super) struct RecordReader {
@@ -21,6 +22,7 @@ pub(super) struct RecordReader {
     wanted: Vec<bool>,
     /// Records that start here or later belong to another unit.
     end: u64,
+    faults: Faults,
 }
 
 impl RecordReader {
@@ -36,13 +38,16 @@ impl RecordReader {
             records: Records::default(),
             wanted,
             end,
+            faults: Faults::default(),
         }
     }
 
-    /// The next records, with the text they lie in and where that starts in the file; `None` at the end.
+    /// The next records, with the text they lie in and where that starts in the file; `None` at the end. Where bad rows are left
+    /// out there may be none of them.
     pub(super) fn advance(&mut self, max_rows: usize) -> Result<Option<Chunk<'_>>> {
         self.buffer.consume(self.records.end);
         self.records.clear();
+        self.faults.clear();
         loop {
             let window = Window {
                 text: self.buffer.bytes(),
@@ -53,36 +58,58 @@ impl RecordReader {
             let stop = self
                 .table
                 .dialect
-                .split(window, &self.wanted, max_rows, &mut self.records)
-                .map_err(|fault| self.table.fault(fault, self.buffer.base()))?;
+                .split(window, &self.wanted, max_rows, &mut self.records);
+            let stop = match stop {
+                Ok(stop) => stop,
+                Err(fault) => {
+                    let base = self.buffer.base();
+                    self.faults
+                        .take(&self.table, (window, base), &fault, &mut self.records)?;
+                    if self.records.rows + self.faults.rejected.len() >= max_rows {
+                        break;
+                    }
+                    continue;
+                }
+            };
             let held = self.buffer.bytes().len();
             if stop != Stop::More || self.records.rows > 0 && held >= LONG_BATCH {
                 break;
             }
-            if held - self.records.end > MAX_RECORD {
+            if self.records.rows == 0 {
+                // What was left out is not held.
+                self.buffer.consume(std::mem::take(&mut self.records.end));
+            }
+            if self.buffer.bytes().len() - self.records.end > MAX_RECORD {
                 let start = self.buffer.base() + self.records.end as u64;
                 return Err(self.table.too_long(start));
             }
             self.buffer.more()?;
         }
-        if self.records.rows == 0 {
+        if self.records.rows == 0 && self.faults.rejected.is_empty() {
             return Ok(None);
         }
         let base = self.buffer.base();
         let bytes = &self.buffer.bytes()[..self.records.end];
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Some(Chunk {
-                text,
-                base,
-                fields: &self.records.fields,
-                rows: self.records.rows,
-                columns: self.wanted.iter().filter(|&&wanted| wanted).count(),
-            })),
-            Err(error) => Err(self
-                .buffer
-                .input()
-                .not_utf8(base + error.valid_up_to() as u64)),
+        let columns = self.wanted.iter().filter(|&&wanted| wanted).count();
+        let mut text = std::str::from_utf8(bytes);
+        if text.is_err() && self.table.bad_rows != BadRows::Fail {
+            let fields = &self.records.fields;
+            self.faults.find_no_text(bytes, fields, columns);
+            text = Ok(&self.faults.masked);
         }
+        let text = text.map_err(|error| {
+            let offset = base + error.valid_up_to() as u64;
+            self.buffer.input().not_utf8(offset)
+        })?;
+        Ok(Some(Chunk {
+            text,
+            bytes,
+            base,
+            fields: &self.records.fields,
+            rows: self.records.rows,
+            columns,
+            faults: &self.faults,
+        }))
     }
 }
 
@@ -90,16 +117,32 @@ impl RecordReader {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chunk<'a> {
     text: &'a str,
+    /// As they stand in the file: the text is another where they are none.
+    bytes: &'a [u8],
     base: u64,
     fields: &'a [Field],
     pub(super) rows: usize,
     /// Fields kept for each record.
     columns: usize,
+    pub(super) faults: &'a Faults,
 }
 
 impl<'a> Chunk<'a> {
     fn field(&self, row: usize, slot: usize) -> Field {
         self.fields[row * self.columns + slot]
+    }
+
+    /// Whether there is no text at this place, since the record is too short or its bytes are none.
+    pub(super) fn is_no_text(&self, row: usize, slot: usize) -> bool {
+        self.faults.is_no_text(row, slot)
+    }
+
+    /// A record of which every field is kept: where it starts in the file, and its bytes.
+    pub(super) fn record(&self, row: usize) -> (u64, &'a [u8]) {
+        let fields = &self.fields[row * self.columns..(row + 1) * self.columns];
+        let start = fields.first().map_or(0, |first| first.outer_start());
+        let end = fields.last().map_or(start, |last| last.outer_end());
+        (self.base + start as u64, &self.bytes[start..end.max(start)])
     }
 
     /// The texts of one column, of the chosen rows if there is a choice.
@@ -175,7 +218,8 @@ impl Batches {
         end: u64,
         request: &ReadRequest,
     ) -> Batches {
-        let mut wanted = vec![false; table.fields];
+        // A record that may be left out has to be looked at whole.
+        let mut wanted = vec![table.bad_rows != BadRows::Fail; table.fields];
         let filtered = request.filters.iter().flat_map(|filter| filter.columns());
         for &column in request.projection.iter().chain(filtered) {
             wanted[table.columns[column].field] = true;
@@ -200,13 +244,23 @@ impl Batches {
 
     /// The next batch that is not empty.
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        let (schema, tally) = (&self.table.schema, &self.request.tally);
         while let Some(chunk) = self.reader.advance(self.request.batch_rows.max(1))? {
-            let mut rows = Rows {
-                table: &self.table,
-                slots: &self.slots,
-                chunk,
+            let (batch, rows) = if self.table.bad_rows == BadRows::Fail {
+                let rows = chunk.rows;
+                let mut undecoded = Rows {
+                    table: &self.table,
+                    slots: &self.slots,
+                    chunk,
+                };
+                let batch = filtered::decode(&mut undecoded, schema, &self.request)?;
+                (batch, rows)
+            } else {
+                let mut checked = tolerant::checked(&self.table, &chunk, tally)?;
+                let rows = checked.rows();
+                (filtered::decode(&mut checked, schema, &self.request)?, rows)
             };
-            let batch = filtered::decode(&mut rows, &self.table.schema, &self.request)?;
+            tally.passed(rows, batch.num_rows());
             if batch.num_rows() > 0 {
                 return Ok(Some(batch));
             }
@@ -268,22 +322,12 @@ impl Table {
     pub(super) fn fault(&self, fault: Fault, base: u64) -> Error {
         match fault {
             Fault::FieldCount { at, found } => {
-                let fields = |count: usize| match count {
-                    1 => "1 field".to_string(),
-                    count => format!("{count} fields"),
-                };
                 let delimiter = self.dialect.delimiter as char;
+                let needed = fields(self.fields);
                 self.input
-                    .error_at(
-                        "TM0712",
-                        format!("this record has {} instead of {}", fields(found), self.fields),
-                        base + at as u64,
-                        None,
-                    )
-                    .hint(format!(
-                        "every record needs {} between {delimiter:?}; a value that contains {delimiter:?} needs quotes",
-                        fields(self.fields),
-                    ))
+                    .error_at("TM0712", self.field_count(found), base + at as u64, None)
+                    .hint(format!("every record needs {needed} between {delimiter:?}; a value that contains {delimiter:?} needs quotes"))
+                    .hint(self.go_on_without())
             }
             Fault::UnclosedQuote { at } => self
                 .input
@@ -309,10 +353,24 @@ impl Table {
         }
     }
 
+    pub(super) fn field_count(&self, found: usize) -> String {
+        format!(
+            "this record has {} instead of {}",
+            fields(found),
+            self.fields
+        )
+    }
+
+    /// How to leave out what is wrong, to be pasted.
+    fn go_on_without(&self) -> String {
+        let path = self.input.quoted_path();
+        format!("to leave such rows out and count them: read_csv({path}, bad_rows => 'skip')")
+    }
+
     pub(super) fn no_quotes(&self) -> String {
         format!(
-            "if quotes are ordinary characters in this file: read_csv('{}', quote => '')",
-            self.input.path().display()
+            "if quotes are ordinary characters in this file: read_csv({}, quote => '')",
+            self.input.quoted_path()
         )
     }
 
@@ -331,20 +389,32 @@ impl Table {
         let name = self.schema.field(column).name();
         let target = &self.columns[column].target;
         let expected = type_name(&target.data_type);
-        let error = self.input.error_at(
-            "TM0711",
-            format!("`{}` is no {expected}", cut(value)),
-            offset,
-            Some(name),
-        );
-        let path = self.input.path().display();
-        let types = format!("read_csv('{path}', types => STRUCT<{name} STRING>)");
-        if target.strict {
+        let error = self
+            .input
+            .error_at("TM0711", self.no_value(column, value), offset, Some(name));
+        let path = self.input.quoted_path();
+        let column = quoted_name(name);
+        let types = format!("read_csv({path}, types => STRUCT<{column} STRING>)");
+        let error = if target.strict {
             error.hint(format!(
                 "{expected} was found from the first rows; to read text: {types}"
             ))
         } else {
             error.hint(format!("to read text: {types}"))
-        }
+        };
+        error.hint(self.go_on_without())
+    }
+
+    /// What is wrong with a value.
+    pub(super) fn no_value(&self, column: usize, value: &str) -> String {
+        let expected = type_name(&self.columns[column].target.data_type);
+        format!("`{}` is no {expected}", cut(value))
+    }
+}
+
+fn fields(count: usize) -> String {
+    match count {
+        1 => "1 field".to_string(),
+        count => format!("{count} fields"),
     }
 }

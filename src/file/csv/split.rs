@@ -37,6 +37,16 @@ impl Field {
         (self.end_and_flags & !(QUOTED | ESCAPED)) as usize
     }
 
+    /// With its quotes.
+    pub(super) fn outer_start(self) -> usize {
+        self.start() - usize::from(self.is_quoted())
+    }
+
+    /// With its quotes.
+    pub(super) fn outer_end(self) -> usize {
+        self.end() + usize::from(self.is_quoted())
+    }
+
     #[inline]
     pub(super) fn is_quoted(self) -> bool {
         self.end_and_flags & QUOTED != 0
@@ -61,6 +71,22 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// Forgets what was kept of a record behind the last whole one of `columns` fields.
+    pub(super) fn forget_half(&mut self, columns: usize) {
+        self.fields.truncate(self.rows * columns);
+    }
+
+    /// Takes a record that has too few fields: those that it lacks are empty.
+    pub(super) fn push_short(&mut self, found: &[Field], columns: usize, next: usize) {
+        let end = found.last().map_or(next, |field| field.end());
+        self.fields.extend(found);
+        let lacking = columns.saturating_sub(found.len());
+        self.fields
+            .extend((0..lacking).map(|_| Field::new(end, end, 0)));
+        self.rows += 1;
+        self.end = next;
+    }
+
     /// Forgets the records; the next one starts at the beginning of the text.
     pub(super) fn clear(&mut self) {
         self.fields.clear();

@@ -46,6 +46,7 @@ fn request(projection: Vec<usize>, batch_rows: usize) -> ReadRequest {
         filters: Vec::new(),
         narrow: Vec::new(),
         batch_rows,
+        tally: Arc::default(),
     }
 }
 

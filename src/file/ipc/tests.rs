@@ -51,6 +51,7 @@ fn read(path: &Path) -> Result<Vec<RecordBatch>> {
         filters: Vec::new(),
         narrow: Vec::new(),
         batch_rows: 30,
+        tally: Arc::default(),
     };
     let mut batches = Vec::new();
     for unit in file.units(&request, 2)? {

@@ -11,6 +11,7 @@ mod read;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tolerant;
 mod walk;
 
 use std::io::Read;
@@ -22,7 +23,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use crate::error::Result;
 use crate::file::input::Input;
 use crate::file::text::column::Target;
-use crate::file::{BatchIterator, DataFile, ReadRequest, Unit};
+use crate::file::{BadRows, BatchIterator, DataFile, ReadRequest, Unit};
 
 use column::ObjectFault;
 use read::ObjectReader;
@@ -71,6 +72,7 @@ struct Table {
     strict: bool,
     /// Where the first object starts.
     first: u64,
+    bad_rows: BadRows,
 }
 
 impl Table {
@@ -85,13 +87,17 @@ impl Table {
 
 impl NdjsonFile {
     /// Opens a file; without `columns` they are found from its objects.
-    pub(crate) fn open(path: &Path, columns: Option<SchemaRef>) -> Result<NdjsonFile> {
+    pub(crate) fn open(
+        path: &Path,
+        columns: Option<SchemaRef>,
+        bad_rows: BadRows,
+    ) -> Result<NdjsonFile> {
         let input = Input::open(path)?;
-        let (layout, first) = layout(&input, columns.is_some())?;
+        let (layout, first) = layout(&input, columns.is_some(), &bad_rows)?;
         let strict = columns.is_none();
         let schema = match columns {
             Some(columns) => columns,
-            None => find_columns(&input, layout, first)?,
+            None => find_columns(&input, layout, first, &bad_rows)?,
         };
         Ok(NdjsonFile {
             table: Arc::new(Table {
@@ -100,6 +106,7 @@ impl NdjsonFile {
                 schema,
                 strict,
                 first,
+                bad_rows,
             }),
             smallest_unit: UNIT.0,
         })
@@ -111,7 +118,8 @@ impl DataFile for NdjsonFile {
         &self.table.schema
     }
 
-    fn units(&self, _request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+    fn units(&self, request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
+        request.tally.open(&self.table.bad_rows);
         let (first, length) = (self.table.first, self.table.input.length());
         if !self.table.input.is_plain() || self.table.layout != Layout::Lines {
             return Ok(vec![Unit {
@@ -154,13 +162,17 @@ impl DataFile for NdjsonFile {
         None
     }
 
+    fn compression(&self) -> Option<&'static str> {
+        self.table.input.compression()
+    }
+
     fn byte_count(&self) -> u64 {
         self.table.input.length()
     }
 }
 
 /// How the objects of a file are laid out, and where the first one starts.
-fn layout(input: &Input, may_be_empty: bool) -> Result<(Layout, u64)> {
+fn layout(input: &Input, may_be_empty: bool, bad_rows: &BadRows) -> Result<(Layout, u64)> {
     let mut head = Vec::new();
     input
         .reader(0)?
@@ -195,6 +207,10 @@ fn layout(input: &Input, may_be_empty: bool) -> Result<(Layout, u64)> {
             };
             Ok((layout, mark as u64))
         }
+        // A first line that is no object may be left out, where a later one is.
+        Ok(_) if bad_rows.leaves_out() && has_object_line(&head) => {
+            Ok((Layout::Lines, mark as u64))
+        }
         Ok(_) => Err(input
             .error_at(
                 "TM0722",
@@ -213,37 +229,53 @@ fn layout(input: &Input, may_be_empty: bool) -> Result<(Layout, u64)> {
     }
 }
 
-fn find_columns(input: &Input, layout: Layout, first: u64) -> Result<SchemaRef> {
+/// Whether a line starts as an object does.
+fn has_object_line(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n')
+        .any(|line| line.trim_ascii_start().starts_with(b"{"))
+}
+
+fn find_columns(
+    input: &Input,
+    layout: Layout,
+    first: u64,
+    bad_rows: &BadRows,
+) -> Result<SchemaRef> {
     const ROWS: usize = 1024;
     let sample = match input.is_plain() && input.length() > SAMPLED_WHOLE {
         true => SAMPLE,
         false => SAMPLED_WHOLE,
     };
     let mut keys = Keys::default();
-    let mut reader = ObjectReader::open(input, layout, first, u64::MAX)?;
+    let mut reader = ObjectReader::open(input, layout, first, u64::MAX, bad_rows.leaves_out())?;
     let mut seen = 0;
     while seen < sample {
         let rows = reader.advance(ROWS, |walk| {
-            let start = walk.at;
-            let mut skip = *walk;
-            skip.object(0, |_, _| Ok::<(), Fault>(()))?;
-            let object = &walk.text[..skip.at];
-            let text =
-                std::str::from_utf8(&object[start..]).map_err(|error| ObjectFault::NotUtf8 {
-                    at: start + error.valid_up_to(),
-                })?;
+            let (text, end) = whole_object(walk)?;
             let mut inner = Walk {
                 text: text.as_bytes(),
                 at: 0,
             };
             keys.observe(text, &mut inner)?;
-            walk.at = skip.at;
-            seen += (skip.at - start) as u64;
+            walk.at = end;
+            seen += text.len() as u64;
             Ok(())
         })?;
-        if rows == 0 {
+        if rows == 0 && reader.rejected.is_empty() {
             break;
         }
     }
     Ok(Arc::new(Schema::new(keys.fields())))
+}
+
+/// The text of the object at hand, and where it ends.
+fn whole_object<'a>(walk: &Walk<'a>) -> Result<(&'a str, usize), ObjectFault> {
+    let start = walk.at;
+    let mut skip = *walk;
+    skip.object(0, |_, _| Ok::<(), Fault>(()))?;
+    let object = &walk.text[start..skip.at];
+    let text = std::str::from_utf8(object).map_err(|error| ObjectFault::NotUtf8 {
+        at: start + error.valid_up_to(),
+    })?;
+    Ok((text, skip.at))
 }

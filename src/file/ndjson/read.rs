@@ -1,20 +1,23 @@
 //! Objects one after the other, and the batches made of them.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 
 use super::column::{ColumnFault, ObjectColumns, ObjectFault, decode};
 use super::shape::key_text;
 use super::walk::{Fault, Kind, Value, Walk};
-use super::{Layout, Table};
+use super::{Layout, Table, tolerant, whole_object};
 use crate::error::{Error, Result};
+use crate::file::bad_rows::masked_text;
 use crate::file::filtered::{self, Undecoded};
 use crate::file::input::Input;
 use crate::file::text::{LONG_BATCH, MAX_RECORD, TextBuffer, cut};
 use crate::file::type_name;
-use crate::file::{ReadRequest, batch_of};
+use crate::file::{BadRow, BadRows, ReadRequest, batch_of};
 
 /// Objects of a part of the file.
 pub(super) struct ObjectReader {
@@ -27,17 +30,28 @@ pub(super) struct ObjectReader {
     walked: usize,
     /// Whether the array that the file is has had an object.
     started: bool,
+    /// Objects that are at fault are left out.
+    leaves_out: bool,
+    /// Those that the last `advance` left out.
+    pub(super) rejected: Vec<BadRow>,
 }
 
 /// What one step found.
 enum Step {
     Object,
+    LeftOut,
     More,
     End,
 }
 
 impl ObjectReader {
-    pub(super) fn open(input: &Input, layout: Layout, start: u64, end: u64) -> Result<Self> {
+    pub(super) fn open(
+        input: &Input,
+        layout: Layout,
+        start: u64,
+        end: u64,
+        leaves_out: bool,
+    ) -> Result<Self> {
         Ok(ObjectReader {
             input: input.clone(),
             layout,
@@ -45,11 +59,13 @@ impl ObjectReader {
             end,
             walked: 0,
             started: false,
+            leaves_out,
+            rejected: Vec::new(),
         })
     }
 
-    /// Walks over the next objects with `take` and gives their number: none at the end. The text before is forgotten. `take` may
-    /// be called again for an object that was not complete.
+    /// Walks over the next objects with `take` and gives their number: none at the end, unless some were left out. The text before
+    /// is forgotten. `take` may be called again for an object that was not complete.
     pub(super) fn advance(
         &mut self,
         max_rows: usize,
@@ -57,28 +73,21 @@ impl ObjectReader {
     ) -> Result<usize> {
         self.buffer.consume(self.walked);
         self.walked = 0;
+        self.rejected.clear();
         let mut rows = 0;
-        while rows < max_rows {
-            let step = self.step(&mut take).map_err(|fault| {
-                let bytes = self.buffer.bytes();
-                let blanks = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
-                let object = bytes[self.walked..]
-                    .iter()
-                    .take_while(|byte| blanks(byte))
-                    .count();
-                fault_error(
-                    &self.input,
-                    (bytes, self.buffer.base()),
-                    self.walked + object,
-                    &fault,
-                )
-            })?;
+        while rows + self.rejected.len() < max_rows {
+            let step = match self.step(&mut take) {
+                Ok(step) => step,
+                Err(fault) => self.leave_out(&fault)?,
+            };
             match step {
                 Step::Object => rows += 1,
+                Step::LeftOut => {}
                 Step::End => break,
                 Step::More => {
                     let held = self.buffer.bytes().len();
-                    if rows > 0 && held >= LONG_BATCH {
+                    let some = rows > 0 || !self.rejected.is_empty();
+                    if some && held >= LONG_BATCH {
                         break;
                     }
                     if held - self.walked > MAX_RECORD {
@@ -94,11 +103,49 @@ impl ObjectReader {
         Ok(rows)
     }
 
-    /// What was walked over by the last `advance`, and where it starts in the file.
-    fn text(&self) -> Result<(&str, u64)> {
+    /// Leaves out the object at hand, if that is wanted and it is known where it ends; else gives its error.
+    fn leave_out(&mut self, fault: &ObjectFault) -> Result<Step> {
+        let (bytes, base) = (self.buffer.bytes(), self.buffer.base());
+        let blanks = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+        let before = bytes[self.walked..].iter();
+        let start = self.walked + before.take_while(|byte| blanks(byte)).count();
+        let end = match self.layout {
+            _ if !self.leaves_out => None,
+            Layout::Lines => Some(line_end(bytes, start)),
+            Layout::Stream | Layout::Array if matches!(fault, ObjectFault::Json(_)) => None,
+            Layout::Stream | Layout::Array => {
+                let mut skip = Walk {
+                    text: bytes,
+                    at: start,
+                };
+                match skip.object(0, |_, _| Ok::<(), Fault>(())) {
+                    Ok(()) => Some(skip.at),
+                    Err(Fault::Unfinished) if !self.buffer.at_end() => return Ok(Step::More),
+                    Err(_) => None,
+                }
+            }
+        };
+        let Some(end) = end else {
+            return Err(fault_error(&self.input, (bytes, base), start, fault));
+        };
+        self.rejected.push(BadRow {
+            byte: base + start as u64,
+            column: None,
+            error: fault_text(bytes, fault),
+            raw: bytes[start..end].trim_ascii_end().to_vec(),
+        });
+        self.walked = end;
+        self.started = true;
+        Ok(Step::LeftOut)
+    }
+
+    /// What was walked over by the last `advance`, and where it starts in the file. What was left out may be no text.
+    pub(super) fn text(&self) -> Result<(Cow<'_, str>, u64)> {
         let base = self.buffer.base();
-        match std::str::from_utf8(&self.buffer.bytes()[..self.walked]) {
-            Ok(text) => Ok((text, base)),
+        let bytes = &self.buffer.bytes()[..self.walked];
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok((Cow::Borrowed(text), base)),
+            Err(_) if !self.rejected.is_empty() => Ok((Cow::Owned(masked_text(bytes)), base)),
             Err(error) => Err(self.input.not_utf8(base + error.valid_up_to() as u64)),
         }
     }
@@ -138,9 +185,20 @@ impl ObjectReader {
             {
                 Ok(Step::More)
             }
+            Err(fault) if self.layout == Layout::Lines => {
+                // Behind the blank lines.
+                self.walked = walk.at;
+                Err(fault)
+            }
             other => other,
         }
     }
+}
+
+/// Behind the line that goes on at `start`.
+fn line_end(bytes: &[u8], start: usize) -> usize {
+    let end = memchr::memchr(b'\n', &bytes[start..]);
+    end.map_or(bytes.len(), |end| start + end + 1)
 }
 
 /// The object of the next line that is not blank.
@@ -214,6 +272,8 @@ pub(super) struct Batches {
     objects: ObjectColumns,
     /// No column is wanted and every line is an object: lines are counted.
     counts: bool,
+    /// Where each object stands in the text, where objects are looked at whole.
+    places: Vec<Range<usize>>,
     failed: bool,
 }
 
@@ -224,16 +284,26 @@ impl Batches {
         end: u64,
         request: &ReadRequest,
     ) -> Result<Batches> {
-        let mut wanted = vec![false; table.schema.fields().len()];
+        // An object that may be left out has to be looked at whole.
+        let whole = table.bad_rows != BadRows::Fail;
+        let mut wanted = vec![whole; table.schema.fields().len()];
         let filtered = request.filters.iter().flat_map(|filter| filter.columns());
         for &column in request.projection.iter().chain(filtered) {
             wanted[column] = true;
         }
+        let reader = ObjectReader::open(
+            &table.input,
+            table.layout,
+            start,
+            end,
+            table.bad_rows.leaves_out(),
+        )?;
         Ok(Batches {
             table: table.clone(),
-            reader: ObjectReader::open(&table.input, table.layout, start, end)?,
+            reader,
             request: request.clone(),
             counts: table.layout == Layout::Lines && !wanted.contains(&true),
+            places: Vec::new(),
             objects: ObjectColumns::new(table.schema.fields(), wanted, table.strict),
             failed: false,
         })
@@ -241,30 +311,86 @@ impl Batches {
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            self.objects.clear();
-            let max_rows = self.request.batch_rows.max(1);
-            if self.counts {
-                return match self.reader.advance(max_rows, whole_line)? {
-                    0 => Ok(None),
-                    rows => batch_of(&Arc::new(Schema::empty()), Vec::new(), rows).map(Some),
-                };
-            }
-            let objects = &mut self.objects;
-            if self.reader.advance(max_rows, |walk| objects.push(walk))? == 0 {
-                return Ok(None);
-            }
-            let (text, base) = self.reader.text()?;
-            let mut rows = Rows {
-                table: &self.table,
-                objects: &self.objects,
-                text,
-                base,
+            let batch = match self.table.bad_rows {
+                BadRows::Fail => self.next_batch()?,
+                _ => self.next_checked()?,
             };
-            let batch = filtered::decode(&mut rows, &self.table.schema, &self.request)?;
-            if batch.num_rows() > 0 {
-                return Ok(Some(batch));
+            match batch {
+                Some(batch) if batch.num_rows() == 0 => {}
+                batch => return Ok(batch),
             }
         }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        self.objects.clear();
+        let max_rows = self.request.batch_rows.max(1);
+        let tally = &self.request.tally;
+        if self.counts {
+            let rows = self.reader.advance(max_rows, whole_line)?;
+            tally.passed(rows, rows);
+            return match rows {
+                0 => Ok(None),
+                rows => batch_of(&Arc::new(Schema::empty()), Vec::new(), rows).map(Some),
+            };
+        }
+        let objects = &mut self.objects;
+        let rows = self.reader.advance(max_rows, |walk| objects.push(walk))?;
+        if rows == 0 {
+            return Ok(None);
+        }
+        let (text, base) = self.reader.text()?;
+        let mut undecoded = Rows {
+            table: &self.table,
+            objects: &self.objects,
+            text: &text,
+            base,
+        };
+        let batch = filtered::decode(&mut undecoded, &self.table.schema, &self.request)?;
+        tally.passed(rows, batch.num_rows());
+        Ok(Some(batch))
+    }
+
+    /// The next batch of objects that are looked at whole; it may be empty.
+    fn next_checked(&mut self) -> Result<Option<RecordBatch>> {
+        self.objects.clear();
+        self.places.clear();
+        let (objects, places) = (&mut self.objects, &mut self.places);
+        let max_rows = self.request.batch_rows.max(1);
+        let is_line = self.table.layout == Layout::Lines;
+        let rows = self.reader.advance(max_rows, |walk| {
+            walk.skip_blanks();
+            let start = walk.at;
+            let (_, end) = whole_object(walk)?;
+            let mut behind = Walk {
+                text: walk.text,
+                at: end,
+            };
+            if is_line && behind.peek().is_ok() {
+                return Err(Fault::Unexpected { at: behind.at }.into());
+            }
+            objects.push(walk)?;
+            places.push(start..end);
+            Ok(())
+        })?;
+        if rows == 0 && self.reader.rejected.is_empty() {
+            return Ok(None);
+        }
+        let (tally, table) = (&self.request.tally, &self.table);
+        tally.rejected(&table.input, &table.bad_rows, &self.reader.rejected)?;
+        let (text, base) = self.reader.text()?;
+        let objects = tolerant::Objects {
+            table,
+            objects: &self.objects,
+            places: &self.places,
+            text: &text,
+            base,
+        };
+        let mut checked = objects.checked(tally)?;
+        let rows = checked.rows();
+        let batch = filtered::decode(&mut checked, &table.schema, &self.request)?;
+        tally.passed(rows, batch.num_rows());
+        Ok(Some(batch))
     }
 }
 
@@ -325,17 +451,13 @@ impl Undecoded for Rows<'_> {
         decode(self.text, values, &self.table.target(column)).map_err(|fault| match fault {
             ColumnFault::Value { value, expected } => {
                 let offset = self.base + u64::from(value.start);
-                let expected = type_name(&expected);
-                let written = match value.kind {
-                    Kind::String => format!("\"{}\"", cut(value.raw(self.text))),
-                    _ => cut(value.raw(self.text)),
-                };
                 let name = self.table.schema.field(column).name();
-                let message = format!("`{written}` is no {expected}");
-                self.table
-                    .input
+                let message = no_value(self.text, value, &expected);
+                let input = &self.table.input;
+                input
                     .error_at("TM0721", message, offset, Some(name))
-                    .hint(give_columns(&self.table.input))
+                    .hint(give_columns(input))
+                    .hint(go_on_without(input))
             }
             ColumnFault::Object(fault) => fault_error(
                 &self.table.input,
@@ -348,11 +470,61 @@ impl Undecoded for Rows<'_> {
     }
 }
 
+/// What is wrong with a value.
+pub(super) fn no_value(text: &str, value: Value, expected: &DataType) -> String {
+    let expected = type_name(expected);
+    let written = match value.kind {
+        Kind::String => format!("\"{}\"", cut(value.raw(text))),
+        _ => cut(value.raw(text)),
+    };
+    format!("`{written}` is no {expected}")
+}
+
 fn give_columns(input: &Input) -> String {
     format!(
-        "name the columns and their types: read_json('{}', columns => STRUCT<id INT64, note STRING>)",
-        input.path().display()
+        "name the columns and their types: read_json({}, columns => STRUCT<id INT64, note STRING>)",
+        input.quoted_path()
     )
+}
+
+/// How to leave out what is wrong, to be pasted.
+fn go_on_without(input: &Input) -> String {
+    format!(
+        "to leave such rows out and count them: read_json({}, bad_rows => 'skip')",
+        input.quoted_path()
+    )
+}
+
+/// What is wrong with an object in `bytes`.
+pub(super) fn fault_text(bytes: &[u8], fault: &ObjectFault) -> String {
+    let key_of = |key: Value| {
+        let all = String::from_utf8_lossy(&bytes[key.start as usize..key.end as usize]);
+        let whole = Value {
+            start: 0,
+            end: all.len() as u32,
+            kind: key.kind,
+        };
+        cut(&key_text(&all, whole))
+    };
+    match fault {
+        ObjectFault::Json(Fault::Unfinished) => "this object is not complete".to_string(),
+        ObjectFault::Json(Fault::Unexpected { at }) => {
+            let rest = String::from_utf8_lossy(&bytes[*at..]);
+            let found: String = rest.chars().take(20).take_while(|&c| c != '\n').collect();
+            format!("this is not JSON, at `{found}`")
+        }
+        ObjectFault::Json(Fault::TooDeep { .. }) => {
+            "values are nested more than 128 deep".to_string()
+        }
+        ObjectFault::Twice { key } => {
+            format!("the key `{}` is there twice in one object", key_of(*key))
+        }
+        ObjectFault::Unknown { key } => format!(
+            "the key `{}` was not seen in the sample at the beginning",
+            key_of(*key)
+        ),
+        ObjectFault::NotUtf8 { .. } => "the text is not UTF-8".to_string(),
+    }
 }
 
 /// The error of a fault in `bytes`, which start at `base` of the file, met in the object that starts at `object`.
@@ -362,50 +534,23 @@ fn fault_error(
     object: usize,
     fault: &ObjectFault,
 ) -> Error {
-    let text = |key: Value| {
-        let all = String::from_utf8_lossy(&bytes[key.start as usize..key.end as usize]);
-        let whole = Value {
-            start: 0,
-            end: all.len() as u32,
-            kind: key.kind,
-        };
-        cut(&key_text(&all, whole))
+    const SHAPE: &str = "every line is one object: {\"name\": value, …}";
+    let (code, at) = match fault {
+        ObjectFault::Json(Fault::Unfinished) => ("TM0721", object),
+        ObjectFault::Json(Fault::Unexpected { at } | Fault::TooDeep { at }) => ("TM0721", *at),
+        ObjectFault::Twice { key } => ("TM0721", key.start as usize),
+        ObjectFault::Unknown { key } => ("TM0723", key.start as usize),
+        ObjectFault::NotUtf8 { at } => return input.not_utf8(base + *at as u64),
     };
-    let at =
-        |code, message: String, at: usize| input.error_at(code, message, base + at as u64, None);
-    match fault {
-        ObjectFault::Json(Fault::Unfinished) => {
-            at("TM0721", "this object is not complete".to_string(), object)
-                .hint("every line is one object: {\"name\": value, …}")
+    let text = fault_text(bytes, fault);
+    let error = input.error_at(code, text, base + at as u64, None);
+    let error = match fault {
+        ObjectFault::Json(Fault::Unfinished | Fault::Unexpected { .. }) => error.hint(SHAPE),
+        ObjectFault::Unknown { .. } => {
+            let columns = give_columns(input);
+            error.hint(format!("{columns}; keys not named are then skipped"))
         }
-        ObjectFault::Json(Fault::Unexpected { at: place }) => {
-            let rest = String::from_utf8_lossy(&bytes[*place..]);
-            let found: String = rest.chars().take(20).take_while(|&c| c != '\n').collect();
-            at("TM0721", format!("this is not JSON, at `{found}`"), *place)
-                .hint("every line is one object: {\"name\": value, …}")
-        }
-        ObjectFault::Json(Fault::TooDeep { at: place }) => at(
-            "TM0721",
-            "values are nested more than 128 deep".to_string(),
-            *place,
-        ),
-        ObjectFault::Twice { key } => at(
-            "TM0721",
-            format!("the key `{}` is there twice in one object", text(*key)),
-            key.start as usize,
-        ),
-        ObjectFault::Unknown { key } => at(
-            "TM0723",
-            format!(
-                "the key `{}` was not seen in the sample at the beginning",
-                text(*key)
-            ),
-            key.start as usize,
-        )
-        .hint(format!(
-            "{}; keys not named are then skipped",
-            give_columns(input)
-        )),
-        ObjectFault::NotUtf8 { at } => input.not_utf8(base + *at as u64),
-    }
+        _ => error,
+    };
+    error.hint(go_on_without(input))
 }

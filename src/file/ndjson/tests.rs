@@ -25,6 +25,7 @@ fn request(projection: Vec<usize>, batch_rows: usize) -> ReadRequest {
         filters: Vec::new(),
         narrow: Vec::new(),
         batch_rows,
+        tally: Arc::default(),
     }
 }
 
@@ -46,7 +47,7 @@ fn read_all(json: &NdjsonFile, request: &ReadRequest) -> Result<RecordBatch> {
 
 fn read_bytes(text: &[u8], columns: Option<SchemaRef>) -> Result<RecordBatch> {
     let file = file(text);
-    let json = NdjsonFile::open(file.path(), columns)?;
+    let json = NdjsonFile::open(file.path(), columns, BadRows::Fail)?;
     let all = (0..json.schema().fields().len()).collect();
     read_all(&json, &request(all, 8192))
 }
@@ -206,6 +207,7 @@ fn what_the_sample_did_not_show_is_an_error() {
             schema: schema(columns),
             strict: true,
             first: 0,
+            bad_rows: BadRows::Fail,
         }),
         smallest_unit: 1,
     };
@@ -268,7 +270,7 @@ impl RowFilter for Even {
 #[test]
 fn filters_and_no_columns() {
     let file = file(numbered(50).as_bytes());
-    let json = NdjsonFile::open(file.path(), None).unwrap();
+    let json = NdjsonFile::open(file.path(), None, BadRows::Fail).unwrap();
     let mut request = request(vec![1], 7);
     request.filters = vec![Arc::new(Even)];
     let kept = [
@@ -295,7 +297,7 @@ proptest! {
             ("flags", DataType::List(Arc::new(Field::new_list_field(DataType::Boolean, true)))),
         ]);
         let file = file(text.as_bytes());
-        let mut json = NdjsonFile::open(file.path(), Some(given)).unwrap();
+        let mut json = NdjsonFile::open(file.path(), Some(given), BadRows::Fail).unwrap();
         json.smallest_unit = unit;
         let batch = read_all(&json, &request(vec![0, 1, 2], batch_rows)).unwrap();
         let show = |flags: &Vec<Option<bool>>| {

@@ -149,6 +149,7 @@ fn request(projection: &[usize], filter: Option<Arc<dyn RowFilter>>) -> ReadRequ
         filters: filter.into_iter().collect(),
         narrow: Vec::new(),
         batch_rows: 100,
+        tally: Arc::default(),
     }
 }
 

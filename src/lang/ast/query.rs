@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Expr, FromItem, Ident, OptionSetting, Path, Pipe, WindowSpec};
+use super::{Expr, FromItem, Ident, OptionSetting, Path, Pipe, TableFactor, WindowSpec};
 use crate::error::Span;
 use crate::lang::json::place;
 
@@ -66,6 +66,8 @@ pub enum CatalogQuery {
     /// `SHOW SHARDS t`
     Shards(Path),
     Describe(Path),
+    /// `SUMMARIZE t`: a row about each of its columns, from all of its rows.
+    Summarize(Box<TableFactor>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

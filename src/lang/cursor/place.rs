@@ -77,6 +77,7 @@ const CLAUSES: &[&str] = &[
     "FORK",
     "LOG",
     "DESCRIBE",
+    "SUMMARIZE",
     "CREATE",
     "OVER",
     "WITH",
@@ -252,7 +253,8 @@ impl Around<'_> {
         let listed = clause == "FROM"
             && self.is_symbol(last, ",")
             && self.own(keyword, last + 1).contains(&last);
-        self.is_any(last, &["JOIN", "INTO", "DESCRIBE"]) && !self.follows_pipe_and_ends(last)
+        self.is_any(last, &["JOIN", "INTO", "DESCRIBE", "SUMMARIZE"])
+            && !self.follows_pipe_and_ends(last)
             || self.is(last, "TABLE") && in_call(last)
             || of_statement
             || listed

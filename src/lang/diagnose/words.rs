@@ -44,8 +44,27 @@ pub(super) const OPERATORS: &[(&str, &str)] = &[
 
 /// Words that begin a statement.
 pub(super) const STATEMENTS: &[&str] = &[
-    "FROM", "SELECT", "WITH", "VALUES", "TABLE", "CREATE", "INSERT", "DELETE", "TRUNCATE", "DROP",
-    "ALTER", "EXPLAIN", "DESCRIBE", "SHOW", "SET", "DECLARE", "ASSERT", "IF", "IMPORT", "OPTIMIZE",
+    "FROM",
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "TABLE",
+    "CREATE",
+    "INSERT",
+    "DELETE",
+    "TRUNCATE",
+    "DROP",
+    "ALTER",
+    "EXPLAIN",
+    "DESCRIBE",
+    "SUMMARIZE",
+    "SHOW",
+    "SET",
+    "DECLARE",
+    "ASSERT",
+    "IF",
+    "IMPORT",
+    "OPTIMIZE",
     "VACUUM",
 ];
 

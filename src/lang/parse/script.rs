@@ -175,6 +175,10 @@ impl<'t> Reader<'_, 't> {
             match part.as_rule() {
                 Rule::show => body = Some(self.shown(part)?),
                 Rule::describe => body = Some(CatalogQuery::Describe(self.path(only(part)?)?)),
+                Rule::summarize => {
+                    let table = self.table_factor(only(part)?)?;
+                    body = Some(CatalogQuery::Summarize(Box::new(table)));
+                }
                 Rule::pipe => pipes.push(self.pipe(part)?),
                 _ => return Err(mismatch()),
             }

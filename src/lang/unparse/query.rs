@@ -25,6 +25,10 @@ impl Words {
                 self.put("DESCRIBE");
                 self.path(path);
             }
+            QueryBody::Catalog(CatalogQuery::Summarize(table)) => {
+                self.put("SUMMARIZE");
+                self.table(table);
+            }
             QueryBody::From(items) => {
                 self.put("FROM");
                 self.tables_and_joins(items);

@@ -21,6 +21,7 @@ pub(super) type Texts = Vec<(&'static str, Vec<String>)>;
 impl Binder<'_> {
     pub(super) fn catalog_query(&self, query: &CatalogQuery, env: &Env) -> Result<Relation> {
         let columns = match query {
+            CatalogQuery::Summarize(table) => return self.summarized(table, env),
             CatalogQuery::Describe(path) => self.described(path, env)?,
             CatalogQuery::Shards(path) => shards(&self.durable(path)?),
             CatalogQuery::Show(what) => match what.text.to_ascii_uppercase().as_str() {

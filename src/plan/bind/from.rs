@@ -18,6 +18,7 @@ use super::table_function::is_series;
 use super::{Binder, names};
 use crate::catalog::{Entry, ScanSource, View};
 use crate::error::{Error, Result, Span};
+use crate::file::standard_input;
 use crate::lang::ast::{self, FromItem, StringLiteral, TableAlias, TableFactor, TableKind};
 use crate::plan::shared::{SharedKey, SharedNode, renewed};
 
@@ -177,6 +178,13 @@ impl Binder<'_> {
                     self.view(&name, &view, env)?
                 }
                 None if name.eq_ignore_ascii_case("system.units") => self.units()?,
+                None if name.eq_ignore_ascii_case(standard_input::NAME) => {
+                    let text = StringLiteral {
+                        value: "-".to_string(),
+                        span: path.span,
+                    };
+                    return self.file(&text);
+                }
                 None => {
                     let quoted = path.parts.len() == 1 && path.parts[0].quoted;
                     if quoted && looks_like_path(&name) {
@@ -397,6 +405,9 @@ pub(super) fn looks_like_path(name: &str) -> bool {
 
 /// `data/orders.csv.gz` is called `orders`.
 pub(super) fn file_stem(path: &str) -> String {
+    if standard_input::is_meant(path) {
+        return standard_input::NAME.to_string();
+    }
     let last = path
         .trim_end_matches('/')
         .rsplit('/')

@@ -65,6 +65,7 @@ mod spellings;
 mod stage;
 mod statement;
 mod subquery;
+mod summarize;
 mod table_function;
 mod table_macro;
 #[cfg(test)]

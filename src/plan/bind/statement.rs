@@ -9,7 +9,7 @@ use datafusion::datasource::MemTable;
 use super::relation::{Finished, Relation};
 use super::scope::ScopeColumn;
 use super::stage::Env;
-use super::table_function::of_option;
+use super::table_function::{declared_types, of_option};
 use super::types::data_type;
 use super::{Binder, Bound};
 use crate::error::{Error, Result, Span};
@@ -126,6 +126,10 @@ impl Binder<'_> {
             .as_ref()
             .map(|word| word.text.to_ascii_lowercase());
         for option in &create.options {
+            if option.name.text.eq_ignore_ascii_case("types") {
+                options.push(("types".to_string(), declared_types(&option.value)?));
+                continue;
+            }
             let value = self.option(option)?;
             let text = value.try_as_str().flatten().map(str::to_string);
             match (option.name.text.to_ascii_lowercase().as_str(), text) {

@@ -325,7 +325,7 @@ fn declared_columns(expr: &ast::Expr) -> Result<SchemaRef> {
 }
 
 /// `types => STRUCT<price STRING>`: a value of that type, which says no more than the type.
-fn declared_types(expr: &ast::Expr) -> Result<ScalarValue> {
+pub(super) fn declared_types(expr: &ast::Expr) -> Result<ScalarValue> {
     let fields = declared_columns(expr)?.fields().clone();
     ScalarValue::try_from(&DataType::Struct(fields))
         .map_err(|_| Error::input("TM0402", "`types` declares names and types", expr.span))

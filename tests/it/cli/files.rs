@@ -3,7 +3,7 @@
 use super::Place;
 
 /// `id,name` with two rows, compressed by gzip.
-const GZIPPED: [u8; 36] = [
+pub(super) const GZIPPED: [u8; 36] = [
     31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 203, 76, 209, 201, 75, 204, 77, 229, 50, 212, 169, 224, 50,
     210, 169, 228, 2, 0, 108, 90, 246, 192, 16, 0, 0, 0,
 ];

@@ -6,15 +6,18 @@ mod check;
 mod fmt;
 mod lsp;
 mod parse;
+mod peek;
+mod schema;
 
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use tidemill::{Engine, Syntax};
+use tidemill::{Engine, Error, Syntax};
 
 use crate::flags::{DoubleQuotes, ErrorFormat};
 use crate::stop::Stop;
 use crate::target::Target;
+use crate::texts;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -22,6 +25,8 @@ pub(crate) enum Command {
     Fmt(fmt::Fmt),
     Lsp(lsp::Lsp),
     Parse(parse::Parse),
+    Peek(peek::Peek),
+    Schema(schema::Schema),
 }
 
 impl Command {
@@ -32,12 +37,24 @@ impl Command {
             Command::Fmt(fmt) => (fmt.run(), &fmt.reading),
             Command::Lsp(lsp) => (lsp.run(), &lsp.reading),
             Command::Parse(parse) => (parse.run(), &parse.reading),
+            Command::Peek(peek) => return ended(peek.run(), peek.error_format),
+            Command::Schema(schema) => return ended(schema.run(), schema.error_format),
         };
-        match result {
-            Ok(()) => 0,
-            Err(stop) => stop.end(reading.error_format),
-        }
+        ended(result, reading.error_format)
     }
+}
+
+/// The exit code.
+fn ended(result: Result<(), Stop>, format: ErrorFormat) -> u8 {
+    match result {
+        Ok(()) => 0,
+        Err(stop) => stop.end(format),
+    }
+}
+
+/// An error that is about no text.
+fn failed(error: Error, format: ErrorFormat) -> Stop {
+    Stop::wrong_text(vec![error], &texts::given(""), format)
 }
 
 /// The flags of every subcommand that reads texts.

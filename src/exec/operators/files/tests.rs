@@ -33,6 +33,7 @@ fn context() -> Arc<RunContext> {
         runtime: Arc::default(),
         max_recursion: 10_000,
         notes: Arc::default(),
+        tally: Arc::default(),
     })
 }
 
@@ -60,6 +61,7 @@ fn source_of(files: &[ScanFile]) -> FileSource {
         filters: Vec::new(),
         narrow: Vec::new(),
         batch_rows: 1,
+        tally: Arc::default(),
     };
     FileSource::new("*.parquet", files, request, None)
 }

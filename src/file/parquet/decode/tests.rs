@@ -245,6 +245,7 @@ proptest! {
             filters: Vec::new(),
             narrow: if narrow { columns } else { Vec::new() },
             batch_rows: shape.batch_rows,
+            tally: Arc::default(),
         };
         for (column, low, length) in filters {
             // Decimals and the date are asked as the numbers they are.
@@ -311,6 +312,7 @@ fn narrow_columns_come_narrow() {
             filters: Vec::new(),
             narrow: vec![5, 6, 11],
             batch_rows: 1000,
+            tally: Arc::default(),
         };
         let unit = Unit {
             start: 0,
