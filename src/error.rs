@@ -53,7 +53,7 @@ pub enum ErrorKind {
     Input,
     /// The query met a value it cannot go on with (overflow, division by zero, a cast that fails).
     Run,
-    /// A file's contents are not what they should be.
+    /// Data is not what it should be: a file's contents, or rows of which ASSERT says more than is true.
     Data,
     /// A file is missing or the operating system refused.
     Io,
@@ -178,6 +178,11 @@ impl Error {
         Error::new(ErrorKind::Run, code, message)
     }
 
+    /// What ASSERT says is not so.
+    pub(crate) fn failed_assert(said: &str) -> Self {
+        Error::new(ErrorKind::Data, "TM0500", format!("Assert failed: {said}"))
+    }
+
     /// A fault of ours: a case that the code holds to be impossible.
     pub fn bug(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::Bug, "TM0999", message)
@@ -207,6 +212,12 @@ impl Error {
         first.0.others = errors.collect();
         first.0.more = more;
         first
+    }
+
+    /// The errors that it knows, each by itself.
+    pub(crate) fn into_each(mut self) -> Vec<Error> {
+        let others = std::mem::take(&mut self.0.others);
+        std::iter::once(self).chain(others).collect()
     }
 
     /// Puts the primary place, if there is none yet.

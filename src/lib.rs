@@ -31,7 +31,7 @@ pub use engine::{
     Params, Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement,
     Summary, Syntax, SyntaxClass, SyntaxPart, Table, Value,
 };
-pub use file::{ColumnText, CsvWriter, type_name};
+pub use file::{ColumnText, CsvWriter, times_have_text, type_name};
 
 pub use lang::nearest;
 

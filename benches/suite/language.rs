@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fs;
+use std::time::Duration;
 
 use tidemill::{Engine, Explain};
 
 use crate::Flags;
-use crate::measure::{measure, print, print_head};
+use crate::measure::{Figures, measure};
 
 /// A step of a long script; every operator that such scripts are made of.
 const STATEMENT: &str = "FROM (VALUES (1, 'a', DATE '2026-01-02')) AS t (k, name, day)
@@ -16,36 +17,132 @@ const STATEMENT: &str = "FROM (VALUES (1, 'a', DATE '2026-01-02')) AS t (k, name
 |> LIMIT 10;
 ";
 
+/// What parsing and what binding a query of TPC-H may take.
+const QUERY: Duration = Duration::from_millis(1);
+/// What a megabyte of script may take to parse.
+const MEGABYTE: Duration = Duration::from_secs(1);
+const COMPLETION: Duration = Duration::from_millis(20);
+
 pub(crate) fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
     let engine = Engine::in_memory()?;
-    print_head();
+    println!(
+        "{:<34} {:>10} {:>10} {:>10} {:>9}",
+        "", "median ms", "least ms", "target ms", "of target"
+    );
+    engine.execute(SCHEMA, ())?;
     tpch(flags, &engine)?;
-    for kib in [256, 512, 1024] {
-        let script = STATEMENT.repeat((kib << 10) / STATEMENT.len());
-        let figures = measure(flags.runs, || engine.statements(&script).map(drop))
-            .map_err(|errors| format!("{errors:?}"))?;
-        print(&format!("parse {kib} KiB"), &figures);
-    }
-    Ok(())
+    scripts(flags, &engine)?;
+    completions(flags, &engine)
+}
+
+fn is_wanted(flags: &Flags, name: &str) -> bool {
+    flags.names.is_empty() || flags.names.iter().any(|wanted| wanted == name)
+}
+
+/// A row of the table; a figure above 1 in the last column has missed its target.
+fn row(name: &str, figures: &Figures, target: Option<Duration>) {
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let (target, ratio) = match target {
+        Some(target) => (
+            format!("{:.0}", ms(target)),
+            format!("{:.2}", ms(figures.median) / ms(target)),
+        ),
+        None => (String::new(), String::new()),
+    };
+    println!(
+        "{name:<34} {:>10.3} {:>10.3} {target:>10} {ratio:>9}",
+        ms(figures.median),
+        ms(figures.least)
+    );
 }
 
 /// The queries of TPC-H over empty tables.
 fn tpch(flags: &Flags, engine: &Engine) -> Result<(), Box<dyn Error>> {
-    engine.execute(SCHEMA, ())?;
     for number in 1..=22 {
         let name = format!("q{number}");
-        if !flags.names.is_empty() && !flags.names.contains(&name) {
+        if !is_wanted(flags, &name) {
             continue;
         }
         let text = fs::read_to_string(format!("tests/tpch/q{number:02}.pipe"))?;
         let parsed = measure(flags.runs, || engine.statements(&text).map(drop))
             .map_err(|errors| format!("{errors:?}"))?;
-        print(&format!("{name} parse"), &parsed);
+        row(&format!("{name} parse"), &parsed, Some(QUERY));
+        // A check parses, copies the catalog and binds: more than what the target is about.
+        let bound = measure(flags.runs, || match engine.check(&text, ()) {
+            checked if checked.is_ok() => Ok(()),
+            checked => Err(format!("{:?}", checked.errors)),
+        })?;
+        row(&format!("{name} parse and bind"), &bound, Some(2 * QUERY));
         let planned = measure(flags.runs, || {
             engine.explain(&text, Explain::Pipelines).map(drop)
         })?;
-        print(&format!("{name} plan"), &planned);
+        row(&format!("{name} to pipelines"), &planned, None);
     }
+    Ok(())
+}
+
+/// Long scripts, of which each is twice as long as the one before; and one long statement.
+fn scripts(flags: &Flags, engine: &Engine) -> Result<(), Box<dyn Error>> {
+    if !is_wanted(flags, "scripts") {
+        return Ok(());
+    }
+    let mut before: Option<Duration> = None;
+    for kib in [256, 512, 1024, 2048, 4096] {
+        let script = STATEMENT.repeat((kib << 10) / STATEMENT.len());
+        let figures = measure(flags.runs, || engine.statements(&script).map(drop))
+            .map_err(|errors| format!("{errors:?}"))?;
+        let target = MEGABYTE * kib as u32 / 1024;
+        row(&format!("parse {kib} KiB"), &figures, Some(target));
+        if let Some(before) = before {
+            let times = figures.median.as_secs_f64() / before.as_secs_f64();
+            println!("  {times:.2} times the one before, of half the length");
+        }
+        before = Some(figures.median);
+    }
+    let rows: Vec<String> = (0..60_000).map(|row| format!("({row}, 'x')")).collect();
+    let statement = format!("FROM (VALUES {}) |> LIMIT 1", rows.join(", "));
+    let figures = measure(flags.runs, || engine.statements(&statement).map(drop))
+        .map_err(|errors| format!("{errors:?}"))?;
+    row("parse 1 MB of VALUES", &figures, Some(MEGABYTE));
+    Ok(())
+}
+
+/// What is offered behind the last pipe of each query, and at the end of a long script.
+fn completions(flags: &Flags, engine: &Engine) -> Result<(), Box<dyn Error>> {
+    if !is_wanted(flags, "completion") {
+        return Ok(());
+    }
+    let complete = |name: &str, text: &str| {
+        let offered = engine.complete(text, text.len());
+        if offered.items.is_empty() {
+            return Err(format!("nothing is offered for {name}"));
+        }
+        let figures = measure(flags.runs, || {
+            drop(engine.complete(text, text.len()));
+            Ok::<(), String>(())
+        })?;
+        row(&format!("complete {name}"), &figures, Some(COMPLETION));
+        Ok(())
+    };
+    for number in [1, 2, 9, 21] {
+        let text = fs::read_to_string(format!("tests/tpch/q{number:02}.pipe"))?;
+        let query = text.trim_end().trim_end_matches(';').to_string();
+        complete(
+            &format!("an operator of q{number}"),
+            &format!("{query} |> "),
+        )?;
+        complete(
+            &format!("a column of q{number}"),
+            &format!("{query} |> WHERE "),
+        )?;
+    }
+    complete("a table", "FROM l")?;
+    complete("a function", "FROM lineitem |> EXTEND SU")?;
+    let script = STATEMENT.repeat((100 << 10) / STATEMENT.len());
+    complete(
+        "behind 100 KiB of script",
+        &format!("{script}FROM lineitem |> WHERE "),
+    )?;
     Ok(())
 }
 

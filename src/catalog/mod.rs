@@ -72,6 +72,18 @@ pub(crate) enum TableChange {
     },
 }
 
+/// The entries after the changes.
+fn changed(
+    entries: &HashMap<String, Entry>,
+    changes: &[TableChange],
+) -> Result<HashMap<String, Entry>> {
+    let mut changed = entries.clone();
+    for change in changes {
+        change.make(&mut changed)?;
+    }
+    Ok(changed)
+}
+
 impl TableChange {
     fn make(&self, entries: &mut HashMap<String, Entry>) -> Result<()> {
         match self {
@@ -307,12 +319,14 @@ impl Catalog {
     /// Makes several changes that are seen together, or none of them if one cannot be made.
     pub(crate) fn change_tables(&self, changes: &[TableChange]) -> Result<()> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = entries.clone();
-        for change in changes {
-            change.make(&mut changed)?;
-        }
-        *entries = changed;
+        *entries = changed(&entries, changes)?;
         Ok(())
+    }
+
+    /// What would stop [`change_tables`](Self::change_tables).
+    pub(crate) fn try_tables(&self, changes: &[TableChange]) -> Result<()> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        changed(&entries, changes).map(drop)
     }
 
     /// Every name, in order.

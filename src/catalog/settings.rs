@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) int_division_truncates: bool,
     /// NULL sorts behind every value, and not before.
     pub(crate) nulls_are_largest: bool,
+    /// Integers wrap around where the result is too large, and are no error.
+    pub(crate) overflow_wraps: bool,
     pub(crate) max_recursion: usize,
     pub(crate) log_rows: usize,
 }
@@ -27,6 +29,7 @@ impl Default for Settings {
             double_quotes_are_strings: false,
             int_division_truncates: false,
             nulls_are_largest: false,
+            overflow_wraps: false,
             max_recursion: MAX_RECURSION,
             log_rows: LOG_ROWS,
         }
@@ -102,6 +105,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
                 "nulls_min",
             )
         },
+    },
+    Setting {
+        name: "overflow",
+        values: "'error', 'wrap'",
+        about: "What +, -, * and SUM of integers do with a result that is too large: an error, or its lower bits.",
+        get: |settings| word(settings.overflow_wraps, "wrap", "error"),
+        set: |settings, value| choose(&mut settings.overflow_wraps, value, "wrap", "error"),
     },
 ];
 

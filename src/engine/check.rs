@@ -10,7 +10,7 @@ use super::query::run_statement;
 use super::{Engine, Outcome, ParamMap, Params, script};
 use crate::error::{Error, Span};
 use crate::lang;
-use crate::lang::ast::{self, StatementKind};
+use crate::lang::ast::{self, PipeOp, StatementKind};
 use crate::lang::outline::{Definition, DefinitionKind, definitions};
 use crate::plan::Parameters;
 
@@ -65,9 +65,7 @@ impl Engine {
     pub fn check(&self, text: &str, params: impl Params) -> Checked {
         let mut map = ParamMap::new();
         params.bind(&mut map);
-        Checker::new(self, text, map.parameters())
-            .check(usize::MAX)
-            .1
+        Checker::new(self, text, map.parameters()).check()
     }
 }
 
@@ -97,27 +95,39 @@ impl Checker {
         }
     }
 
-    /// Checks the statements that end before `end`; an engine that knows what they would leave behind, and what was found.
-    pub(super) fn check(mut self, end: usize) -> (Engine, Checked) {
+    /// An engine that knows what the statements would leave behind.
+    pub(super) fn names(mut self) -> Engine {
+        let options = self.engine.lang_options();
+        let parsed = on_planner_stack(|| Ok(lang::parse_all(&self.text, options)));
+        let engine = self.engine.clone();
+        if let Ok((parsed, _)) = parsed {
+            for statement in parsed.script.statements.iter().filter(|one| defines(one)) {
+                self.statement(&engine, statement);
+            }
+        }
+        engine
+    }
+
+    /// What is found in all statements.
+    fn check(mut self) -> Checked {
         let options = self.engine.lang_options();
         let parsed = on_planner_stack(|| Ok(lang::parse_all(&self.text, options)));
         let (script, errors) = match parsed {
             Ok((parsed, errors)) => (parsed.script, errors),
             Err(error) => {
                 self.checked.errors.push(error);
-                return (self.engine, self.checked);
+                return self.checked;
             }
         };
         self.checked.errors = errors;
         self.unparsed_fail(&script.statements);
         let engine = self.engine.clone();
-        let before = script.statements.iter();
-        for statement in before.take_while(|statement| statement.span.end <= end) {
+        for statement in &script.statements {
             self.statement(&engine, statement);
         }
         let place = |error: &Error| error.span().map_or(0, |span| span.start);
         self.checked.errors.sort_by_key(place);
-        (engine, self.checked)
+        self.checked
     }
 
     /// What stands in no statement that was parsed is not defined.
@@ -248,6 +258,25 @@ impl Checker {
             .find(|c: char| !c.is_alphanumeric())
             .unwrap_or(text.len());
         Span::new(statement.start, statement.start + length)
+    }
+}
+
+/// Whether a statement can leave a name behind, or change what a name stands for.
+fn defines(statement: &ast::Statement) -> bool {
+    match &statement.kind {
+        StatementKind::Query(query) => {
+            let ends_otherwise = |pipe: &ast::Pipe| {
+                matches!(
+                    pipe.op,
+                    PipeOp::If { .. } | PipeOp::Tee(_) | PipeOp::Fork(_) | PipeOp::CreateTable(_)
+                )
+            };
+            query.pipes.iter().any(ends_otherwise)
+        }
+        StatementKind::Explain(_) | StatementKind::Assert { .. } | StatementKind::Insert(_) => {
+            false
+        }
+        _ => true,
     }
 }
 

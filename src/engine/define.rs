@@ -9,7 +9,7 @@ use crate::catalog::{Macro, SessionValue};
 use crate::error::{Error, Result};
 use crate::lang;
 use crate::lang::ast::{self, DropKind, FunctionParam, TypeName};
-use crate::plan::bind::check_function;
+use crate::plan::bind::{check_function, check_table_function};
 
 impl Script<'_> {
     /// The whole name of what a statement creates: behind that of its module.
@@ -97,6 +97,9 @@ impl Script<'_> {
             return Ok(());
         }
         let function = self.written(name, &create.params, None, &create.body);
+        on_planner_stack(|| {
+            check_table_function(&function, catalog, &FilesOnDisk, self.parameters)
+        })?;
         catalog.change_session(|session| session.add_table_function(function));
         Ok(())
     }

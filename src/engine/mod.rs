@@ -36,6 +36,7 @@ mod tables;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SessionState, TaskContext};
@@ -76,7 +77,14 @@ pub use syntax::{Ending, Syntax, SyntaxClass, SyntaxPart};
 /// # Ok::<(), tidemill::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Engine(Arc<Shared>);
+pub struct Engine(Arc<Shared>, Hinted);
+
+/// What a statement's hints say to the engine that runs it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hinted {
+    /// When the statement has to be over.
+    ends_at: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -248,7 +256,7 @@ impl Engine {
         if settings.memory_limit.is_some() {
             spill::remove_abandoned(&disk.folder());
         }
-        Ok(Engine(Arc::new(Shared {
+        Ok(Engine::over(Shared {
             catalog,
             budget: Budget::new(settings.memory_limit),
             disk,
@@ -262,13 +270,24 @@ impl Engine {
             foreign_tables: AtomicBool::new(false),
             running: Mutex::default(),
             is_dry: false,
-        })))
+        }))
+    }
+
+    fn over(shared: Shared) -> Engine {
+        Engine(Arc::new(shared), Hinted::default())
+    }
+
+    /// This engine for a statement that has `timeout` from now on; for one without, as it is.
+    fn within(&self, timeout: Option<Duration>) -> Engine {
+        let ends_at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let ends_at = [self.1.ends_at, ends_at].into_iter().flatten().min();
+        Engine(Arc::clone(&self.0), Hinted { ends_at })
     }
 
     /// An engine with the names of this one whose statements run nothing: they make names known, in a catalog of its own.
     fn dry(&self) -> Engine {
         let shared = &self.0;
-        Engine(Arc::new(Shared {
+        Engine::over(Shared {
             catalog: shared.catalog.copy(),
             state: shared.state.clone(),
             settings: shared.settings.clone(),
@@ -282,7 +301,7 @@ impl Engine {
             foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
             running: Mutex::default(),
             is_dry: true,
-        }))
+        })
     }
 
     fn is_dry(&self) -> bool {
@@ -492,7 +511,9 @@ impl Engine {
         running.retain(QueryHandle::is_shared);
         running.push(handle.clone());
         drop(running);
-        if let Some(timeout) = self.0.settings.timeout {
+        let rest = self.1.ends_at.map(|at| at - Instant::now());
+        let timeouts = [self.0.settings.timeout, rest];
+        if let Some(timeout) = timeouts.into_iter().flatten().min() {
             self.0.deadlines.add(&cancel, timeout)?;
         }
         let memory = QueryMemory::new(&self.0.budget);

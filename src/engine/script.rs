@@ -282,7 +282,6 @@ impl Script<'_> {
             Some(message) => message.value.as_str(),
             None => written.unwrap_or_default(),
         };
-        let message = format!("Assert failed: {message}");
-        Err(Error::run("TM0500", message).at(condition.span))
+        Err(Error::failed_assert(message).at(condition.span))
     }
 }

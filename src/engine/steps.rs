@@ -26,7 +26,8 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { .. }));
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let (mut changes, mut files, mut written) = (Vec::new(), Vec::new(), 0);
-    // Each durable table has a version of its own: they follow each other, the tables in memory last.
+    // Files can be taken back, so they come first. Each durable table has a version of its own: they follow each other, when it is
+    // known that nothing in memory is in the way; the tables in memory come last.
     let mut pending: Vec<table_write::Pending> = Vec::new();
     let (mut kept, mut shared, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for step in steps {
@@ -86,11 +87,14 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             }
         }
     }
-    for pending in pending {
-        written += pending.rows();
-        pending.commit(&mut notes)?;
-    }
-    publish(files, || engine.catalog().change_tables(&changes))?;
+    publish(files, || {
+        engine.catalog().try_tables(&changes)?;
+        for pending in pending {
+            written += pending.rows();
+            pending.commit(&mut notes)?;
+        }
+        engine.catalog().change_tables(&changes)
+    })?;
     for (change, (name, memory)) in changes.iter().zip(kept) {
         engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
     }

@@ -82,7 +82,7 @@ impl CancelToken {
                 "TM0512",
                 "the query ran longer than its timeout",
             )
-            .hint("raise the timeout, or let the query do less: a filter earlier, fewer rows")),
+            .hint("raise it (--timeout, Builder::timeout), or let the query do less: a filter earlier, fewer rows")),
             _ => Err(Error::new(
                 ErrorKind::Cancelled,
                 "TM0507",

@@ -3,6 +3,7 @@
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
+use super::memory::MORE_MEMORY;
 use crate::error::{Error, ErrorKind};
 
 impl From<DataFusionError> for Error {
@@ -38,14 +39,9 @@ pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::Collection(mut errors) if !errors.is_empty() => {
             from_datafusion(errors.swap_remove(0))
         }
-        DataFusionError::ResourcesExhausted(text) => Error::new(
-            ErrorKind::Limit,
-            "TM0506",
-            memory_message(&text),
-        )
-        .hint(
-            "raise the memory limit, or let the query need less: fewer columns, a filter earlier",
-        ),
+        DataFusionError::ResourcesExhausted(text) => {
+            Error::new(ErrorKind::Limit, "TM0506", memory_message(&text)).hint(MORE_MEMORY)
+        }
         DataFusionError::IoError(inner) => Error::new(ErrorKind::Io, "TM0701", inner.to_string()),
         other => from_text(&other.strip_backtrace()),
     }

@@ -490,8 +490,11 @@ pub(crate) fn limit_reached(operator: &str, limit: Option<usize>) -> Error {
         "TM0506",
         format!("the memory limit{of} is reached in {operator}"),
     )
-    .hint("raise the memory limit, or let the query need less: fewer columns, a filter earlier")
+    .hint(MORE_MEMORY)
 }
+
+/// What to do where memory ends.
+pub(super) const MORE_MEMORY: &str = "raise the limit (--memory-limit, Builder::memory_limit), or let the query need less: fewer columns, a filter earlier";
 
 /// Bytes as people say them.
 pub(crate) fn size_text(bytes: u64) -> String {

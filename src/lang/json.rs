@@ -40,7 +40,7 @@ fn statements(script: &Script) -> serde_json::Result<String> {
 }
 
 /// The tree without its places: two texts that mean the same have the same shape.
-pub(super) fn shape(script: &Script) -> Result<String> {
+pub(crate) fn shape(script: &Script) -> Result<String> {
     statements(script).map_err(unwritten)
 }
 

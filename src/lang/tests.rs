@@ -213,6 +213,29 @@ fn the_deepest_nesting_parses() {
 }
 
 #[test]
+fn a_long_statement_tells_every_error() {
+    let rows = (0..40_000)
+        .map(|row| format!("({row})"))
+        .collect::<Vec<_>>();
+    let text = format!(
+        "FROM (VALUES {}) AS t (x) |> WHRE x > 1 |> SELECT x |> LIMT 3",
+        rows.join(", ")
+    );
+    assert!(text.len() > 300 << 10);
+    on_big_stack(move || {
+        let errors = parse_with(&text, Options::default()).unwrap_err();
+        let words: Vec<&str> = errors
+            .iter()
+            .map(|error| {
+                let span = error.span().unwrap();
+                &text[span.start..span.end]
+            })
+            .collect();
+        assert_eq!(words, ["WHRE", "LIMT"]);
+    });
+}
+
+#[test]
 fn random_tokens_never_panic() {
     let tokens = [
         "FROM",

@@ -189,3 +189,106 @@ FROM kept";
     let files = std::fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(files, 1);
 }
+
+/// An engine over a directory with a table `kept (x, y, day)` by day, and how many rows and versions it has.
+fn database(folder: &std::path::Path) -> Engine {
+    let engine = Engine::open(folder).expect("a database");
+    let text = "CREATE TABLE kept PARTITION BY day AS
+        FROM (VALUES (1, 'a', DATE '2024-01-01'), (2, 'b', DATE '2024-01-02')) AS v (x, y, day)";
+    engine.execute(text, ()).expect("a table");
+    engine
+}
+
+fn is_untouched(engine: &Engine) {
+    let one = |text: &str| -> i64 {
+        let rows = engine.query(text, ()).expect(text);
+        let (number,): (i64,) = rows.one().expect(text);
+        number
+    };
+    assert_eq!(one("FROM kept |> AGGREGATE SUM(x)"), 3);
+    assert_eq!(one("FROM TABLE_HISTORY('kept') |> AGGREGATE COUNT(*)"), 1);
+}
+
+#[test]
+fn changes_of_durable_tables_are_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = database(folder.path());
+    let right = "UPDATE kept SET x = x + 1, y = UPPER(y) WHERE day = DATE '2024-01-01';
+MERGE INTO kept USING (FROM (VALUES (2, 'c')) AS v (x, y)) AS src ON kept.x = src.x
+WHEN MATCHED THEN UPDATE SET y = src.y WHEN NOT MATCHED THEN INSERT (x, y, day) VALUES (src.x, src.y, DATE '2024-02-01');
+INSERT OVERWRITE kept PARTITION (day = DATE '2024-01-02') FROM (VALUES (5, 'e')) AS v (x, y);
+INSERT INTO kept (x, day) VALUES (7, DATE '2024-03-01');
+DELETE FROM kept WHERE x > 100;
+TRUNCATE TABLE kept;
+OPTIMIZE TABLE kept;
+VACUUM TABLE kept;
+VERIFY TABLE kept;
+RESTORE TABLE kept TO VERSION AS OF 0;
+FROM kept FOR VERSION AS OF 0 |> SELECT x";
+    let checked = engine.check(right, ());
+    assert_eq!(
+        errors(right, &checked),
+        Vec::<String>::new(),
+        "{:?}",
+        checked.errors
+    );
+    assert_eq!(checked.statements.len(), 11);
+    is_untouched(&engine);
+    let wrong = "UPDATE kept SET z = 1 WHERE x = 1;
+UPDATE kept SET x = 'one' WHERE xx = 1;
+UPDATE nothing SET x = 1 WHERE TRUE;
+MERGE INTO kept USING missing AS src ON kept.x = src.x WHEN MATCHED THEN DELETE;
+MERGE INTO kept USING (SELECT 1 AS a) AS src ON kept.x = src.b WHEN MATCHED THEN DELETE;
+INSERT OVERWRITE kept PARTITION (dey = DATE '2024-01-02') FROM (VALUES (5, 'e')) AS v (x, y);
+INSERT OVERWRITE kept (x, z) VALUES (1, 2);
+DELETE FROM kept WHERE UPER(y) = 'A';
+ALTER TABLE kept ADD COLUMN x STRING;
+FROM kept FOR VERSION AS OF 9";
+    let checked = engine.check(wrong, ());
+    assert_eq!(
+        errors(wrong, &checked),
+        [
+            "TM0201 at 1:17",
+            "TM0201 at 2:33",
+            "TM0203 at 3:8",
+            "TM0203 at 4:23",
+            "TM0201 at 5:62",
+            "TM0201 at 6:34",
+            "TM0201 at 7:27",
+            "TM0204 at 8:24",
+            "TM0305 at 9:29",
+            "TM0307 at 10:29",
+        ],
+        "{:#?}",
+        checked.errors
+    );
+    is_untouched(&engine);
+}
+
+#[test]
+fn a_whole_script_over_durable_tables_is_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = database(folder.path());
+    let text = "DECLARE PARAMETER @day DATE;
+CREATE TABLE daily (x INT64, total INT64, day DATE) PARTITION BY day;
+ALTER TABLE daily ADD COLUMN note STRING;
+IF @day IS NULL THEN
+  INSERT INTO daily (x, total, day) FROM kept |> AGGREGATE SUM(x) AS total GROUP BY x, day |> SELECT x, total, day;
+ELSE
+  INSERT OVERWRITE daily FROM kept |> WHERE day = @day |> EXTEND 1 AS total, 'n' AS note |> SELECT x, total, day, note;
+END IF;
+UPDATE daily SET note = CONCAT('day ', CAST(day AS STRING)) WHERE note IS NULL;
+FROM daily |> SELECT note, nope;
+DROP TABLE kept;
+UPDATE kept SET x = 1 WHERE TRUE;
+FROM daily |> FORK (|> INSERT INTO daily), (|> AGGREGATE COUNT(*) AS n), (|> SELECT missing)";
+    let checked = engine.check(text, ());
+    assert_eq!(
+        errors(text, &checked),
+        ["TM0201 at 10:28", "TM0203 at 12:8", "TM0201 at 13:85"],
+        "{:#?}",
+        checked.errors
+    );
+    is_untouched(&engine);
+    assert!(engine.query("FROM daily", ()).is_err(), "nothing was made");
+}

@@ -1,7 +1,9 @@
 //! What statements leave behind: files of EXPORT DATA, modules that are imported, notes of a run. Whole or not at all.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use tidemill::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use tidemill::{Engine, Outcome, ParamMap};
 
 use crate::answer;
@@ -123,6 +125,128 @@ fn a_branch_that_fails_leaves_nothing_of_the_others() {
             "old"
         );
         assert!(engine.query("FROM kept", ()).is_err(), "{last}");
+    }
+}
+
+/// A failure of the disk while effects become visible: a folder goes away under a file that is written in it.
+#[test]
+fn a_file_that_cannot_be_put_in_its_place_takes_everything_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = folder.path().join("shop");
+    let engine = answer::engine_over(2, Some(3), Some(&database));
+    let rows = "FROM (VALUES (1, 'a'), (2, 'b'), (3, NULL)) AS t(id, k)";
+    for text in [
+        format!("CREATE TABLE kept AS {rows}"),
+        format!("CREATE TEMP TABLE t AS {rows}"),
+    ] {
+        engine.execute(&text, ()).expect("a table");
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("old.csv"), "old").expect("a file");
+    std::fs::create_dir_all(path("parts/k=z")).expect("a folder");
+    std::fs::write(path("parts/k=z/old.csv"), "id\n9\n").expect("a file");
+    let gone = folder.path().join("gone");
+    let vanish = gone.clone();
+    let drop_folder = move |id: i64| -> i64 {
+        let _ = std::fs::remove_dir_all(&vanish);
+        id
+    };
+    engine
+        .register_fn("drop_folder", drop_folder)
+        .expect("a function");
+    let text = format!(
+        "FROM t |> TEE (|> EXPORT DATA OPTIONS (uri = '{old}', overwrite = TRUE)) \
+         |> FORK (|> EXPORT DATA OPTIONS (uri = '{parts}', format = 'csv', partition_by = ['k'], overwrite = TRUE)), \
+         (|> EXPORT DATA OPTIONS (uri = '{new}', format = 'ndjson', partition_by = ['k'])), \
+         (|> INSERT INTO kept), (|> CREATE TABLE made), (|> CREATE TEMP TABLE made_in_memory), \
+         (|> EXPORT DATA OPTIONS (uri = '{single}')), \
+         (|> SELECT drop_folder(id) AS id |> EXPORT DATA OPTIONS (uri = '{last}'))",
+        old = path("old.csv"),
+        parts = path("parts"),
+        new = path("new"),
+        single = path("single.parquet"),
+        last = path("gone/x.csv"),
+    );
+    std::fs::create_dir(&gone).expect("a folder");
+    let error = engine
+        .execute(&text, ())
+        .expect_err("no folder to write in");
+    assert_eq!(error.code(), "TM0701", "{error}");
+    assert_eq!(names_in(folder.path()), ["old.csv", "parts", "shop"]);
+    assert_eq!(names_in(&folder.path().join("parts")), ["k=z"]);
+    assert_eq!(
+        lines(&engine, &format!("FROM '{}/' |> SELECT id", path("parts"))),
+        ["9"]
+    );
+    let old = std::fs::read_to_string(path("old.csv")).expect("a file");
+    assert_eq!(old, "old");
+    assert_eq!(lines(&engine, "FROM kept |> AGGREGATE COUNT(*)"), ["3"]);
+    let versions = "FROM TABLE_HISTORY('kept') |> AGGREGATE COUNT(*)";
+    assert_eq!(lines(&engine, versions), ["1"]);
+    for name in ["made", "made_in_memory"] {
+        let error = engine.query(&format!("FROM {name}"), ());
+        assert_eq!(error.expect_err(name).code(), "TM0203", "{name}");
+    }
+    std::fs::create_dir(&gone).expect("a folder");
+    let text = text.replace("drop_folder(id)", "id");
+    engine.execute(&text, ()).expect("nothing is in the way");
+    assert_eq!(lines(&engine, "FROM kept |> AGGREGATE COUNT(*)"), ["6"]);
+    assert_eq!(
+        names_in(&folder.path().join("parts")),
+        ["k=__HIVE_DEFAULT_PARTITION__", "k=a", "k=b"]
+    );
+}
+
+#[test]
+fn a_table_that_came_in_the_meantime_takes_files_back() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let own = engine.clone();
+    let take_name = move |id: i64| -> i64 {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let other = RecordBatch::try_from_iter([("other", ids)]).expect("a batch");
+        // From the second row on the name is taken.
+        let _ = own.register_batches("taken", vec![other]);
+        id
+    };
+    engine
+        .register_fn("take_name", take_name)
+        .expect("a function");
+    let text = format!(
+        "FROM t |> SELECT take_name(id) AS id, k |> FORK (|> EXPORT DATA OPTIONS (uri = '{}')), \
+         (|> EXPORT DATA OPTIONS (uri = '{}', format = 'parquet', partition_by = ['k'])), (|> CREATE TABLE taken)",
+        path("new.csv"),
+        path("parts"),
+    );
+    let error = engine.execute(&text, ()).expect_err("the name is taken");
+    assert_eq!(error.code(), "TM0702", "{error}");
+    assert!(names_in(folder.path()).is_empty());
+    assert_eq!(lines(&engine, "FROM taken"), ["1"]);
+}
+
+#[test]
+fn no_two_effects_of_a_statement_meet() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let export = |name: &str, options: &str| {
+        format!("|> EXPORT DATA OPTIONS (uri = '{}'{options})", path(name))
+    };
+    let by_k = ", format = 'csv', partition_by = ['k'], overwrite = TRUE";
+    for (first, second) in [
+        (export("x.csv", ""), export("x.csv", "")),
+        (export("x.csv", ""), export("./x.csv", ", overwrite = TRUE")),
+        (export("out", by_k), export("out/y.csv", "")),
+        (
+            "|> CREATE TABLE same".to_string(),
+            "|> CREATE TABLE SAME".to_string(),
+        ),
+    ] {
+        let text = format!("FROM t |> FORK ({first}), ({second})");
+        let error = engine.execute(&text, ()).expect_err(&text);
+        assert_eq!(error.code(), "TM0702", "{text}: {error}");
+        assert!(names_in(folder.path()).is_empty(), "{text}");
     }
 }
 

@@ -32,6 +32,9 @@ fn engine(directory: &Path) -> Engine {
         engine.execute(&export, ()).expect("a file");
     }
     engine
+        .execute("INSERT INTO orders VALUES (2, 3.5)", ())
+        .expect("a row more");
+    engine
 }
 
 fn functions(engine: &Engine) -> Vec<Function> {

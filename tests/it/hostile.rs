@@ -289,3 +289,24 @@ fn what_is_never_closed_is_said() {
         assert!(code.starts_with("TM01"), "{text}: {code}");
     }
 }
+
+/// Every one of these patterns can be met in more ways than there are atoms.
+#[test]
+fn patterns_of_rows_with_very_many_ways_end() {
+    for pattern in [
+        "(a* a* a* a* a* a* a* a*)* b c",
+        "((a|b)*?)* (a|b)+ c",
+        "(a? b?){50} c",
+        "(((a*)*)*)* c b",
+        "(a|b)* c (a|b)* c (a|b)* c",
+    ] {
+        for longest in [true, false] {
+            let text = format!(
+                "FROM generate_series(1, 1500) AS id |> MATCH_RECOGNIZE (ORDER BY id MEASURES COUNT(*) AS n \
+                 AFTER MATCH SKIP TO NEXT ROW PATTERN ({pattern}) \
+                 DEFINE a AS id > 0, b AS id % 2 = 0, c AS id % 700 = 7 OPTIONS (use_longest_match = {longest}))"
+            );
+            answers(pattern, &text);
+        }
+    }
+}

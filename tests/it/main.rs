@@ -4,7 +4,7 @@
 //! wrote; [`check`] texts that are only looked at; [`complete`] texts that are being written, [`lsp`] the same by an
 //! editor; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`functions`] every function; [`lists`] long lists of constants; [`memory`] queries that do not
-//! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`written`] files that are
+//! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`prefixes`] queries cut before a pipe; [`written`] files that are
 //! written and read; [`cli`] the binary with every flag, format and exit code; [`shell`] the binary on a terminal.
 
 #![allow(
@@ -33,6 +33,7 @@ mod matching;
 mod memory;
 mod once;
 mod panics;
+mod prefixes;
 mod queries;
 mod random;
 mod readme;

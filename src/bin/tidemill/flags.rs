@@ -92,6 +92,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Go on after a statement that fails while it is planned or run; the exit code is that of the first failure
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+
     /// How NULL is written in csv and tsv [default: an empty field; empty text is then written ""]
     #[arg(
         long,

@@ -59,15 +59,24 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         results: 0,
         file: None,
     };
+    let mut failed = None;
     for (text, statements) in &parsed {
         for statement in statements {
-            session.statement(statement, text)?;
+            match session.statement(statement, text) {
+                Err(Stop::Said(code)) if flags.keep_going && !interrupted() => {
+                    failed.get_or_insert(code);
+                    // What failed may have been to give the last result: an earlier one is not taken for it.
+                    session.file = None;
+                }
+                ended => ended?,
+            }
         }
     }
-    session
-        .file
-        .map_or(Ok(()), Target::commit)
-        .map_err(Stop::Output)
+    session.file.map_or(Ok(()), Target::commit)?;
+    match failed {
+        Some(code) => Err(Stop::Said(code)),
+        None => Ok(()),
+    }
 }
 
 /// The statements of every text. Nothing runs where one of them cannot be read, and all that is wrong is said.
@@ -137,12 +146,19 @@ impl Session<'_> {
             Outcome::Rows(mut rows) => {
                 watch.aside(|| warn(rows.warnings(), text, self.flags.error_format));
                 let mut target = self.target()?;
-                write_rows(&mut rows, &mut target, self.format, &self.style, watch).map_err(
-                    |error| match error {
-                        WriteError::Query(error) => watch.aside(|| self.failed(&error, text)),
-                        WriteError::Output(error) => Stop::Output(error),
-                    },
-                )?;
+                let separator = self.separator();
+                let written = write_rows(
+                    &mut rows,
+                    &mut target,
+                    separator,
+                    self.format,
+                    &self.style,
+                    watch,
+                );
+                written.map_err(|error| match error {
+                    WriteError::Query(error) => watch.aside(|| self.failed(&error, text)),
+                    WriteError::Output(error) => Stop::Output(error),
+                })?;
                 watch.aside(|| warn(&rows.notes(), text, self.flags.error_format));
                 self.results += 1;
                 match target {
@@ -186,12 +202,15 @@ impl Session<'_> {
                 "arrow and parquet output hold one result; the text gives more".to_string(),
             ));
         }
-        let mut target = Target::stdout();
-        if self.results > 0 && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown) {
-            // An empty line keeps the results of several statements apart.
-            target.writer().write_all(b"\n")?;
-        }
-        Ok(target)
+        Ok(Target::stdout())
+    }
+
+    /// An empty line keeps the results of several statements apart.
+    fn separator(&self) -> &'static [u8] {
+        let is_apart = self.flags.output.is_none()
+            && self.results > 0
+            && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown);
+        if is_apart { b"\n" } else { b"" }
     }
 }
 
@@ -203,6 +222,7 @@ enum WriteError {
 fn write_rows(
     rows: &mut Rows,
     target: &mut Target,
+    separator: &[u8],
     format: Format,
     style: &Style,
     watch: &Watch,
@@ -210,8 +230,9 @@ fn write_rows(
     let schema = rows.schema().clone();
     // A query that fails at once leaves not even a header behind.
     let first = rows.next().transpose().map_err(WriteError::Query)?;
-    let mut writer =
-        format::writer(format, &schema, style, target.writer()).map_err(WriteError::Output)?;
+    let out = target.writer();
+    out.write_all(separator).map_err(WriteError::Output)?;
+    let mut writer = format::writer(format, &schema, style, out).map_err(WriteError::Output)?;
     for batch in first.map(Ok).into_iter().chain(rows) {
         let batch = batch.map_err(WriteError::Query)?;
         if style.width.is_some() && format != Format::Table {

@@ -1,7 +1,7 @@
 //! A working example of every function. SHOW FUNCTIONS prints them, and a test runs each.
 //!
 //! A line of `examples.txt` is `NAME: QUERY => ANSWER`; the SELECT of an expression is left out, and the rows of an answer stand
-//! between slashes. Another name of a function needs no line of its own.
+//! between slashes. Another name of a function needs no line of its own. `FROM NAME: QUERY => ANSWER` is about the table of that name.
 
 /// What can be tried, and what it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub(crate) fn example(name: &str, own: &str) -> Option<Example> {
         let query = query.replace(&format!("{own}("), &format!("{name}("));
         Some(Example { query, answer })
     })
+}
+
+/// The example of a function in FROM, where one of the same name gives an array elsewhere.
+pub(crate) fn table_example(name: &str) -> Option<Example> {
+    let name = name.to_uppercase();
+    line_of(&format!("FROM {name}")).or_else(|| line_of(&name))
 }
 
 fn line_of(name: &str) -> Option<Example> {

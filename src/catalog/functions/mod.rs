@@ -4,6 +4,7 @@ mod avg;
 mod bounded;
 mod divide;
 mod examples;
+mod field;
 mod in_set;
 mod interval;
 mod like_pattern;
@@ -15,6 +16,7 @@ mod sample;
 mod shift;
 mod single_value;
 mod sum;
+mod wrapping;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,7 +26,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use crate::error::Result;
 pub(crate) use divide::int_divide;
-pub(crate) use examples::{Example, example};
+pub(crate) use examples::{Example, example, table_example};
 pub(crate) use in_set::in_set;
 pub(crate) use interval::{Unit, has_only_days, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
@@ -35,7 +37,8 @@ pub(crate) use row_id::row_id;
 pub(crate) use sample::{sample_batch, sample_row};
 pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
-pub(crate) use sum::placed;
+pub(crate) use sum::{Sums, placed};
+pub(crate) use wrapping::wrapping;
 
 /// Whether `function` takes decimals in 64 bits where it was planned over 128.
 pub(crate) fn takes_narrow(function: &AggregateUDF, is_distinct: bool, has_groups: bool) -> bool {
@@ -81,7 +84,7 @@ impl Functions {
             .into_iter()
             .filter(reachable)
         {
-            functions.register_scalar(bounded::bounded(function));
+            functions.register_scalar(field::null_aware_field(bounded::bounded(function)));
         }
         for function in SessionStateDefaults::default_aggregate_functions() {
             functions.register_aggregate(function);

@@ -47,7 +47,7 @@ impl ScalarUDFImpl for Raise {
             Some(message) => ScalarValue::try_from_array(&message.to_array(rows)?, 0)?,
             None => ScalarValue::Null,
         };
-        let error = Error::run("TM0511", message.to_string());
+        let error = Error::run("TM0514", message.to_string());
         Err(DataFusionError::External(Box::new(error)))
     }
 }

@@ -94,9 +94,8 @@ impl Engine {
 
     /// An engine that knows what the statements before a place would leave behind.
     pub(super) fn as_of(&self, text: &str, place: usize) -> Engine {
-        Checker::new(self, text, &Parameters::default())
-            .check(place)
-            .0
+        let before = text.get(..place).unwrap_or(text);
+        Checker::new(self, before, &Parameters::default()).names()
     }
 
     pub(super) fn surroundings<'a>(&'a self, parameters: &'a Parameters) -> Surroundings<'a> {

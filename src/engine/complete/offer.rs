@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::words::{BEHIND_OPERANDS, OPERANDS, READERS, STATEMENTS, TYPES};
+use super::words::{BEHIND_OPERANDS, OPERANDS, STATEMENTS, TYPES};
 use super::{Completion, CompletionKind, unknown_parameters};
 use crate::catalog::SETTINGS;
 use crate::engine::Engine;
@@ -205,9 +205,6 @@ impl<'a> Offer<'a> {
             self.offer(&written(&name), &name, CompletionKind::Table, detail, "");
         }
         self.table_functions(false);
-        for (name, form) in READERS {
-            self.add(name, CompletionKind::TableFunction, (*form).to_string());
-        }
         self.keywords(&["UNNEST", "LATERAL"]);
     }
 

@@ -86,12 +86,3 @@ pub(super) const TYPES: &[&str] = &[
     "STRUCT",
     "MAP",
 ];
-
-/// What is called in FROM and is no table function to SHOW FUNCTIONS, and how it is called.
-pub(super) const READERS: &[(&str, &str)] = &[
-    ("generate_series", "generate_series(first, last [, step])"),
-    (
-        "CHANGES",
-        "CHANGES(TABLE t, from_version => INT64, to_version => INT64)",
-    ),
-];

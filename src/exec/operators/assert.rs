@@ -74,7 +74,7 @@ impl AssertOperator {
         }
         let first = self.first_wrong(&batch, &holds)?;
         if self.on_violation == OnViolation::Fail {
-            let error = Error::run("TM0500", format!("Assert failed: {first}"));
+            let error = Error::failed_assert(&first);
             let error = error.during(self.context.as_str());
             return Err(match self.place {
                 Some(place) => error.at(place),

@@ -79,7 +79,7 @@ impl Disk {
                     size_text(limit)
                 ),
             )
-            .hint("raise the spill limit or the memory limit, or let the query need less: fewer columns, a filter earlier"));
+            .hint("raise that limit (--spill-limit, Builder::spill_limit) or the memory limit, or let the query need less: fewer columns, a filter earlier"));
         }
         self.written.fetch_add(bytes, Ordering::Relaxed);
         Ok(())

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-pub use column_text::ColumnText;
+pub use column_text::{ColumnText, times_have_text};
 pub use csv::CsvWriter;
 pub(crate) use format::Compression;
 pub(crate) use pending::{Pending, publish};
@@ -52,6 +52,16 @@ impl WriteRequest {
     /// The file or folder that will be there. `*` stands for the number of a file, and there is one.
     fn target(&self) -> PathBuf {
         PathBuf::from(self.path.trim_end_matches('/').replace('*', "000000000000"))
+    }
+
+    /// Whether one of them would be in the other's place, or inside of it.
+    pub(crate) fn meets(&self, other: &WriteRequest) -> bool {
+        let whole = |request: &WriteRequest| {
+            let target = request.target();
+            std::path::absolute(&target).unwrap_or(target)
+        };
+        let (own, other) = (whole(self), whole(other));
+        own.starts_with(&other) || other.starts_with(&own)
     }
 
     fn file_name(&self) -> String {

@@ -40,13 +40,10 @@ impl Pending {
     fn place(self) -> io::Result<Placed> {
         let older = set_aside(&self.target)?;
         let placed = match self.temporary {
-            Temporary::File(file) => {
-                readable(&file)?;
-                file.persist(&self.target).map_err(|error| error.error)
-            }
+            Temporary::File(file) => readable(&file)
+                .and_then(|()| file.persist(&self.target).map_err(|error| error.error)),
             Temporary::Folder(folder) => {
-                readable(folder.path())?;
-                std::fs::rename(folder.path(), &self.target)
+                readable(folder.path()).and_then(|()| std::fs::rename(folder.path(), &self.target))
             }
         };
         let placed_at = Placed {

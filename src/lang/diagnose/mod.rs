@@ -1,16 +1,20 @@
 //! Where the grammar stopped, said in the user's words. Only the place of the failure is used; the tokens around it and
 //! the operator it stands in choose the message.
 
+mod foreign;
 mod matching;
 mod place;
+mod reserved;
 mod words;
 
 use super::lex::{Token, TokenKind};
 use super::parse::Source;
 use super::{later, nearest};
 use crate::error::{Error, Span};
+use foreign::{FOREIGN, Foreign};
 use place::Place;
-use words::{CLAUSES, FOREIGN, Foreign, OPERATORS, STATEMENTS, is_reserved, shortened};
+use reserved::is_reserved;
+use words::{CLAUSES, OPERATORS, STATEMENTS, shortened};
 
 /// The operators that are used most.
 fn operators() -> String {
@@ -23,7 +27,7 @@ fn operators() -> String {
     format!("{} and {} more", names.join(", "), OPERATORS.len() - SHOWN)
 }
 
-pub(crate) use words::is_reserved_word;
+pub(crate) use reserved::is_reserved_word;
 
 /// The pipe operators that there are.
 pub(crate) fn pipe_operators() -> impl Iterator<Item = &'static str> {

@@ -1,6 +1,6 @@
 //! The tokens around a place in a statement, and what may stand there.
 
-use super::words;
+use super::reserved::is_reserved;
 use crate::error::Span;
 use crate::lang::lex::{Lexer, Token, TokenKind};
 use crate::lang::parse::Source;
@@ -165,7 +165,7 @@ impl Place {
             }
             "UNION" | "INTERSECT" | "EXCEPT" | "EXPLAIN" => "a query",
             "NULL" | "TRUE" | "FALSE" | "END" => self.after_operand(source),
-            _ if words::is_reserved(source, last) || self.is_operator_word(last) => "an expression",
+            _ if is_reserved(source, last) || self.is_operator_word(last) => "an expression",
             _ if created => "AS and a query",
             _ => self.after_operand(source),
         }

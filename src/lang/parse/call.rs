@@ -1,8 +1,9 @@
 //! Calls, windows, ORDER BY and LIMIT.
 
 use super::operators::new;
+use super::worded::spell_out_position;
 use super::{Node, Reader, Rule, has, mismatch, only, parts, too_wide};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lang::ast::{
     Argument, ArgumentValue, Call, Expr, ExprKind, Frame, FrameBound, FrameUnit, Ident, Limit,
     Literal, OrderItem, Over, Path, SortOrder, WindowSpec,
@@ -37,6 +38,7 @@ impl<'t> Reader<'_, 't> {
             within_group: Vec::new(),
             over: None,
         };
+        let mut worded = Vec::new();
         for part in parts(node) {
             match part.as_rule() {
                 Rule::star => call.args.push(Argument {
@@ -44,6 +46,11 @@ impl<'t> Reader<'_, 't> {
                     value: ArgumentValue::Star(self.span(&part)),
                 }),
                 Rule::argument => call.args.push(self.argument(part)?),
+                Rule::trim_side
+                | Rule::in_argument
+                | Rule::placing_argument
+                | Rule::from_argument
+                | Rule::for_argument => worded.push(part),
                 Rule::nulls_rule if call.ignore_nulls.is_some() => {
                     return Err(self.unexpected(&part));
                 }
@@ -58,6 +65,11 @@ impl<'t> Reader<'_, 't> {
         }
         if call.args.len() > MAX_ITEMS {
             return Err(too_wide("a call takes", span));
+        }
+        if worded.is_empty() {
+            spell_out_position(&mut call);
+        } else {
+            self.with_commas(&mut call, worded)?;
         }
         Ok(new(ExprKind::Call(call), span))
     }
@@ -161,7 +173,12 @@ impl<'t> Reader<'_, 't> {
             let end = self.span(&item).end;
             let mut inner = parts(item);
             let expr = self.expr(inner.next().ok_or_else(mismatch)?)?;
-            let order = match inner.next() {
+            let mut next = inner.next();
+            if let Some(collate) = next.take_if(|part| part.as_rule() == Rule::collate) {
+                self.binary_collation(collate)?;
+                next = inner.next();
+            }
+            let order = match next {
                 Some(sort) => self.sort(&sort),
                 None => SortOrder {
                     descending: None,
@@ -175,6 +192,15 @@ impl<'t> Reader<'_, 't> {
             return Err(too_wide("ORDER BY takes", span));
         }
         Ok(items)
+    }
+
+    /// Texts are compared byte by byte: that can be said.
+    fn binary_collation(&self, node: Node<'t>) -> Result<()> {
+        let span = self.span(&node);
+        match self.text(only(node)?)?.value.as_str() {
+            "" | "binary" => Ok(()),
+            _ => Err(Error::not_implemented("COLLATE other than 'binary'", span)),
+        }
     }
 
     pub(super) fn sort(&self, node: &Node) -> SortOrder {

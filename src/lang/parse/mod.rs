@@ -18,6 +18,7 @@ mod select;
 mod statement;
 mod tables;
 mod types;
+mod worded;
 
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};

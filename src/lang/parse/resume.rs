@@ -10,8 +10,8 @@ use crate::lang::lex::{Lexer, Token, TokenKind};
 
 /// Errors of one statement, each of which costs reading it again.
 const MAX_ERRORS: usize = 20;
-/// Longer statements are read once: they were not written by hand.
-const MAX_BYTES: usize = 64 << 10;
+/// Bytes read again for all of them: of a statement so long that nobody wrote it by hand, fewer errors are told.
+const MAX_REREAD_BYTES: usize = 8 << 20;
 /// What a query that cannot be read begins with instead.
 const ANY_TABLE: &[u8] = b"FROM t";
 
@@ -22,13 +22,11 @@ pub(in crate::lang) fn statement(source: &mut Source, span: Span) -> Result<Stat
         Ok(statement) => return Ok(statement),
         Err(error) => vec![error],
     };
-    if span.end - span.start > MAX_BYTES {
-        return Err(errors);
-    }
+    let readings = MAX_REREAD_BYTES / (span.end - span.start).max(1);
     let strings = source.double_quotes_are_strings;
     let (mut text, mut grammar_text) = (source.text.to_string(), source.grammar_text.to_string());
     while let Some(at) = errors.last().and_then(Error::span)
-        && errors.len() < MAX_ERRORS
+        && errors.len() < MAX_ERRORS.min(1 + readings)
         && let Some(broken) = broken_part(&text, span, at.start, strings)
     {
         text = without(text, &broken);
@@ -137,5 +135,6 @@ fn without(text: String, broken: &Broken) -> String {
         }
     }
     // Whole tokens were replaced by ASCII, so that the rest is still what it was.
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -3,13 +3,19 @@
 //! Tokens come out with a blank between any two; where lines end is for [`format`](super::format) to say. Parsing the text gives the
 //! same tree again, its places aside. Texts and names are quoted so that they read the same whether or not double quotes hold texts.
 
+mod call;
 mod change;
 mod expr;
 mod from;
 mod matching;
+mod operators;
+mod order;
 mod pipe;
+mod predicate;
 mod query;
 mod statement;
+mod table;
+mod value;
 mod words;
 
 use super::ast::Script;

@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use crate::lang::ast::{
-    AggregateItem, Expr, OnViolation, Pipe, PipeOp, RecursiveBody, SelectShape,
+    AggregateItem, Expr, Ident, OnViolation, Pipe, PipeOp, RecursiveBody, SelectShape, SetOperator,
 };
 
 impl Words {
@@ -79,23 +79,6 @@ impl Words {
             PipeOp::Match(matched) => self.match_recognize(matched),
             PipeOp::Describe => self.put("DESCRIBE"),
             PipeOp::StaticDescribe => self.put("STATIC_DESCRIBE"),
-            PipeOp::SetOperation { .. }
-            | PipeOp::RecursiveUnion { .. }
-            | PipeOp::Call { .. }
-            | PipeOp::Assert { .. }
-            | PipeOp::Log(_)
-            | PipeOp::If { .. }
-            | PipeOp::Tee(_)
-            | PipeOp::Fork(_)
-            | PipeOp::CreateTable(_)
-            | PipeOp::Insert(_)
-            | PipeOp::Export(_) => self.table_operator(op),
-        }
-    }
-
-    /// Operators that take or make whole tables; those of [`Self::pipe`] never come here.
-    fn table_operator(&mut self, op: &PipeOp) {
-        match op {
             PipeOp::SetOperation { operator, queries } => {
                 self.set_operator(operator);
                 self.list(queries, |words, query| {
@@ -106,15 +89,7 @@ impl Words {
                 operator,
                 body,
                 alias,
-            } => {
-                self.put("RECURSIVE");
-                self.set_operator(operator);
-                match body {
-                    RecursiveBody::Pipes(pipes) => self.subpipe(pipes),
-                    RecursiveBody::Query(query) => self.parenthesised(|words| words.query(query)),
-                }
-                self.alias(alias.as_ref());
-            }
+            } => self.recursive_union(operator, body, alias.as_ref()),
             PipeOp::Call {
                 function,
                 args,
@@ -139,34 +114,49 @@ impl Words {
             PipeOp::If {
                 branches,
                 otherwise,
-            } => {
-                for (index, (condition, pipes)) in branches.iter().enumerate() {
-                    self.put(if index == 0 { "IF" } else { "ELSEIF" });
-                    self.expr(condition);
-                    self.put("THEN");
-                    self.subpipe(pipes);
-                }
-                if let Some(pipes) = otherwise {
-                    self.put("ELSE");
-                    self.subpipe(pipes);
-                }
-            }
-            PipeOp::Tee(subpipes) => {
-                self.put("TEE");
-                self.list(subpipes, |words, pipes| words.subpipe(pipes));
-            }
-            PipeOp::Fork(subpipes) => {
-                self.put("FORK");
-                self.list(subpipes, |words, pipes| words.subpipe(pipes));
-            }
+            } => self.choice_of_pipes(branches, otherwise.as_deref()),
+            PipeOp::Tee(subpipes) => self.branches("TEE", subpipes),
+            PipeOp::Fork(subpipes) => self.branches("FORK", subpipes),
             PipeOp::CreateTable(target) => self.create_table(target),
             PipeOp::Insert(target) => self.insert(target),
             PipeOp::Export(options) => {
                 self.put("EXPORT DATA");
                 self.options(options);
             }
-            _ => {}
         }
+    }
+
+    fn recursive_union(
+        &mut self,
+        operator: &SetOperator,
+        body: &RecursiveBody,
+        alias: Option<&Ident>,
+    ) {
+        self.put("RECURSIVE");
+        self.set_operator(operator);
+        match body {
+            RecursiveBody::Pipes(pipes) => self.subpipe(pipes),
+            RecursiveBody::Query(query) => self.parenthesised(|words| words.query(query)),
+        }
+        self.alias(alias);
+    }
+
+    fn choice_of_pipes(&mut self, branches: &[(Expr, Vec<Pipe>)], otherwise: Option<&[Pipe]>) {
+        for (index, (condition, pipes)) in branches.iter().enumerate() {
+            self.put(if index == 0 { "IF" } else { "ELSEIF" });
+            self.expr(condition);
+            self.put("THEN");
+            self.subpipe(pipes);
+        }
+        if let Some(pipes) = otherwise {
+            self.put("ELSE");
+            self.subpipe(pipes);
+        }
+    }
+
+    fn branches(&mut self, word: &str, subpipes: &[Vec<Pipe>]) {
+        self.put(word);
+        self.list(subpipes, |words, pipes| words.subpipe(pipes));
     }
 
     fn aggregate_item(&mut self, item: &AggregateItem) {

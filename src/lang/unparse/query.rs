@@ -234,7 +234,7 @@ impl Words {
         match exprs.as_slice() {
             [] => self.put("( STRUCT ( ) )"),
             [expr] => match expr.kind.as_ref() {
-                kind @ ExprKind::Struct { .. } => self.structure(kind, false),
+                ExprKind::Struct { fields, types } => self.worded_structure(fields, types),
                 _ => self.expr(expr),
             },
             exprs => self.parenthesised(|words| words.exprs(exprs)),

@@ -2,9 +2,8 @@
 
 use super::words::Words;
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, DropKind, ExplainFormat, ExplainTopic, Expr,
-    FunctionParam, Ident, OptionSetting, ParamKind, PartitionItem, PartitionTransform, Path,
-    Statement, StatementKind, TableLayout, TableTarget, TypeName,
+    self, CreateFunction, CreateTableFunction, DropKind, Explain, ExplainFormat, ExplainTopic,
+    Expr, FunctionParam, Ident, ParamKind, Path, Statement, StatementKind, TypeName,
 };
 
 impl Words {
@@ -12,17 +11,7 @@ impl Words {
         self.hints(&statement.hints);
         match &statement.kind {
             StatementKind::Query(query) => self.query(query),
-            StatementKind::Explain(explain) => {
-                self.put("EXPLAIN");
-                self.put_if(explain.analyze, "ANALYZE");
-                match explain.topic {
-                    ExplainTopic::Pipelines => {}
-                    ExplainTopic::Steps => self.put("STEPS"),
-                    ExplainTopic::Lineage => self.put("LINEAGE"),
-                }
-                self.put_if(explain.format == ExplainFormat::Json, "FORMAT JSON");
-                self.statement(&explain.statement);
-            }
+            StatementKind::Explain(explain) => self.explain(explain),
             StatementKind::CreateTable(create) => {
                 self.create_table(&create.target);
                 if let Some(query) = &create.query {
@@ -44,54 +33,14 @@ impl Words {
                 self.put("=");
                 self.expr(&create.value);
             }
-            StatementKind::CreateFunction(create) => {
-                self.create(create.or_replace);
-                self.created("TEMP FUNCTION", create.if_not_exists, &create.name);
-                self.params(&create.params);
-                if let Some(data_type) = &create.returns {
-                    self.put("RETURNS");
-                    self.type_name(data_type);
-                }
-                self.put("AS");
-                self.function_body(&create.body);
-            }
-            StatementKind::CreateTableFunction(create) => {
-                self.create(create.or_replace);
-                self.created("TEMP TABLE FUNCTION", create.if_not_exists, &create.name);
-                self.params(&create.params);
-                self.put("AS");
-                self.query(&create.body);
-            }
+            StatementKind::CreateFunction(create) => self.create_function(create),
+            StatementKind::CreateTableFunction(create) => self.create_table_function(create),
             StatementKind::Insert(insert) => {
                 self.insert(&insert.target);
                 self.query(&insert.query);
             }
             StatementKind::Table(table) => self.table_statement(table),
-            StatementKind::Drop(_)
-            | StatementKind::Declare(_)
-            | StatementKind::DeclareParameter(_)
-            | StatementKind::SetVariables { .. }
-            | StatementKind::SetSetting { .. }
-            | StatementKind::If { .. }
-            | StatementKind::Assert { .. }
-            | StatementKind::Import { .. } => self.script_statement(&statement.kind),
-        }
-    }
-
-    /// Statements of scripts; those of [`Self::statement`] never come here.
-    fn script_statement(&mut self, kind: &StatementKind) {
-        match kind {
-            StatementKind::Drop(drop) => {
-                self.put(match drop.kind {
-                    DropKind::Table => "DROP TABLE",
-                    DropKind::View => "DROP VIEW",
-                    DropKind::Function => "DROP FUNCTION",
-                    DropKind::TableFunction => "DROP TABLE FUNCTION",
-                    DropKind::Constant => "DROP CONSTANT",
-                });
-                self.put_if(drop.if_exists, "IF EXISTS");
-                self.path(&drop.name);
-            }
+            StatementKind::Drop(drop) => self.dropped(drop),
             StatementKind::Declare(declare) => {
                 self.put("DECLARE");
                 self.names(&declare.names);
@@ -123,8 +72,51 @@ impl Words {
                 self.string(path);
                 self.alias(name.as_ref());
             }
-            _ => {}
         }
+    }
+
+    fn explain(&mut self, explain: &Explain) {
+        self.put("EXPLAIN");
+        self.put_if(explain.analyze, "ANALYZE");
+        match explain.topic {
+            ExplainTopic::Pipelines => {}
+            ExplainTopic::Steps => self.put("STEPS"),
+            ExplainTopic::Lineage => self.put("LINEAGE"),
+        }
+        self.put_if(explain.format == ExplainFormat::Json, "FORMAT JSON");
+        self.statement(&explain.statement);
+    }
+
+    fn create_function(&mut self, create: &CreateFunction) {
+        self.create(create.or_replace);
+        self.created("TEMP FUNCTION", create.if_not_exists, &create.name);
+        self.params(&create.params);
+        if let Some(data_type) = &create.returns {
+            self.put("RETURNS");
+            self.type_name(data_type);
+        }
+        self.put("AS");
+        self.function_body(&create.body);
+    }
+
+    fn create_table_function(&mut self, create: &CreateTableFunction) {
+        self.create(create.or_replace);
+        self.created("TEMP TABLE FUNCTION", create.if_not_exists, &create.name);
+        self.params(&create.params);
+        self.put("AS");
+        self.query(&create.body);
+    }
+
+    fn dropped(&mut self, drop: &ast::Drop) {
+        self.put(match drop.kind {
+            DropKind::Table => "DROP TABLE",
+            DropKind::View => "DROP VIEW",
+            DropKind::Function => "DROP FUNCTION",
+            DropKind::TableFunction => "DROP TABLE FUNCTION",
+            DropKind::Constant => "DROP CONSTANT",
+        });
+        self.put_if(drop.if_exists, "IF EXISTS");
+        self.path(&drop.name);
     }
 
     fn declared(&mut self, data_type: Option<&TypeName>, default: Option<&Expr>) {
@@ -171,112 +163,15 @@ impl Words {
         }
     }
 
-    fn create(&mut self, or_replace: bool) {
+    pub fn create(&mut self, or_replace: bool) {
         self.put("CREATE");
         self.put_if(or_replace, "OR REPLACE");
     }
 
-    fn created(&mut self, kind: &str, if_not_exists: bool, name: &Path) {
+    pub fn created(&mut self, kind: &str, if_not_exists: bool, name: &Path) {
         self.put(kind);
         self.put_if(if_not_exists, "IF NOT EXISTS");
         self.path(name);
-    }
-
-    pub fn create_table(&mut self, target: &TableTarget) {
-        self.create(target.or_replace);
-        self.put_if(target.temporary, "TEMP");
-        self.created("TABLE", target.if_not_exists, &target.name);
-        self.columns(&target.columns);
-        self.layout(&target.layout);
-    }
-
-    fn layout(&mut self, layout: &TableLayout) {
-        if !layout.partition_by.is_empty() {
-            self.put("PARTITION BY");
-            self.list(&layout.partition_by, Self::partition_item);
-        }
-        if !layout.cluster_by.is_empty() {
-            self.put("CLUSTER BY");
-            self.names(&layout.cluster_by);
-        }
-        if !layout.shard_key.is_empty() {
-            self.put("DISTRIBUTE BY HASH");
-            self.name_list(&layout.shard_key);
-            match &layout.colocate_with {
-                None => self.put(&format!("INTO {} SHARDS", layout.shards)),
-                Some(table) => {
-                    self.put("COLOCATE WITH");
-                    self.path(table);
-                }
-            }
-        }
-    }
-
-    fn partition_item(&mut self, item: &PartitionItem) {
-        match &item.transform {
-            None => self.name(&item.column),
-            Some(PartitionTransform::Truncate(unit)) => {
-                self.put("DATE_TRUNC");
-                self.parenthesised(|words| {
-                    words.name(&item.column);
-                    words.put(",");
-                    words.name(unit);
-                });
-            }
-            Some(PartitionTransform::Bucket(count)) => {
-                self.put(&format!("BUCKET ( {count} ,"));
-                self.name(&item.column);
-                self.put(")");
-            }
-        }
-    }
-
-    fn create_external(&mut self, create: &CreateExternalTable) {
-        self.create(create.or_replace);
-        self.created("EXTERNAL TABLE", create.if_not_exists, &create.name);
-        self.columns(&create.columns);
-        if let Some(format) = &create.stored_as {
-            self.put("STORED AS");
-            self.free_name(format);
-        }
-        if let Some(location) = &create.location {
-            self.put("LOCATION");
-            self.string(location);
-        }
-        self.options(&create.options);
-    }
-
-    /// `(a INT64 NOT NULL)`, or nothing.
-    fn columns(&mut self, columns: &[ColumnDefinition]) {
-        if !columns.is_empty() {
-            self.parenthesised(|words| words.list(columns, Self::column));
-        }
-    }
-
-    pub fn column(&mut self, column: &ColumnDefinition) {
-        self.name(&column.name);
-        self.type_name(&column.data_type);
-        self.put_if(column.not_null, "NOT NULL");
-    }
-
-    /// `OPTIONS(…)`, or nothing.
-    pub fn options(&mut self, options: &[OptionSetting]) {
-        if options.is_empty() {
-            return;
-        }
-        self.put("OPTIONS");
-        self.parenthesised(|words| {
-            words.list(options, |words, option| {
-                // A text may be empty, a quoted name may not.
-                if option.name.quoted {
-                    words.text(&option.name.text);
-                } else {
-                    words.free_name(&option.name);
-                }
-                words.put("=");
-                words.expr(&option.value);
-            });
-        });
     }
 
     fn params(&mut self, params: &[FunctionParam]) {

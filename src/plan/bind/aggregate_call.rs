@@ -16,7 +16,7 @@ use super::predicate::conjunction;
 use super::signature::usage;
 use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
-use crate::catalog::functions::placed;
+use crate::catalog::functions::{Sums, placed};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};
 
@@ -157,6 +157,14 @@ impl Binder<'_> {
         Ok(Typed::new(Expr::Case(case), data_type, span))
     }
 
+    /// What SUM does with what does not fit.
+    pub(super) fn sums(&self) -> Sums {
+        match self.session.settings.overflow_wraps {
+            true => Sums::Wrapping,
+            false => Sums::Checked,
+        }
+    }
+
     fn aggregate_value(
         &self,
         function: Arc<AggregateUDF>,
@@ -167,7 +175,7 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let returned = aggregate_type(&function, &arguments.args, name, span)?;
         let expr = AggregateFunction::new_udf(
-            placed(function, self.in_text(span)),
+            placed(function, self.in_text(span), self.sums()),
             arguments.args.into_iter().map(|arg| arg.expr).collect(),
             distinct,
             arguments.filter,

@@ -153,8 +153,9 @@ impl Binder<'_> {
         match entry {
             Some(Entry::Table(provider)) => match provider.downcast_ref::<SnapshotTable>() {
                 Some(table) => Ok(table.table.clone()),
-                None => Err(Error::not_implemented(
-                    "changing a table that is not kept in a database",
+                None => Err(Error::input(
+                    "TM0900",
+                    format!("`{name}` is kept in memory: versions and changes need a database"),
                     path.span,
                 )
                 .hint("open a database with --db DIRECTORY and create the table there")),

@@ -167,7 +167,12 @@ impl Binder<'_> {
             self.meet_unknown();
             return Ok(Typed::unknown(path.span));
         }
-        Err(self.unknown_column(path, stage))
+        match path.parts.as_slice() {
+            [word] if !word.quoted && is_function_without_parentheses(&word.text) => {
+                self.apply_named(&word.text.to_lowercase(), Vec::new(), path.span)
+            }
+            _ => Err(self.unknown_column(path, stage)),
+        }
     }
 
     fn unknown_column(&self, path: &ast::Path, stage: &Stage) -> Error {
@@ -337,6 +342,12 @@ impl Binder<'_> {
             .cloned()
             .ok_or_else(|| Error::input("TM0407", format!("{clause} needs a literal"), expr.span))
     }
+}
+
+/// Standard SQL calls these without parentheses; a column of that name comes first.
+fn is_function_without_parentheses(word: &str) -> bool {
+    const WORDS: [&str; 3] = ["current_date", "current_time", "current_timestamp"];
+    WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 fn outer_column(column: &ScopeColumn, span: Span) -> Typed {

@@ -168,7 +168,8 @@ impl Binder<'_> {
                 Ok(Some(relation))
             }
             PipeOp::CreateTable(target) => {
-                steps.push(self.create_table(relation, target, pipe.keyword)?);
+                let step = self.create_table(relation, target, pipe.keyword)?;
+                add_effect(step, target.name.span, steps)?;
                 Ok(None)
             }
             PipeOp::Insert(target) => {
@@ -176,7 +177,8 @@ impl Binder<'_> {
                 Ok(None)
             }
             PipeOp::Export(options) => {
-                steps.push(self.export(relation, options, pipe.keyword)?);
+                let step = self.export(relation, options, pipe.keyword)?;
+                add_effect(step, pipe.keyword, steps)?;
                 Ok(None)
             }
             _ => Err(Error::bug("a pipe operator that gives a table")),
@@ -369,6 +371,24 @@ impl Binder<'_> {
             sources: self.sources.borrow().clone(),
         })
     }
+}
+
+/// Adds a step that stores rows. No two of a statement may store them in one place: nobody would see those of the first.
+fn add_effect(step: Step, place: Span, steps: &mut Vec<Step>) -> Result<()> {
+    if let Step::Write { target, .. } = &step {
+        let mut others = steps.iter().filter_map(|other| match other {
+            Step::Write { target, .. } => Some(target),
+            Step::Share { .. } | Step::Answer(_) | Step::Log(_) => None,
+        });
+        if others.any(|other| other.meets(target)) {
+            let message = format!("this statement stores rows in `{}` already", target.name());
+            return Err(Error::input("TM0702", message, place).hint(
+                "give each of them a place of its own, or put the rows together with UNION ALL",
+            ));
+        }
+    }
+    steps.push(step);
+    Ok(())
 }
 
 /// A relation whose rows will lie in memory.

@@ -10,7 +10,7 @@ use super::rewrites::{OTHER_NAMES, REWRITTEN};
 use super::signature::usage;
 use super::table_function::TABLE_FUNCTIONS;
 use super::types::{data_type, type_name};
-use crate::catalog::functions::{Example, example};
+use crate::catalog::functions::{Example, example, table_example};
 use crate::lang::ast::{FunctionParam, ParamKind};
 
 /// What is said about a function.
@@ -22,8 +22,30 @@ pub(super) struct Row {
 }
 
 impl Binder<'_> {
-    /// Every function, by its name in lower case.
-    pub(super) fn function_rows(&self) -> BTreeMap<String, Row> {
+    /// Every function with its name in lower case, in order. What gives an array elsewhere and a table in FROM is there twice.
+    pub(super) fn function_rows(&self) -> Vec<(String, Row)> {
+        let mut rows: Vec<(String, Row)> = self.value_functions().into_iter().collect();
+        for (name, form, about) in TABLE_FUNCTIONS {
+            let row = Row {
+                kind: "table",
+                signature: (*form).to_string(),
+                about: (*about).to_string(),
+                example: table_example(name),
+            };
+            rows.push(((*name).to_string(), row));
+        }
+        for function in self.session.table_functions() {
+            let row = written("table", &function.name, &function.params);
+            rows.push((function.name.clone(), row));
+        }
+        rows.sort_by(|(name, row), (other, other_row)| {
+            (name, row.kind).cmp(&(other, other_row.kind))
+        });
+        rows
+    }
+
+    /// What is called in an expression.
+    fn value_functions(&self) -> BTreeMap<String, Row> {
         let functions = self.catalog.functions();
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for name in functions.names() {
@@ -66,11 +88,8 @@ impl Binder<'_> {
             };
             rows.insert(name, row);
         }
-        for (kind, known) in [("", REWRITTEN), ("table", TABLE_FUNCTIONS)] {
-            for (name, form, about) in known {
-                let kind = if kind.is_empty() { kind_of(name) } else { kind };
-                rows.insert((*name).to_string(), own(kind, name, form, about));
-            }
+        for (name, form, about) in REWRITTEN {
+            rows.insert((*name).to_string(), own(kind_of(name), name, form, about));
         }
         for (name, ours) in OTHER_NAMES {
             let about = format!("{} by another name.", ours.to_uppercase());
@@ -86,23 +105,19 @@ impl Binder<'_> {
             let row = written("scalar", &function.name, &function.params);
             rows.insert(function.name.clone(), row);
         }
-        for function in self.session.table_functions() {
-            let row = written("table", &function.name, &function.params);
-            rows.insert(function.name.clone(), row);
-        }
         rows
     }
 
     pub(super) fn functions(&self) -> Texts {
         let rows = self.function_rows();
-        let column = |of: &dyn Fn(&Row) -> String| rows.values().map(of).collect();
+        let column = |of: &dyn Fn(&Row) -> String| rows.iter().map(|(_, row)| of(row)).collect();
         let example = |row: &Row, of: fn(&Example) -> &String| {
             row.example.as_ref().map(of).cloned().unwrap_or_default()
         };
         vec![
             (
                 "name",
-                rows.keys().map(|name| name.to_uppercase()).collect(),
+                rows.iter().map(|(name, _)| name.to_uppercase()).collect(),
             ),
             ("kind", column(&|row| row.kind.to_string())),
             ("signature", column(&|row| row.signature.clone())),

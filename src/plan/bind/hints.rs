@@ -1,12 +1,14 @@
 //! Hints: `@{name = value}`. They never change a result: one that is not known is a warning, a wrong value is an error.
 
+use std::time::Duration;
+
 use arrow::datatypes::DataType;
 
 use super::{Binder, names};
 use crate::error::{Error, Result};
-use crate::lang::ast::OptionSetting;
+use crate::lang::ast::{ExprKind, Literal, OptionSetting};
 
-/// What a hint may be. None of them changes how a statement runs today.
+/// What a hint may be. None of them changes how a statement runs today; `timeout_ms` says when it ends.
 const HINTS: &[(&str, &[&str])] = &[
     ("strategy", &["broadcast", "hash", "sort"]),
     ("partial", &["on", "off"]),
@@ -21,11 +23,22 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// Hints of a whole statement.
+    pub(super) fn statement_hints(&self, hints: &[OptionSetting]) -> Result<()> {
+        let is_timeout = |hint: &OptionSetting| hint.name.text.eq_ignore_ascii_case("timeout_ms");
+        for hint in hints {
+            match is_timeout(hint) {
+                true => timeout(hint).map(drop)?,
+                false => self.hint(hint)?,
+            }
+        }
+        Ok(())
+    }
+
     fn hint(&self, hint: &OptionSetting) -> Result<()> {
         let name = hint.name.text.to_ascii_lowercase();
-        if matches!(name.as_str(), "timeout_ms" | "memory") {
-            let what = format!("the hint {name}");
-            return Err(Error::not_implemented(what, hint.name.span));
+        if name == "memory" {
+            return Err(Error::not_implemented("the hint memory", hint.name.span));
         }
         let value = self.option(hint)?;
         if matches!(name.as_str(), "cache_ttl" | "max_staleness") {
@@ -52,6 +65,25 @@ impl Binder<'_> {
             return Ok(());
         }
         Err(wrong_value(hint, &values.join(", ")))
+    }
+}
+
+/// How long a statement with these hints may run.
+pub(crate) fn timeout_of(hints: &[OptionSetting]) -> Option<Duration> {
+    let mut timeouts = hints
+        .iter()
+        .filter(|hint| hint.name.text.eq_ignore_ascii_case("timeout_ms"));
+    timeouts.find_map(|hint| timeout(hint).ok())
+}
+
+fn timeout(hint: &OptionSetting) -> Result<Duration> {
+    let milliseconds = match hint.value.kind.as_ref() {
+        ExprKind::Literal(Literal::Integer(digits)) => digits.parse().ok(),
+        _ => None,
+    };
+    match milliseconds {
+        Some(milliseconds) if milliseconds > 0 => Ok(Duration::from_millis(milliseconds)),
+        _ => Err(wrong_value(hint, "milliseconds from 1 on")),
     }
 }
 

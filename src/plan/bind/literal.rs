@@ -108,9 +108,6 @@ pub(crate) fn as_declared(
 
 /// TM0603: no setting has this name.
 pub(crate) fn unknown_setting(name: &Ident) -> Error {
-    if name.text.eq_ignore_ascii_case("overflow") {
-        return Error::not_implemented("the setting @@overflow", name.span);
-    }
     let known = || SETTINGS.iter().map(|setting| setting.name);
     let message = format!("no setting named `{}`", name.text);
     let error = Error::input("TM0603", message, name.span);

@@ -243,6 +243,9 @@ impl Binder<'_> {
             return Ok(None);
         };
         argument.uses.set(argument.uses.get() + 1);
+        if argument.value.unknown {
+            self.meet_unknown();
+        }
         let mut value = Typed {
             span: path.span,
             ..argument.value.clone()

@@ -95,7 +95,7 @@ use super::places::Places;
 use super::{BoundQuery, Parameters};
 use crate::catalog::shared::SharedRows;
 use crate::catalog::{Catalog, Macro, Session, Sources, View};
-use crate::error::{Error, Result, Span};
+use crate::error::{Error, ErrorKind, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
 use crate::table::database::DurableTable;
@@ -105,6 +105,7 @@ use typed::Typed;
 
 pub(crate) use change::Rewrite;
 pub(crate) use durable::DurableChange;
+pub(crate) use hints::timeout_of;
 pub(crate) use literal::{as_declared, unknown_setting};
 pub(crate) use versions::restricted;
 pub(crate) use walk::BoundStep;
@@ -236,6 +237,20 @@ impl WriteTarget {
         }
     }
 
+    /// Whether both make the same table, or files in each other's place.
+    fn meets(&self, other: &WriteTarget) -> bool {
+        let creates = |target: &WriteTarget| {
+            matches!(
+                target,
+                WriteTarget::CreateTable { .. } | WriteTarget::CreateDurable(_)
+            )
+        };
+        match (self, other) {
+            (WriteTarget::Export(own), WriteTarget::Export(other)) => own.meets(other),
+            _ => creates(self) && creates(other) && self.name().eq_ignore_ascii_case(other.name()),
+        }
+    }
+
     /// For EXPLAIN.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -321,6 +336,30 @@ pub(crate) fn check_function(
     let parameters = Parameters::default();
     let binder = Binder::new(&function.text, catalog, files, &parameters);
     binder.outcome(binder.check_macro(function))
+}
+
+/// Binds the body of a table function as far as it can be without arguments: whatever its tables hold, this is wrong with it. A
+/// table or a file that is missing may be there when the function is called.
+pub(crate) fn check_table_function(
+    function: &Macro<ast::Query>,
+    catalog: &Catalog,
+    files: &dyn Files,
+    parameters: &Parameters,
+) -> Result<()> {
+    let parameters = Parameters {
+        absent_are_null: true,
+        ..parameters.clone()
+    };
+    let binder = Binder::new(&function.text, catalog, files, &parameters);
+    let Err(error) = binder.outcome(binder.check_table_macro(function)) else {
+        return Ok(());
+    };
+    let lasts = |error: &Error| error.kind() == ErrorKind::Input && error.code() != "TM0203";
+    let lasting: Vec<Error> = error.into_each().into_iter().filter(lasts).collect();
+    match lasting.is_empty() {
+        true => Ok(()),
+        false => Err(Error::together(lasting)),
+    }
 }
 
 /// An error without a place came from DataFusion while a node was made, for a reason that should have been found before.

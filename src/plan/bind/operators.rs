@@ -13,7 +13,7 @@ use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness, is_decimal};
 use super::unify::mixes_time_and_number;
-use crate::catalog::functions::int_divide;
+use crate::catalog::functions::{int_divide, wrapping};
 use crate::error::{Result, Span};
 use crate::lang::ast::{self, BinaryOp, ExprKind, UnaryOp};
 
@@ -43,6 +43,9 @@ impl Binder<'_> {
                     return literal;
                 }
                 let operand = self.expr(operand, stage)?;
+                if self.session.settings.overflow_wraps && operand.data_type.is_integer() {
+                    return self.wrapping_negative(operand, span);
+                }
                 Ok(self.noted(negative(operand, span)?))
             }
             UnaryOp::Plus => {
@@ -102,6 +105,9 @@ impl Binder<'_> {
         if is_row(&left) && is_row(&right) && is_comparison(operator) {
             return self.compare_rows(&left, operator, &right, span);
         }
+        if let Some(wrapped) = self.wrapped(&left, operator, &right, span)? {
+            return Ok(wrapped);
+        }
         if let Some(folded) = constant::fold(&left, operator, &right, span)? {
             return Ok(folded);
         }
@@ -136,6 +142,39 @@ impl Binder<'_> {
             nullable,
             ..Typed::new(expr, data_type, span)
         }))
+    }
+
+    /// Arithmetic of integers in a session where it wraps around.
+    fn wrapped(
+        &self,
+        left: &Typed,
+        operator: Operator,
+        right: &Typed,
+        span: Span,
+    ) -> Result<Option<Typed>> {
+        let integers = left.data_type.is_integer() && right.data_type.is_integer();
+        if !self.session.settings.overflow_wraps || !integers {
+            return Ok(None);
+        }
+        let coercer = BinaryTypeCoercer::new(&left.data_type, &operator, &right.data_type);
+        match (wrapping(operator), coercer.get_result_type()) {
+            (Some(function), Ok(data_type)) if data_type.is_integer() => {
+                let operands = [left, right].map(|operand| operand.clone().cast(&data_type));
+                let shown = symbol(operator);
+                self.apply(function, operands.to_vec(), &shown, span)
+                    .map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn wrapping_negative(&self, operand: Typed, span: Span) -> Result<Typed> {
+        let signed = match &operand.data_type {
+            data_type if data_type.is_unsigned_integer() => DataType::Int64,
+            data_type => data_type.clone(),
+        };
+        let zero = Typed::literal(ScalarValue::new_zero(&signed)?, span);
+        self.operate(zero, Operator::Minus, operand.cast(&signed), span)
     }
 
     /// Text that is compared with something else is read as that: notes where reading it can fail.

@@ -9,7 +9,7 @@ use datafusion::logical_expr::Expr;
 use super::Binder;
 use super::group::GroupKey;
 use super::macros::Arguments;
-use super::matched::{Matched, MatchedRange};
+use super::matched::{MatchClause, Matched, MatchedRange};
 use super::scope::{Scope, ScopeColumn};
 use super::typed::Typed;
 use super::with::Cte;
@@ -88,6 +88,12 @@ pub(super) struct Stage<'s> {
 }
 
 impl<'s> Stage<'s> {
+    /// Whether this is a condition of MATCH_RECOGNIZE.
+    pub(super) fn in_define(&self) -> bool {
+        let clause = self.matched.map(|matched| &matched.clause);
+        matches!(clause, Some(MatchClause::Define { .. }))
+    }
+
     /// Neither aggregate nor window functions.
     pub(super) fn plain(scope: &'s Scope, env: &'s Env<'s>, clause: &'s str) -> Self {
         Stage {

@@ -21,7 +21,7 @@ use crate::plan::{BoundQuery, OutputColumn};
 
 impl Binder<'_> {
     pub(super) fn statement(&self, statement: &Statement) -> Result<Bound> {
-        self.hints(&statement.hints)?;
+        self.statement_hints(&statement.hints)?;
         match &statement.kind {
             StatementKind::Query(query) => self.outermost(query),
             StatementKind::Explain(explain) => self.explain(explain),

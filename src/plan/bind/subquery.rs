@@ -95,6 +95,15 @@ impl Binder<'_> {
                 )
                 .hint("put the subquery into an EXTEND"));
             }
+            if stage.in_define() {
+                let message = format!(
+                    "a subquery in DEFINE cannot read `{}` of the rows that are matched",
+                    own.display()
+                );
+                return Err(Error::input("TM0901", message, span).hint(
+                    "compute it in an EXTEND before the MATCH_RECOGNIZE and name its column here",
+                ));
+            }
             stage.uses.push(Use {
                 id: Arc::clone(&own.id),
                 span,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
-use super::from::file_stem;
+use super::from::{file_stem, looks_like_path};
 use super::macros::joined;
 use super::relation::Relation;
 use super::stage::Env;
@@ -18,6 +18,21 @@ use crate::lang::ast::{
 
 /// Functions that give a table: name, form and sentence.
 pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
+    (
+        "changes",
+        "CHANGES(TABLE t, from_version => INT64, to_version => INT64)",
+        "The rows that versions of a durable table added and took away.",
+    ),
+    (
+        "generate_series",
+        "GENERATE_SERIES(first, last[, step])",
+        "A row for each number or time from the first to the last, which is among them.",
+    ),
+    (
+        "range",
+        "RANGE(first, end[, step])",
+        "A row for each number or time from the first up to the end, which is not among them.",
+    ),
     (
         "read_arrow",
         "READ_ARROW(path)",
@@ -37,6 +52,11 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
         "read_parquet",
         "READ_PARQUET(path)",
         "The rows of Parquet files.",
+    ),
+    (
+        "table_at",
+        "TABLE_AT(name)",
+        "The table, or else the file, that a text or a parameter names.",
     ),
     (
         "table_history",
@@ -100,6 +120,7 @@ impl Binder<'_> {
             "read_json" => "json",
             "read_arrow" => "arrow",
             "changes" => return self.changes_of(path, args),
+            "table_at" => return self.table_named_by(path, args, env),
             "table_history" => return self.table_history(path, args),
             _ => {
                 let own = self.session.table_functions();
@@ -170,6 +191,32 @@ impl Binder<'_> {
         let mut relation = self.scan(&name, Some(ScanSource::File(file)), provider)?;
         relation.scope = relation.scope.under(&name);
         Ok(relation)
+    }
+
+    /// `FROM TABLE_AT(@name)`: a value says which table. It is a name, never text of the query.
+    fn table_named_by(&self, path: &ast::Path, args: &[Argument], env: &Env) -> Result<Relation> {
+        let [
+            Argument {
+                name: None,
+                value: ArgumentValue::Expr(expr),
+            },
+        ] = args
+        else {
+            return Err(Error::input("TM0402", "TABLE_AT takes one name", path.span)
+                .hint("write FROM TABLE_AT(@name)"));
+        };
+        let name = self.path_text(expr)?;
+        let part = |text: &str| Ident {
+            text: text.to_string(),
+            quoted: true,
+            span: expr.span,
+        };
+        let parts = match looks_like_path(&name) {
+            true => vec![part(&name)],
+            false => name.split('.').map(part).collect(),
+        };
+        let span = expr.span;
+        self.table(&ast::Path { parts, span }, env)
     }
 
     fn session_table_function(

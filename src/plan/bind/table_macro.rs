@@ -7,6 +7,7 @@ use super::macros::{Arguments, bound_argument, by_parameter, no_value};
 use super::relation::Relation;
 use super::scope::Scope;
 use super::stage::{Env, Stage};
+use super::typed::Typed;
 use crate::catalog::Macro;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{Argument, ArgumentValue, ExprKind, FunctionParam, ParamKind, Query};
@@ -74,6 +75,30 @@ impl Binder<'_> {
             let finished = self.finish(relation, false)?;
             Ok(Relation::new(finished.plan, Scope::new(finished.columns)))
         })
+    }
+
+    /// Binds the body over tables of any columns and values of any type.
+    pub(super) fn check_table_macro(&self, function: &Macro<Query>) -> Result<()> {
+        let (mut ctes, mut values) = (None, Vec::new());
+        for param in &function.params {
+            if param.kind == ParamKind::AnyTable {
+                let table = self.finish(self.any_table()?, false)?;
+                let argument = self.table_of(&param.name, table, &ctes, &Env::default())?;
+                ctes = Some(Rc::new(argument));
+            } else {
+                let value = Typed::unknown(param.name.span);
+                values.push(bound_argument(param, value, Vec::new()));
+            }
+        }
+        let env = Env {
+            ctes,
+            arguments: Some(Rc::new(Arguments {
+                values,
+                module: function.module.clone(),
+            })),
+            ..Env::default()
+        };
+        self.query(&function.body, &env).map(drop)
     }
 
     fn table_argument(

@@ -71,7 +71,7 @@ impl Binder<'_> {
             }
             let arguments = self.aggregate_arguments(&function, call, stage)?;
             let returned = aggregate_type(&function, &arguments.args, &shown, span)?;
-            let function = placed(function, self.in_text(span));
+            let function = placed(function, self.in_text(span), self.sums());
             let definition = WindowFunctionDefinition::AggregateUDF(function);
             (definition, arguments, returned)
         } else if functions.scalar(name).is_some() {

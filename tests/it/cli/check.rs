@@ -126,3 +126,36 @@ fn a_run_stops_after_a_line() {
         .run(["SELECT 1", "--until", "1", "--step", "1"])
         .fails(2, &["cannot be used with"]);
 }
+
+#[test]
+fn tables_of_a_database_are_known_and_left_alone() {
+    let place = Place::new();
+    place.answer([
+        "--db",
+        "shop",
+        "CREATE TABLE sales AS SELECT 1 AS id, 2.5 AS price",
+    ]);
+    place.file(
+        "job.tide",
+        "UPDATE sales SET price = price * 2 WHERE id = 1;\nDELETE FROM sales WHERE price > 100;\nFROM sales |> SELECT prise;\nMERGE INTO sales USING sails AS s ON sales.id = s.id WHEN MATCHED THEN DELETE;\n",
+    );
+    let ended = place.run(["check", "--db", "shop", "job.tide"]);
+    ended.fails(
+        2,
+        &[
+            "job.tide:3:22: error[TM0201]",
+            "did you mean `price`?",
+            "job.tide:4:24: error[TM0203]",
+            "did you mean `sales`?",
+        ],
+    );
+    assert_eq!(ended.err.matches("error[").count(), 2, "{}", ended.err);
+    assert_eq!(
+        place.answer(["--db", "shop", "FROM sales"]),
+        "id,price\n1,2.5\n"
+    );
+    // Without the database the tables are not there.
+    place
+        .run(["check", "job.tide"])
+        .fails(2, &["job.tide:1:8", "TM0203"]);
+}

@@ -356,7 +356,7 @@ fn whatever_stops_the_program_is_one_object_too() {
 fn a_failed_assertion_says_which_step_of_which_statement_it_is() {
     let script = "SELECT 1 AS a; SELECT 2 AS b;\nFROM (VALUES (3), (-8812)) AS t (revenue)\n|> WHERE TRUE\n|> ASSERT revenue > 0, 'negative revenue', revenue\n|> LIMIT 5";
     let ended = run([script]);
-    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
     let said = "error[TM0500]: Assert failed: negative revenue -8812 (statement 3, step 2 of 3)";
     assert!(ended.err.contains(said), "{}", ended.err);
 }
@@ -394,4 +394,13 @@ fn a_time_that_no_text_can_say_is_not_written() {
             ended.text()
         );
     }
+}
+
+#[test]
+fn an_assertion_of_a_script_stops_it_with_3() {
+    let ended = run(["SELECT 1 AS a; ASSERT 1 > 2 AS 'one is more'; SELECT 2 AS b"]);
+    assert_eq!((ended.code, ended.text().as_str()), (Some(3), "a\n1\n"));
+    let said = "error[TM0500]: Assert failed: one is more";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    assert_eq!(run(["ASSERT NULL"]).code, Some(3));
 }

@@ -152,3 +152,54 @@ fn nothing_but_space_is_no_statement() {
     assert_eq!(ended.text(), "");
     assert_eq!(answer(["SELECT 1 AS a;;"]), "a\n1\n");
 }
+
+#[test]
+fn a_script_can_go_on_after_a_failure() {
+    let place = Place::new();
+    let script = "SELECT 1 AS a;\nSELECT 1 / 0 AS b;\nFROM nowhere;\nASSERT FALSE AS 'no';\nSELECT 5 AS e;\n";
+    place.file("goes_on.tide", script);
+    let ended = place.run(["--keep-going", "goes_on.tide"]);
+    assert_eq!(ended.text(), "a\n1\n\ne\n5\n");
+    // The first failure says the exit code, and every one is told.
+    assert_eq!(ended.code, Some(1));
+    for part in [
+        "goes_on.tide:2:8",
+        "TM0502",
+        "goes_on.tide:3:6",
+        "TM0203",
+        "goes_on.tide:4:8",
+        "TM0500",
+    ] {
+        assert!(ended.err.contains(part), "{part}\n{}", ended.err);
+    }
+    let ended = place.run(["goes_on.tide"]);
+    assert_eq!((ended.code, ended.text().as_str()), (Some(1), "a\n1\n"));
+    let ended = place.run([
+        "--keep-going",
+        "-c",
+        "FROM nowhere",
+        "-c",
+        "SELECT 1 / 0 AS b",
+    ]);
+    assert_eq!(ended.code, Some(2));
+    assert_eq!(place.answer(["--keep-going", "SELECT 1 AS a"]), "a\n1\n");
+}
+
+#[test]
+fn a_text_that_cannot_be_read_does_not_run_at_all() {
+    let place = Place::new();
+    let ended = place.run(["--keep-going", "-c", "SELECT 1 AS a; FROM t |> WHRE x"]);
+    assert_eq!((ended.code, ended.text().as_str()), (Some(2), ""));
+}
+
+#[test]
+fn an_output_file_never_holds_an_earlier_result_than_the_last() {
+    let place = Place::new();
+    let args = ["--keep-going", "--output", "out.csv", "-c"];
+    let run = |text: &str| place.run(args.iter().copied().chain([text]));
+    assert_eq!(run("SELECT 1 AS a; SELECT 1 / 0 AS b").code, Some(1));
+    assert!(!place.path("out.csv").exists());
+    assert_eq!(run("SELECT 1 / 0 AS b; SELECT 2 AS c").code, Some(1));
+    let written = std::fs::read_to_string(place.path("out.csv")).expect("the last result");
+    assert_eq!(written, "c\n2\n");
+}

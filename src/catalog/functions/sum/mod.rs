@@ -35,24 +35,41 @@ pub(crate) fn checked_sum() -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::from(CheckedSum {
         inner: Sum::new(),
         place: Place(None),
+        sums: Sums::Checked,
     }))
 }
 
-/// The function, whose errors say that they belong to `place` if it is our `sum`.
-pub(crate) fn placed(function: Arc<AggregateUDF>, place: Option<Span>) -> Arc<AggregateUDF> {
-    if place.is_none() || !function.inner().is::<CheckedSum>() {
+/// The function; if it is our `sum`, its errors say that they belong to `place`, and a sum that does not fit is what `sums` says.
+pub(crate) fn placed(
+    function: Arc<AggregateUDF>,
+    place: Option<Span>,
+    sums: Sums,
+) -> Arc<AggregateUDF> {
+    let plain = place.is_none() && sums == Sums::Checked;
+    if plain || !function.inner().is::<CheckedSum>() {
         return function;
     }
     Arc::new(AggregateUDF::from(CheckedSum {
         inner: Sum::new(),
         place: Place(place),
+        sums,
     }))
+}
+
+/// What a sum of integers is that does not fit into its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sums {
+    /// An error.
+    Checked,
+    /// What its lower bits say.
+    Wrapping,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckedSum {
     inner: Sum,
     place: Place,
+    sums: Sums,
 }
 
 /// Where in the query's text a sum stands. Sums of the same values are one, wherever they stand.
@@ -94,6 +111,31 @@ macro_rules! with_exact_type {
     };
 }
 
+impl CheckedSum {
+    fn total(&self, data_type: &DataType) -> Total {
+        Total {
+            data_type: data_type.clone(),
+            place: self.place,
+            sums: self.sums,
+        }
+    }
+
+    /// The accumulator of a sum that is made here; it can also forget values, as window frames need.
+    fn exact_accumulator(&self, args: &AccumulatorArgs) -> Option<Box<dyn Accumulator>> {
+        let total = self.total(args.return_field.data_type());
+        macro_rules! exact {
+            ($t:ty) => {
+                if args.is_distinct {
+                    Some(Box::new(DistinctSum::<$t>::new(total)))
+                } else {
+                    Some(Box::new(PlainSum::<$t>::new(total)))
+                }
+            };
+        }
+        with_exact_type!(argument_type(args), exact, None)
+    }
+}
+
 impl AggregateUDFImpl for CheckedSum {
     fn name(&self) -> &str {
         "sum"
@@ -119,14 +161,14 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match exact_accumulator(&args, self.place) {
+        match self.exact_accumulator(&args) {
             Some(accumulator) => Ok(accumulator),
             None => self.inner.accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match exact_accumulator(&args, self.place) {
+        match self.exact_accumulator(&args) {
             Some(accumulator) => Ok(accumulator),
             None => self.inner.create_sliding_accumulator(args),
         }
@@ -140,7 +182,7 @@ impl AggregateUDFImpl for CheckedSum {
         &self,
         args: AccumulatorArgs,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        let total = Total::new(args.return_field.data_type(), self.place);
+        let total = self.total(args.return_field.data_type());
         macro_rules! exact {
             ($t:ty) => {
                 Ok(Box::new(GroupedSum::<$t>::new(total)))
@@ -157,7 +199,7 @@ impl AggregateUDFImpl for CheckedSum {
         if !is_exact(args.return_field.data_type()) {
             return self.inner.state_fields(args);
         }
-        let total = Total::new(args.return_field.data_type(), self.place);
+        let total = self.total(args.return_field.data_type());
         let name = format!("{}[sum]", args.name);
         let field = if args.is_distinct {
             Field::new_list(name, Field::new_list_field(total.state_type(), true), false)
@@ -180,21 +222,6 @@ impl AggregateUDFImpl for CheckedSum {
     }
 }
 
-/// The accumulator of a sum that is made here; it can also forget values, as window frames need.
-fn exact_accumulator(args: &AccumulatorArgs, place: Place) -> Option<Box<dyn Accumulator>> {
-    let total = Total::new(args.return_field.data_type(), place);
-    macro_rules! exact {
-        ($t:ty) => {
-            if args.is_distinct {
-                Some(Box::new(DistinctSum::<$t>::new(total)))
-            } else {
-                Some(Box::new(PlainSum::<$t>::new(total)))
-            }
-        };
-    }
-    with_exact_type!(argument_type(args), exact, None)
-}
-
 /// Whether sums of this type are made here.
 fn is_exact(return_type: &DataType) -> bool {
     matches!(
@@ -214,16 +241,10 @@ fn argument_type(args: &AccumulatorArgs) -> DataType {
 struct Total {
     data_type: DataType,
     place: Place,
+    sums: Sums,
 }
 
 impl Total {
-    fn new(data_type: &DataType, place: Place) -> Self {
-        Total {
-            data_type: data_type.clone(),
-            place,
-        }
-    }
-
     /// Totals travel between partial and final sums with all digits.
     fn state_type(&self) -> DataType {
         let scale = match self.data_type {
@@ -260,7 +281,7 @@ impl Total {
             DataType::UInt64 => Arc::new(
                 totals
                     .into_iter()
-                    .map(|total| total.map(to_u64).transpose())
+                    .map(|total| total.map(|total| self.to_u64(total)).transpose())
                     .collect::<Result<UInt64Array>>()?,
             ),
             DataType::Decimal128(_, _) => {
@@ -272,30 +293,38 @@ impl Total {
             _ => Arc::new(
                 totals
                     .into_iter()
-                    .map(|total| total.map(to_i64).transpose())
+                    .map(|total| total.map(|total| self.to_i64(total)).transpose())
                     .collect::<Result<Int64Array>>()?,
             ),
         })
     }
 
+    fn to_i64(&self, total: i128) -> Result<i64> {
+        match self.sums {
+            Sums::Checked => i64::try_from(total).map_err(|_| too_large("INT64")),
+            Sums::Wrapping => Ok(total as i64),
+        }
+    }
+
+    fn to_u64(&self, total: i128) -> Result<u64> {
+        match self.sums {
+            Sums::Checked => u64::try_from(total).map_err(|_| too_large("UINT64")),
+            Sums::Wrapping => Ok(total as u64),
+        }
+    }
+
     fn fitting_value(&self, total: Option<i128>) -> Result<ScalarValue> {
         Ok(match self.data_type {
-            DataType::UInt64 => ScalarValue::UInt64(total.map(to_u64).transpose()?),
+            DataType::UInt64 => {
+                ScalarValue::UInt64(total.map(|total| self.to_u64(total)).transpose()?)
+            }
             DataType::Decimal128(precision, scale) => {
                 total.map(check_digits).transpose()?;
                 ScalarValue::Decimal128(total, precision, scale)
             }
-            _ => ScalarValue::Int64(total.map(to_i64).transpose()?),
+            _ => ScalarValue::Int64(total.map(|total| self.to_i64(total)).transpose()?),
         })
     }
-}
-
-fn to_i64(total: i128) -> Result<i64> {
-    i64::try_from(total).map_err(|_| too_large("INT64"))
-}
-
-fn to_u64(total: i128) -> Result<u64> {
-    u64::try_from(total).map_err(|_| too_large("UINT64"))
 }
 
 fn check_digits(total: i128) -> Result<()> {
@@ -327,7 +356,11 @@ mod tests {
     use datafusion::logical_expr::EmitTo;
 
     fn total() -> Total {
-        Total::new(&DataType::Int64, Place(None))
+        Total {
+            data_type: DataType::Int64,
+            place: Place(None),
+            sums: Sums::Checked,
+        }
     }
 
     #[test]

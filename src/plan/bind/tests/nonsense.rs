@@ -1,4 +1,5 @@
-//! Texts that nobody would write: whatever the words, parsing and binding end in a plan or in errors with places in the text.
+//! Texts that nobody would write: whatever the words, parsing and binding end in a plan or in errors with places in the text, and
+//! what can be read can be laid out and written from its tree.
 //! `TIDEMILL_RANDOM_CASES` sets how many (2000 without it); the seed is fixed, so a failure comes back.
 
 use std::path::Path;
@@ -12,13 +13,16 @@ use super::{OneFile, bind, catalog};
 use crate::catalog::Catalog;
 use crate::error::{Error, Span};
 use crate::lang;
+use crate::lang::ast::Script;
 use crate::plan::Parameters;
 
 const GRAMMAR: &[&str] = &[
     include_str!("../../../../grammar/lexical.pest"),
     include_str!("../../../../grammar/expression.pest"),
     include_str!("../../../../grammar/pipe.pest"),
+    include_str!("../../../../grammar/statement.pest"),
     include_str!("../../../../grammar/table.pest"),
+    include_str!("../../../../grammar/match.pest"),
 ];
 
 /// What is no keyword: symbols, values, and the names that the catalog knows.
@@ -193,12 +197,29 @@ fn ends(text: &str, catalog: &Catalog) -> Result<(), TestCaseError> {
             return errors.iter().try_for_each(fails);
         }
     };
+    is_laid_out(text, &script)?;
     for statement in &script.statements {
         let parameters = Parameters::default();
         if let Err(error) = bind(statement, text, catalog, &OneFile, &parameters) {
             fails(&error)?;
         }
     }
+    Ok(())
+}
+
+/// The layout of a text is laid out already, and the text of its tree has that tree.
+fn is_laid_out(text: &str, script: &Script) -> Result<(), TestCaseError> {
+    let options = lang::Options::default();
+    let failed = |errors: Vec<Error>| TestCaseError::fail(format!("{text}\n{errors:?}"));
+    for width in [20, 100] {
+        let once = lang::format::format(text, options, width).map_err(failed)?;
+        let twice = lang::format::format(&once, options, width).map_err(failed)?;
+        prop_assert_eq!(&once, &twice, "{}", text);
+    }
+    let written = lang::unparse::unparse(script);
+    let again = lang::parse_with(&written, options).map_err(failed)?;
+    let shape = |script| lang::json::shape(script).map_err(|error| failed(vec![error]));
+    prop_assert_eq!(shape(script)?, shape(&again)?, "{}\n{}", text, written);
     Ok(())
 }
 
