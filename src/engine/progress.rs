@@ -97,35 +97,38 @@ fn rate(count: u64, time: Duration) -> f64 {
 /// # Ok::<(), tidemill::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct QueryHandle {
+pub struct QueryHandle(Arc<Query>);
+
+#[derive(Debug)]
+struct Query {
     cancel: CancelToken,
     /// Empty until it runs.
-    execution: Arc<OnceLock<Weak<Execution>>>,
-    given: Arc<AtomicU64>,
+    execution: OnceLock<Weak<Execution>>,
+    given: AtomicU64,
     since: Instant,
     /// What was said last: of a query that is over, and so that nothing goes back.
-    last: Arc<Mutex<Progress>>,
+    last: Mutex<Progress>,
     deadlines: Arc<Deadlines>,
 }
 
 impl QueryHandle {
     /// Of a query that begins now.
     pub(super) fn new(cancel: &CancelToken, deadlines: &Arc<Deadlines>) -> Self {
-        QueryHandle {
+        QueryHandle(Arc::new(Query {
             cancel: cancel.clone(),
-            execution: Arc::default(),
-            given: Arc::default(),
+            execution: OnceLock::new(),
+            given: AtomicU64::new(0),
             since: Instant::now(),
-            last: Arc::default(),
+            last: Mutex::default(),
             deadlines: Arc::clone(deadlines),
-        }
+        }))
     }
 
     /// Of rows that are there already.
     pub(super) fn of_ready(batches: &[RecordBatch]) -> Self {
         let handle = QueryHandle::new(&CancelToken::default(), &Arc::default());
         let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        *handle.last.lock().unwrap_or_else(PoisonError::into_inner) = Progress {
+        *handle.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Progress {
             fraction: 1.0,
             rows_given: rows,
             ..Progress::default()
@@ -135,21 +138,21 @@ impl QueryHandle {
 
     /// The query runs.
     pub(super) fn shows(&self, execution: &Arc<Execution>) {
-        self.execution.get_or_init(|| Arc::downgrade(execution));
+        self.0.execution.get_or_init(|| Arc::downgrade(execution));
     }
 
     /// Rows went to the reader.
     pub(super) fn count_given(&self, rows: usize) {
-        self.given.fetch_add(rows as u64, Ordering::Relaxed);
+        self.0.given.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     fn execution(&self) -> Option<Arc<Execution>> {
-        self.execution.get().and_then(Weak::upgrade)
+        self.0.execution.get().and_then(Weak::upgrade)
     }
 
     /// Whether both are about the same query.
     pub fn is_same(&self, other: &QueryHandle) -> bool {
-        Arc::ptr_eq(&self.last, &other.last)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether it runs now.
@@ -160,12 +163,12 @@ impl QueryHandle {
 
     /// Somebody else knows the query.
     pub(super) fn is_shared(&self) -> bool {
-        self.cancel.is_shared()
+        self.0.cancel.is_shared()
     }
 
     /// Asks the query to stop; its rows then end with a `TM0507` error.
     pub fn cancel(&self) {
-        self.cancel.cancel();
+        self.0.cancel.cancel();
     }
 
     /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0512` error.
@@ -173,12 +176,12 @@ impl QueryHandle {
     /// # Errors
     /// TM0701 where no thread can be started.
     pub fn set_timeout(&self, timeout: Duration) -> Result<()> {
-        self.deadlines.add(&self.cancel, timeout)
+        self.0.deadlines.add(&self.0.cancel, timeout)
     }
 
     /// How far the query is. No figure ever goes back, but for the memory that it holds.
     pub fn progress(&self) -> Progress {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(execution) = self.execution() else {
             return *last;
         };
@@ -186,7 +189,7 @@ impl QueryHandle {
         let context = execution.context();
         let elapsed = match last.fraction >= 1.0 {
             true => last.elapsed,
-            false => self.since.elapsed(),
+            false => self.0.since.elapsed(),
         };
         *last = Progress {
             fraction: last.fraction.max(now.fraction),
@@ -194,7 +197,7 @@ impl QueryHandle {
             units_known: last.units_known.max(now.units_known),
             rows: last.rows.max(now.rows),
             bytes: last.bytes.max(now.bytes),
-            rows_given: last.rows_given.max(self.given.load(Ordering::Relaxed)),
+            rows_given: last.rows_given.max(self.0.given.load(Ordering::Relaxed)),
             memory_bytes: context.memory.held() as u64,
             spilled_bytes: last.spilled_bytes.max(context.spill.written()),
             elapsed,

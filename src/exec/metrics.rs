@@ -168,3 +168,35 @@ impl ExecutionProgress {
         progress
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_counts_as_much_as_it_has_to_read() {
+        let (large, small, inner) = (
+            PipelineMetrics::new(0),
+            PipelineMetrics::new(0),
+            PipelineMetrics::new(0),
+        );
+        let fraction = || {
+            let pipelines = [
+                (large.as_ref(), PipelineSize::Input(900)),
+                (small.as_ref(), PipelineSize::Input(100)),
+                (inner.as_ref(), PipelineSize::Inner),
+            ];
+            ExecutionProgress::of(pipelines.into_iter()).fraction
+        };
+        assert_eq!(fraction(), 0.0);
+        small.over.store(true, Ordering::Relaxed);
+        assert!(fraction() < 0.1, "{}", fraction());
+        large.units.store(9, Ordering::Relaxed);
+        large.units_done.store(5, Ordering::Relaxed);
+        assert!((0.45..0.6).contains(&fraction()), "{}", fraction());
+        large.over.store(true, Ordering::Relaxed);
+        assert!((0.85..1.0).contains(&fraction()), "{}", fraction());
+        inner.over.store(true, Ordering::Relaxed);
+        assert_eq!(fraction(), 1.0);
+    }
+}

@@ -202,10 +202,11 @@ fn help(session: &mut Session<'_>, _argument: &str) -> Result<Next, String> {
 }
 
 fn describe(session: &mut Session<'_>, argument: &str) -> Result<Next, String> {
-    let is_path = argument.contains(['/', '.', '*']) && !argument.starts_with(['\'', '"', '`']);
+    let is_path = argument.contains(['/', '*']) || Path::new(argument).is_file();
     let text = match argument {
         "" => "SHOW TABLES".to_string(),
-        path if is_path => format!("DESCRIBE '{}'", path.replace('\'', "''")),
+        path if path.starts_with('\'') => format!("FROM {path} |> DESCRIBE"),
+        path if is_path => format!("FROM '{}' |> DESCRIBE", path.replace('\'', "''")),
         name => format!("DESCRIBE {name}"),
     };
     session.own(&text);

@@ -12,8 +12,8 @@ pub(super) fn last_written(widths: &[usize], columns: usize) -> usize {
     let per_row = (columns / widest.min(columns).max(1)).max(1);
     let rows = widths.len().div_ceil(per_row).max(1);
     // Column by column, from the top down.
-    let last_row = (rows - 1..widths.len()).step_by(rows);
-    last_row.last().unwrap_or(0)
+    let mut last_row = (rows - 1..widths.len()).step_by(rows);
+    last_row.next_back().unwrap_or(0)
 }
 
 /// Lines of the screen beyond the first that a text takes behind a prompt of `prompt` columns.
@@ -37,8 +37,8 @@ pub(super) fn further_lines(text: &str, prompt: usize, columns: usize) -> usize 
 pub(super) fn common_beginning<'t>(mut texts: impl Iterator<Item = &'t str>) -> &'t str {
     let first = texts.next().unwrap_or_default();
     texts.fold(first, |common, text| {
-        let same = common.char_indices().zip(text.chars());
-        let differs = same.into_iter().find(|((_, one), other)| one != other);
+        let mut both = common.char_indices().zip(text.chars());
+        let differs = both.find(|((_, one), other)| one != other);
         let end = differs.map_or(common.len().min(text.len()), |((at, _), _)| at);
         common.get(..end).unwrap_or_default()
     })
