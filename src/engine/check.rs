@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::query::{on_planner_stack, run_statement};
+use super::planning::on_planner_stack;
+use super::query::run_statement;
 use super::{Engine, Outcome, ParamMap, Params, script};
 use crate::error::{Error, Span};
 use crate::lang;

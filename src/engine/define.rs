@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::query::{FilesOnDisk, on_planner_stack};
+use super::planning::on_planner_stack;
+use super::query::FilesOnDisk;
 use super::script::Script;
 use crate::catalog::{Macro, SessionValue};
 use crate::error::{Error, Result};

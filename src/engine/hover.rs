@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::complete::{columns_text, unknown_parameters};
-use super::query::on_planner_stack;
+use super::planning::on_planner_stack;
 use crate::error::Span;
 use crate::file::type_name;
 use crate::lang::cursor::{Cursor, Place, cursor};

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Engine;
-use super::query::{on_planner_stack, run_statement};
+use super::planning::on_planner_stack;
+use super::query::run_statement;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lang;
 use crate::lang::ast::{self, Ident, StatementKind};

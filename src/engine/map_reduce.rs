@@ -106,8 +106,8 @@ impl Table {
         R: Send + 'static,
     {
         let query = self.bound()?;
-        let physical = query::optimize(&self.engine, &query)?;
         let context = self.engine.context()?;
+        let physical = query::optimize(&self.engine, &query, &context.cancel)?;
         let job = Arc::new(Job {
             map: Box::new(map),
             combine: Box::new(combine),

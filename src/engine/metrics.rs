@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::exec::Execution;
 
 /// What an engine did since it was made, at one moment.
@@ -128,9 +128,21 @@ impl Counters {
         Instant::now()
     }
 
+    /// A query that was over before its plan was there.
+    pub(super) fn stopped_while_planned(&self, error: &Error) {
+        let outcome = match error.kind() {
+            ErrorKind::Cancelled => &self.cancelled,
+            ErrorKind::Timeout => &self.timed_out,
+            // What cannot be planned never began.
+            _ => return,
+        };
+        self.started();
+        outcome.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// It is over. `read_whole`: its rows were read to their end.
     pub(super) fn ended(&self, execution: &Execution, since: Instant, read_whole: bool) {
-        let outcome = match execution.error().map(crate::error::Error::kind) {
+        let outcome = match execution.error().map(Error::kind) {
             None if read_whole => &self.done,
             None | Some(ErrorKind::Cancelled) => &self.cancelled,
             Some(ErrorKind::Timeout) => &self.timed_out,

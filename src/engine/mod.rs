@@ -18,6 +18,7 @@ mod map_reduce;
 mod metrics;
 mod oracle;
 mod params;
+mod planning;
 mod prepared;
 mod query;
 mod read_set;
@@ -311,7 +312,7 @@ impl Engine {
     pub fn statements(&self, text: &str) -> Result<Vec<Statement>, Vec<Error>> {
         let options = self.lang_options();
         let shared: Arc<str> = Arc::from(text);
-        let script = query::on_planner_stack(|| Ok(lang::parse_with(text, options)))
+        let script = planning::on_planner_stack(|| Ok(lang::parse_with(text, options)))
             .map_err(|error| vec![error])??;
         Ok(script
             .statements

@@ -2,8 +2,9 @@
 
 use arrow::array::RecordBatch;
 
-use super::{Engine, ParamMap, Params, Statement, query};
+use super::{Engine, ParamMap, Params, Statement, planning, query};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::CancelToken;
 use crate::plan::bind::Bound;
 
 impl Engine {
@@ -25,7 +26,7 @@ impl Engine {
     }
 
     fn oracle_statement(&self, statement: &Statement, map: &ParamMap) -> Result<Vec<RecordBatch>> {
-        let bound = query::on_planner_stack(|| {
+        let bound = planning::on_planner_stack(|| {
             query::bind(self, &statement.parsed, &statement.text, map.parameters())
         })?;
         let Bound::Query(bound) = bound.bound else {
@@ -35,7 +36,7 @@ impl Engine {
                 "the last statement must be a query",
             ));
         };
-        let plan = query::optimize(self, &bound)?;
+        let plan = query::optimize(self, &bound, &CancelToken::default())?;
         let task = self.0.state.task_ctx();
         let runtime = self.0.runtime.get()?;
         Ok(runtime.block_on(datafusion::physical_plan::collect(plan, task))?)

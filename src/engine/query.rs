@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Engine, Outcome, Rows, Summary, config, dry, explain, result, script, steps, tables};
+use super::planning::{on_planner_stack, while_wanted};
+use super::{Engine, Outcome, Rows, Summary, dry, explain, result, script, steps, tables};
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result, Span};
-use crate::exec::{self, Execution};
+use crate::exec::{self, CancelToken, Execution};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
@@ -57,27 +58,35 @@ pub(super) fn bind(
     plan::bind::bind(statement, text, engine.catalog(), &FilesOnDisk, parameters)
 }
 
-/// Logical plan to physical plan.
-pub(super) fn optimize(engine: &Engine, query: &BoundQuery) -> Result<Arc<dyn ExecutionPlan>> {
-    on_planner_stack(|| {
+/// Logical plan to physical plan, for as long as `cancel` says that it is wanted.
+pub(super) fn optimize(
+    engine: &Engine,
+    query: &BoundQuery,
+    cancel: &CancelToken,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let (planning, query) = (engine.clone(), query.clone());
+    let plan = while_wanted(cancel, move || {
+        let engine = planning;
         let mut state = engine.0.state.clone();
         state.mark_start_execution();
         // Tables of the program's own may ask for tokio while they plan; ours never do, and a runtime costs a thread.
         let foreign = engine.0.foreign_tables.load(Ordering::Relaxed);
         let runtime = foreign.then(|| engine.0.runtime.get()).transpose()?;
         let _guard = runtime.as_ref().map(|runtime| runtime.enter());
-        futures::executor::block_on(plan::optimize::optimize(query, &state))
-    })
+        futures::executor::block_on(plan::optimize::optimize(&query, &state))
+    });
+    plan.inspect_err(|error| engine.0.counters.stopped_while_planned(error))
 }
 
 /// Logical plan to running pipelines.
 fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Arc<Execution>)> {
-    let physical = optimize(engine, query)?;
     let context = engine.context_for(analyze)?;
-    let (sink, receiver) = exec::output(&context);
-    let graph =
-        on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), engine.is_limited()))?;
+    let physical = optimize(engine, query, &context.cancel)?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
+    let (sink, receiver) = exec::output(&context);
+    let limited = engine.is_limited();
+    let lower = move || plan::lower::lower(&physical, Arc::new(sink), limited);
+    let graph = while_wanted(&context.cancel, lower)?;
     let execution = exec::run(graph, &context);
     let running = result::Running::new(engine, receiver, &execution);
     let rows = Rows::new(schema, running, &context);
@@ -140,26 +149,6 @@ pub(super) fn answer_with_execution(
     analyze: bool,
 ) -> Result<(Rows, Arc<Execution>)> {
     start(engine, query, analyze)
-}
-
-/// Runs `work` on a stack that holds the deepest text and plan that the limits of the language allow.
-pub(super) fn on_planner_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("tidemill-plan".to_string())
-            .stack_size(config::PLANNER_STACK_BYTES)
-            .spawn_scoped(scope, work)
-            .map_err(|error| {
-                Error::new(
-                    crate::error::ErrorKind::Io,
-                    "TM0701",
-                    format!("no thread could be started: {error}"),
-                )
-            })?;
-        thread
-            .join()
-            .unwrap_or_else(|_| Err(Error::bug("planning panicked")))
-    })
 }
 
 /// Paths in FROM are files of this machine.

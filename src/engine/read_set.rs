@@ -8,7 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Expr;
 
-use super::{Engine, query};
+use super::{Engine, planning};
 use crate::catalog::durable::SnapshotTable;
 use crate::error::Result;
 use crate::plan::BoundQuery;
@@ -41,7 +41,7 @@ impl ReadSet {
         let state = &engine.0.state;
         let mut set = ReadSet::default();
         for query in queries {
-            let found: Vec<Look> = query::on_planner_stack(|| looks(query, state, &table.name))?;
+            let found: Vec<Look> = planning::on_planner_stack(|| looks(query, state, &table.name))?;
             set.looks.extend(found);
         }
         set.state = (!set.looks.is_empty()).then(|| state.clone());

@@ -7,7 +7,8 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use super::import::import;
-use super::query::{FilesOnDisk, answer, on_planner_stack, run_statement};
+use super::planning::on_planner_stack;
+use super::query::{FilesOnDisk, answer, run_statement};
 use super::{Engine, Outcome, Summary, dry};
 use crate::catalog::{DeclaredParameter, SessionValue, Setting};
 use crate::error::{Error, Result, Span};

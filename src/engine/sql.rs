@@ -6,7 +6,7 @@ use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 
-use super::{Engine, Rows, query};
+use super::{Engine, Rows, planning, query};
 use crate::catalog::{Entry, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::places::Places;
@@ -38,7 +38,7 @@ impl Engine {
                 "SQL for DataFusion may have at most 1 MiB",
             ));
         }
-        let query = query::on_planner_stack(|| {
+        let query = planning::on_planner_stack(|| {
             let runtime = self.0.runtime.get()?;
             let _guard = runtime.enter();
             futures::executor::block_on(self.sql_plan(text))

@@ -203,8 +203,11 @@ fn logged(engine: &Engine, query: &BoundQuery) -> Result<Error> {
             .map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let values = columns.iter().map(|column| column.value(row).to_string());
-            lines.push(values.collect::<Vec<_>>().join(", "));
+            let values = columns
+                .iter()
+                .map(|column| column.value(row).try_to_string());
+            let values: std::result::Result<Vec<_>, _> = values.collect();
+            lines.push(values?.join(", "));
         }
     }
     Ok(Error::run("TW05", format!("log:\n{}", lines.join("\n"))))

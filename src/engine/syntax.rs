@@ -1,6 +1,6 @@
 //! What can be done with a text without running it.
 
-use super::query::on_planner_stack;
+use super::planning::on_planner_stack;
 use crate::error::Error;
 use crate::lang::{self, Options};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::read_set::ReadSet;
-use super::{Engine, query};
+use super::{Engine, planning, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec;
 use crate::exec::operators::write::WriteSink;
@@ -255,7 +255,8 @@ impl<'a> Writing<'a> {
         let mut rows = Vec::with_capacity(queries.len());
         for query in queries {
             let before = writer.rows();
-            let physical = query::optimize(engine, query)?;
+            let context = engine.context()?;
+            let physical = query::optimize(engine, query, &context.cancel)?;
             let sink = WriteSink::new(
                 self.name,
                 Arc::clone(&writer),
@@ -263,9 +264,10 @@ impl<'a> Writing<'a> {
                 self.one_segment,
             );
             let limited = engine.is_limited();
-            let graph =
-                query::on_planner_stack(|| plan::lower::lower(&physical, Arc::new(sink), limited))?;
-            exec::run(graph, &engine.context()?).wait()?;
+            let graph = planning::on_planner_stack(|| {
+                plan::lower::lower(&physical, Arc::new(sink), limited)
+            })?;
+            exec::run(graph, &context).wait()?;
             rows.push(writer.rows() - before);
         }
         Ok((rows, writer.finish()?))

@@ -5,10 +5,13 @@
 //! compute twice is shared ([`repeats`]).
 
 mod estimate;
+mod fence;
 mod join_graph;
 mod join_order;
 mod looks;
+mod null_safe;
 mod repeats;
+mod rules;
 mod selectivity;
 
 use std::sync::Arc;
@@ -63,6 +66,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_query_planner(query_planner())
+        .with_optimizer_rules(rules::rules())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())
@@ -126,7 +130,7 @@ fn optimize_logical(
         optimized = state.optimize(&plan);
     }
     let explain = |error| query.places.locate(explain_failure(&plan, error), state);
-    let optimized = optimized.map_err(explain)?;
+    let optimized = null_safe::null_safe_keys(optimized.map_err(explain)?)?;
     query.places.mark(&plan, optimized, state)
 }
 

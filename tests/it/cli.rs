@@ -142,6 +142,7 @@ where
         .current_dir(place)
         .stdin(Stdio::null())
         .env_remove("NO_COLOR")
+        .env_remove("RUST_BACKTRACE")
         .env_remove("CLICOLOR")
         .env_remove("CLICOLOR_FORCE");
     command

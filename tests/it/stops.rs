@@ -1,16 +1,23 @@
 //! Queries that are stopped: cancelled, out of time, dropped, struck by a panic. They end alone, and leave nothing behind.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tidemill::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use tidemill::{Engine, ErrorKind};
+use tidemill::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tidemill::datafusion::catalog::{Session, TableProvider};
+use tidemill::datafusion::datasource::empty::EmptyTable;
+use tidemill::datafusion::logical_expr::{Expr, TableType};
+use tidemill::datafusion::physical_plan::ExecutionPlan;
+use tidemill::{Engine, ErrorKind, datafusion};
 
 use crate::answer;
-use crate::memory::{is_empty, until};
+use crate::memory::{failure, is_empty, until};
 
 const ROWS: i64 = 10_000;
 
@@ -283,4 +290,81 @@ fn a_statement_can_bring_its_own_timeout() {
         .and_then(tidemill::Rows::one)
         .expect("the next statement has no timeout");
     assert_eq!(most, 100_000);
+}
+
+/// A table that takes its time to be planned: until its sender is gone.
+#[derive(Debug)]
+struct Slow {
+    gate: Mutex<Receiver<()>>,
+    rows: EmptyTable,
+}
+
+type Planned<'future> = Pin<
+    Box<dyn Future<Output = datafusion::error::Result<Arc<dyn ExecutionPlan>>> + Send + 'future>,
+>;
+
+impl TableProvider for Slow {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn scan<'table, 'state, 'projection, 'filters, 'future>(
+        &'table self,
+        state: &'state dyn Session,
+        projection: Option<&'projection Vec<usize>>,
+        filters: &'filters [Expr],
+        limit: Option<usize>,
+    ) -> Planned<'future>
+    where
+        'table: 'future,
+        'state: 'future,
+        'projection: 'future,
+        'filters: 'future,
+    {
+        let gate = self.gate.lock().expect("a gate");
+        assert!(gate.recv().is_err(), "nothing is sent");
+        drop(gate);
+        self.rows.scan(state, projection, filters, limit)
+    }
+}
+
+#[test]
+fn planning_is_not_waited_for_when_the_query_is_over() {
+    let slow = |engine: &Engine| {
+        let (open, gate) = channel::<()>();
+        let column = Field::new("n", DataType::Int64, true);
+        let table = Slow {
+            gate: Mutex::new(gate),
+            rows: EmptyTable::new(Arc::new(Schema::new(vec![column]))),
+        };
+        engine
+            .register_provider("slow", Arc::new(table))
+            .expect("a table");
+        open
+    };
+    let builder = Engine::builder().timeout(Duration::from_millis(20));
+    let engine = builder.in_memory().expect("an engine");
+    let open = slow(&engine);
+    assert_eq!(failure(&engine, "FROM slow").code(), "TM0512");
+    drop(open);
+
+    let engine = Engine::in_memory().expect("an engine");
+    let open = slow(&engine);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| failure(&engine, "FROM slow"));
+        while !waiting.is_finished() {
+            engine.cancel_all();
+            std::thread::yield_now();
+        }
+        assert_eq!(waiting.join().expect("an error").code(), "TM0507");
+    });
+    drop(open);
+    assert_eq!(
+        answer::rows(&engine, "FROM slow").expect("rows").rows.len(),
+        0
+    );
 }

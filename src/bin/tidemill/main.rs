@@ -32,6 +32,14 @@ use flags::Flags;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // What panics in a worker or in planning becomes an error that is told like any other.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|panic| {
+            if std::thread::current().name() == Some("main") {
+                eprintln!("tidemill: {panic}");
+            }
+        }));
+    }
     let flags = Flags::parse();
     ExitCode::from(match &flags.subcommand {
         Some(command) => command.run(),

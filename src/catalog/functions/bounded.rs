@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 use crate::error::{Error, ErrorKind};
 
 /// What one call, for all rows of a batch, may make.
-const BYTES_MAX: u128 = 2 << 30;
+const BYTES_MAX: u128 = 512 << 20;
 
 /// Bytes of a list's element.
 const ELEMENT_BYTES: u128 = 8;
@@ -84,7 +84,7 @@ impl ScalarUDFImpl for Bounded {
             let error = Error::new(
                 ErrorKind::Limit,
                 "TM0506",
-                format!("{name} would make more than 2 GiB at once"),
+                format!("{name} would make more than 512 MiB at once"),
             )
             .hint("ask for less in one call");
             return Err(DataFusionError::External(Box::new(error)));

@@ -4,6 +4,7 @@ mod avg;
 mod bounded;
 mod divide;
 mod examples;
+mod field;
 mod in_set;
 mod interval;
 mod like_pattern;
@@ -83,7 +84,7 @@ impl Functions {
             .into_iter()
             .filter(reachable)
         {
-            functions.register_scalar(bounded::bounded(function));
+            functions.register_scalar(field::null_aware_field(bounded::bounded(function)));
         }
         for function in SessionStateDefaults::default_aggregate_functions() {
             functions.register_aggregate(function);

@@ -5,7 +5,8 @@ mod words;
 
 use super::Engine;
 use super::check::Checker;
-use super::query::{FilesOnDisk, on_planner_stack};
+use super::planning::on_planner_stack;
+use super::query::FilesOnDisk;
 use crate::error::Span;
 use crate::lang::cursor::cursor;
 use crate::plan::Parameters;

@@ -10,7 +10,7 @@ use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use super::{Engine, Outcome, Rows, Statement, query};
+use super::{Engine, Outcome, Rows, Statement, planning, query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::graph::PipelineGraph;
 use crate::exec::{self, Execution};
@@ -46,7 +46,7 @@ impl Engine {
     /// As [`Engine::query`].
     pub fn explain(&self, text: &str, what: Explain) -> Result<String> {
         let statement = self.only_statement(text)?;
-        let bound = query::on_planner_stack(|| {
+        let bound = planning::on_planner_stack(|| {
             query::bind(
                 self,
                 &statement.parsed,
@@ -221,9 +221,10 @@ fn with_graph<T>(
         }
         return Ok(say(execution.graph(), Some(&execution)));
     }
-    let physical = query::optimize(engine, query)?;
-    let (sink, _receiver) = exec::output(&*engine.context()?);
-    let graph = query::on_planner_stack(|| {
+    let context = engine.context()?;
+    let physical = query::optimize(engine, query, &context.cancel)?;
+    let (sink, _receiver) = exec::output(&context);
+    let graph = planning::on_planner_stack(|| {
         plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
     })?;
     Ok(say(&graph, None))

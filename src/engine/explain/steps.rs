@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 
-use super::super::{Engine, ParamMap, Params, query};
+use super::super::{Engine, ParamMap, Params, planning, query};
 use crate::error::{Result, Span};
 use crate::exec::memory::size_text;
 use crate::file::type_name;
@@ -98,7 +98,7 @@ impl Engine {
     pub fn lineage(&self, text: &str, params: impl Params) -> Result<Vec<ColumnLineage>> {
         let (statement, map) = (self.only_statement(text)?, bound_params(params));
         let catalog = self.catalog();
-        query::on_planner_stack(|| {
+        planning::on_planner_stack(|| {
             let parsed = &statement.parsed;
             bind_lineage(parsed, text, catalog, &query::FilesOnDisk, map.parameters())
         })
@@ -109,7 +109,7 @@ impl Engine {
         let mut parameters = bound_params(params).parameters().clone();
         parameters.absent_are_null = !to_run;
         let catalog = self.catalog();
-        query::on_planner_stack(|| {
+        planning::on_planner_stack(|| {
             let parsed = &statement.parsed;
             bind_steps(
                 parsed,

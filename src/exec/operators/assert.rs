@@ -105,11 +105,8 @@ impl AssertOperator {
             let value = expr.evaluate(&row)?.into_array(1)?;
             let text = cast(&value, &DataType::Utf8).unwrap_or(value);
             let options = FormatOptions::default().with_null("NULL");
-            shown.push(
-                ArrayFormatter::try_new(&text, &options)?
-                    .value(0)
-                    .to_string(),
-            );
+            let text = ArrayFormatter::try_new(&text, &options)?;
+            shown.push(text.value(0).try_to_string()?);
         }
         Ok(shown.join(" "))
     }

@@ -12,6 +12,8 @@ use arrow::json::writer::{LineDelimited, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 
+use crate::file::type_name;
+
 /// A column that can write its values as text.
 ///
 /// ```
@@ -80,7 +82,8 @@ impl<'a> ColumnText<'a> {
         }
         match &self.kind {
             Kind::Plain(formatter) => {
-                write!(text, "{}", formatter.value(row)).map_err(io::Error::other)?
+                let written = formatter.value(row).write(text);
+                written.map_err(|_| beyond_text(self.array.data_type()))?;
             }
             Kind::Nested(values) => text.push_str(&values[row]),
             Kind::Bytes => {
@@ -92,6 +95,13 @@ impl<'a> ColumnText<'a> {
         }
         Ok(true)
     }
+}
+
+fn beyond_text(data_type: &DataType) -> io::Error {
+    let data_type = type_name(data_type);
+    io::Error::other(format!(
+        "a {data_type} is so early or late that no text can say it"
+    ))
 }
 
 fn bytes_of(array: &ArrayRef, row: usize) -> &[u8] {

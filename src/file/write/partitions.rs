@@ -70,7 +70,7 @@ impl<'r> Partitions<'r> {
             let mut folder = PathBuf::new();
             for (name, (values, formatter)) in self.names.iter().zip(&keys) {
                 let value = match values.is_valid(row) {
-                    true => escaped(&formatter.value(row).to_string()),
+                    true => escaped(&formatter.value(row).try_to_string()?),
                     false => "__HIVE_DEFAULT_PARTITION__".to_string(),
                 };
                 folder.push(format!("{name}={value}"));

@@ -1,5 +1,6 @@
 //! What rows are grouped by: expressions, ROLLUP, CUBE and GROUPING SETS.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
@@ -7,9 +8,9 @@ use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 use super::nested::inferred_name;
 use super::project::declared_name;
 use super::relation::{
-    NewColumn, Relation, all_columns, hoist_subqueries, project, with_plan_type,
+    NewColumn, Relation, all_columns, compute, hoist_subqueries, project, with_plan_type,
 };
-use super::scope::ScopeColumn;
+use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Extracted, Stage};
 use super::typed::Typed;
 use super::{Binder, shared};
@@ -72,6 +73,9 @@ impl Binder<'_> {
             sets: vec![Vec::new()],
             ..Grouping::default()
         };
+        if group_by.items.iter().any(has_sets) {
+            self.tell_copies_apart(relation)?;
+        }
         for item in &group_by.items {
             let alternatives = self.group_item(relation, item, rules, &mut grouping, env)?;
             grouping.multiply(&alternatives, item.span)?;
@@ -85,6 +89,32 @@ impl Binder<'_> {
             return Err(Error::input("TM0321", "`()` stands alone", empty.span));
         }
         Ok(grouping)
+    }
+
+    /// Columns that are copies of others become columns of their own: in a set where one of them is a key, the other may be NULL.
+    fn tell_copies_apart(&self, relation: &mut Relation) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut copies = Vec::new();
+        let Scope {
+            columns, ranges, ..
+        } = &mut relation.scope;
+        for column in columns {
+            if seen.insert(Arc::clone(&column.id)) {
+                continue;
+            }
+            let id = self.fresh(column.name.as_deref().unwrap_or("copy"));
+            for range in ranges.iter_mut().flat_map(|range| &mut range.columns) {
+                if range.id == column.id && range.name == column.name {
+                    range.id = Arc::clone(&id);
+                }
+            }
+            copies.push((column.expr(), Arc::clone(&id)));
+            column.id = id;
+        }
+        if !copies.is_empty() {
+            relation.plan = compute(std::mem::take(&mut relation.plan), copies)?;
+        }
+        Ok(())
     }
 
     /// The sets that an item can be, one after the other.
@@ -352,6 +382,13 @@ impl Grouping {
         }
         Ok(plan)
     }
+}
+
+fn has_sets(item: &GroupItem) -> bool {
+    matches!(
+        item.kind,
+        GroupKind::Rollup(_) | GroupKind::Cube(_) | GroupKind::Sets(_)
+    )
 }
 
 fn too_many_sets(span: Span) -> Error {

@@ -73,7 +73,8 @@ impl Binder<'_> {
             && frame.units == WindowFrameUnits::Range
             && (is_distance(&frame.start_bound) || is_distance(&frame.end_bound))
         {
-            check_distance(&self.expr(&key.expr, stage)?, place)?;
+            let bounds = [&frame.start_bound, &frame.end_bound];
+            check_distance(&self.expr(&key.expr, stage)?, bounds, place)?;
         }
         frame.regularize_order_bys(&mut order_by).map_err(|_| {
             let message = match frame.units {
@@ -225,16 +226,35 @@ fn is_distance(bound: &WindowFrameBound) -> bool {
     }
 }
 
-/// A RANGE frame adds to what it is sorted by.
-fn check_distance(key: &Typed, place: Span) -> Result<()> {
-    let adds = key.data_type.is_numeric() || key.data_type.is_temporal() || key.is_null();
-    if adds {
+/// A RANGE frame adds to what it is sorted by: numbers to numbers, intervals to times.
+fn check_distance(key: &Typed, bounds: [&WindowFrameBound; 2], place: Span) -> Result<()> {
+    let is_interval = |bound: &&WindowFrameBound| match bound {
+        WindowFrameBound::CurrentRow => false,
+        WindowFrameBound::Preceding(value) | WindowFrameBound::Following(value) => {
+            matches!(value, ScalarValue::IntervalMonthDayNano(Some(_)))
+        }
+    };
+    let is_number = |bound: &&WindowFrameBound| is_distance(bound) && !is_interval(bound);
+    let (message, hint) = if key.data_type.is_numeric() && bounds.iter().any(is_interval) {
+        (
+            "this RANGE frame adds an INTERVAL to numbers".to_string(),
+            "give the distance as a number",
+        )
+    } else if key.data_type.is_temporal() && bounds.iter().any(is_number) {
+        (
+            "this RANGE frame adds a number to times".to_string(),
+            "give the distance as an INTERVAL: INTERVAL 1 DAY",
+        )
+    } else if key.data_type.is_numeric() || key.data_type.is_temporal() || key.is_null() {
         return Ok(());
-    }
-    let message = format!(
-        "a RANGE frame with a distance needs numbers or times, this is {}",
-        key.type_name()
-    );
-    Err(Error::input("TM0320", message, place)
-        .hint("count rows with ROWS, or equal values with GROUPS"))
+    } else {
+        (
+            format!(
+                "a RANGE frame with a distance needs numbers or times, this is {}",
+                key.type_name()
+            ),
+            "count rows with ROWS, or equal values with GROUPS",
+        )
+    };
+    Err(Error::input("TM0320", message, place).hint(hint))
 }

@@ -7,8 +7,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::Sort as SortKey;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    Distinct, EmptyRelation, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, Projection,
-    Union, Unnest, Values,
+    Distinct, EmptyRelation, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, Operator,
+    Projection, Union, Unnest, Values, binary_expr,
 };
 
 use super::domain::{Beside, Domain, columns_of};
@@ -263,14 +263,13 @@ impl Matching {
         let pairs =
             pairs.map(|(left, right)| (Expr::Column(left.clone()), Expr::Column(right.clone())));
         if has_nulls && self.nulls == NullEquality::NullEqualsNothing {
-            // In one join NULLs match for all keys or for none, so that the other conditions become no keys.
-            let equalities = std::mem::take(&mut self.on).into_iter();
-            let equalities = equalities.map(|(left, right)| left.eq(right));
-            let conditions = equalities.chain(self.filter.take());
-            self.filter = conditions.map(no_key).reduce(Expr::and);
-            self.nulls = NullEquality::NullEqualsNull;
+            // A condition that becomes a key in the end: in one join NULLs match for all keys or for none.
+            let same =
+                pairs.map(|(left, right)| binary_expr(left, Operator::IsNotDistinctFrom, right));
+            self.filter = self.filter.take().into_iter().chain(same).reduce(Expr::and);
+        } else {
+            self.on.extend(pairs);
         }
-        self.on.extend(pairs);
     }
 
     pub(super) fn join(
@@ -290,15 +289,6 @@ impl Matching {
             false,
         )?))
     }
-}
-
-/// The condition in a form that the optimizer does not take for a key of the join.
-fn no_key(condition: Expr) -> Expr {
-    let conjuncts = datafusion::logical_expr::utils::split_conjunction_owned(condition);
-    let conjuncts = conjuncts.into_iter().map(Expr::is_true);
-    conjuncts
-        .reduce(Expr::and)
-        .unwrap_or_else(|| Expr::Literal(true.into(), None))
 }
 
 /// Every row of the one with every row of the other.

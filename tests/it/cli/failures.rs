@@ -369,3 +369,38 @@ fn an_assertion_of_a_script_stops_it_with_3() {
     assert!(ended.err.contains(said), "{}", ended.err);
     assert_eq!(run(["ASSERT NULL"]).code, Some(3));
 }
+
+#[test]
+fn a_library_that_panics_over_a_damaged_file_is_not_heard() {
+    let place = Place::new();
+    let query = "FROM (VALUES (1, 'a', DECIMAL '1.5'), (2, 'bc', NULL)) AS t (i, s, d)";
+    place.answer([query, "--output", "whole.arrow"]);
+    let whole = std::fs::read(place.path("whole.arrow")).expect("a file");
+    let mut refused = 0;
+    for at in (83..whole.len()).step_by(9) {
+        let mut damaged = whole.clone();
+        damaged[at] = 0xff;
+        std::fs::write(place.path("damaged.arrow"), damaged).expect("a file");
+        let ended = place.run(["FROM 'damaged.arrow'"]);
+        assert!(!ended.err.contains("panicked"), "{at}: {}", ended.err);
+        if ended.code != Some(0) {
+            ended.fails(3, &["error[TM07", "damaged.arrow"]);
+            refused += 1;
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}
+
+#[test]
+fn a_time_that_no_text_can_say_is_not_written() {
+    let query = "SELECT FROM_UNIXTIME(9223372036854775807) AS x";
+    for format in ["csv", "table", "json", "ndjson", "markdown"] {
+        let ended = run([query, "--format", format]);
+        assert_ne!(ended.code, Some(0), "{format}: {}", ended.text());
+        assert!(
+            !ended.text().contains("ERROR"),
+            "{format}: {}",
+            ended.text()
+        );
+    }
+}
