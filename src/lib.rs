@@ -26,11 +26,13 @@ pub use datafusion;
 
 pub use engine::{
     AppendMode, Appender, Builder, Checked, CheckedStatement, ColumnLineage, Completion,
-    CompletionKind, Completions, Emit, Engine, Explain, FileSource, FlushPolicy, FunctionArgument,
-    FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap, Params, Prepared,
-    Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement, Summary, Syntax,
-    Table, Value,
+    CompletionKind, Completions, Emit, Ending, Engine, Explain, FileSource, FlushPolicy,
+    FunctionArgument, FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap,
+    Params, Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement,
+    Summary, Syntax, SyntaxClass, SyntaxPart, Table, Value,
 };
-pub use file::{ColumnText, CsvWriter, type_name};
+pub use file::{ColumnText, CsvWriter, times_have_text, type_name};
+
+pub use lang::nearest;
 
 pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};

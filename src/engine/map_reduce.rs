@@ -106,7 +106,7 @@ impl Table {
         R: Send + 'static,
     {
         let query = self.bound()?;
-        let context = self.engine.context()?;
+        let (context, handle) = self.engine.context()?;
         let physical = query::optimize(&self.engine, &query, &context.cancel)?;
         let job = Arc::new(Job {
             map: Box::new(map),
@@ -123,7 +123,7 @@ impl Table {
         )?;
         let mapped = After::Sink(exec::graph::SinkId(graph.sinks.len() - 1));
         add_reduce(&mut graph, &job, mapped);
-        exec::run(graph, &context).wait()?;
+        self.engine.run_whole(graph, &context, &handle)?;
         Ok(std::mem::take(
             &mut *job.answers.lock().unwrap_or_else(PoisonError::into_inner),
         ))

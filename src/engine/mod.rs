@@ -20,6 +20,7 @@ mod oracle;
 mod params;
 mod planning;
 mod prepared;
+mod progress;
 mod query;
 mod read_set;
 mod register;
@@ -34,7 +35,7 @@ mod tables;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -42,10 +43,11 @@ use datafusion::execution::{SessionState, TaskContext};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::graph::PipelineGraph;
 use crate::exec::memory::{Budget, QueryMemory};
 use crate::exec::operators::bridge::LazyRuntime;
 use crate::exec::spill::{self, Disk, SpillSpace};
-use crate::exec::{CancelToken, RunContext, task_within};
+use crate::exec::{self, CancelToken, RunContext, task_within};
 use crate::lang::{self, ast};
 use crate::plan::optimize::{PlanSettings, session_state};
 
@@ -60,9 +62,10 @@ pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
 pub use prepared::Prepared;
+pub use progress::{Progress, QueryHandle};
 pub use register::FileSource;
-pub use result::{Outcome, Progress, QueryHandle, Rows, Summary};
-pub use syntax::Syntax;
+pub use result::{Outcome, Rows, Summary};
+pub use syntax::{Ending, Syntax, SyntaxClass, SyntaxPart};
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
 ///
@@ -98,7 +101,7 @@ struct Shared {
     kept: Mutex<HashMap<String, Vec<MemoryReservation>>>,
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
-    running: Mutex<Vec<CancelToken>>,
+    running: Mutex<Vec<QueryHandle>>,
     /// Statements are only looked at: see [`Engine::dry`].
     is_dry: bool,
 }
@@ -325,6 +328,20 @@ impl Engine {
             .collect())
     }
 
+    /// The language as the session's settings have it.
+    ///
+    /// ```
+    /// use tidemill::{Engine, Ending};
+    /// let engine = Engine::in_memory()?;
+    /// engine.execute("SET @@double_quotes = 'string'", ())?;
+    /// assert_eq!(engine.syntax().ending("SELECT \"it\\\"s\""), Ending::WithoutFrom);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn syntax(&self) -> Syntax {
+        let strings = self.lang_options().double_quotes_are_strings;
+        Syntax::new().double_quotes_are_strings(strings)
+    }
+
     fn lang_options(&self) -> lang::Options {
         let session = self.catalog().session();
         lang::Options {
@@ -419,14 +436,45 @@ impl Engine {
 
     /// Stops every query that runs on this engine.
     pub fn cancel_all(&self) {
-        let running = std::mem::take(
-            &mut *self
-                .0
-                .running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        running.iter().for_each(CancelToken::cancel);
+        let running = std::mem::take(&mut *self.handles());
+        running.iter().for_each(QueryHandle::cancel);
+    }
+
+    /// Handles of the queries that run on this engine now, the oldest first: also of those that no [`Rows`] belong to, such as the
+    /// query of an INSERT.
+    ///
+    /// ```
+    /// use tidemill::Engine;
+    /// let engine = Engine::in_memory()?;
+    /// engine.execute("CREATE TABLE n AS FROM UNNEST(GENERATE_SERIES(1, 2000)) AS n", ())?;
+    /// let rows = engine.query("FROM n AS a |> CROSS JOIN n AS b", ())?;
+    /// engine.running()[0].cancel();
+    /// assert_eq!(rows.collect_batches().unwrap_err().code(), "TM0507");
+    /// assert!(engine.running().is_empty());
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn running(&self) -> Vec<QueryHandle> {
+        let handles = self.handles();
+        let going = handles.iter().filter(|handle| handle.is_going());
+        going.cloned().collect()
+    }
+
+    /// A handle of the query that began last on this engine, running or over, until another one begins or all are cancelled.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// assert!(engine.latest().is_none());
+    /// engine.execute("CREATE TABLE t AS FROM (VALUES (1), (2)) AS v (n)", ())?;
+    /// assert_eq!(engine.latest().expect("a query").progress().rows, 2);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn latest(&self) -> Option<QueryHandle> {
+        self.handles().last().cloned()
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Vec<QueryHandle>> {
+        let running = self.0.running.lock();
+        running.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the rows of a table counted, beside those that it had where they are `more`.
@@ -450,21 +498,18 @@ impl Engine {
         self.0.budget.limit().is_some()
     }
 
-    /// A context for one query.
-    fn context(&self) -> Result<Arc<RunContext>> {
+    /// A context for one query, and the handle that shows it once it runs.
+    fn context(&self) -> Result<(Arc<RunContext>, QueryHandle)> {
         self.context_for(false)
     }
 
     /// The same; `analyze` has every step measured.
-    fn context_for(&self, analyze: bool) -> Result<Arc<RunContext>> {
+    fn context_for(&self, analyze: bool) -> Result<(Arc<RunContext>, QueryHandle)> {
         let cancel = CancelToken::default();
-        let mut running = self
-            .0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        running.retain(CancelToken::is_shared);
-        running.push(cancel.clone());
+        let handle = QueryHandle::new(&cancel, &self.0.deadlines);
+        let mut running = self.handles();
+        running.retain(QueryHandle::is_shared);
+        running.push(handle.clone());
         drop(running);
         let rest = self.1.ends_at.map(|at| at - Instant::now());
         let timeouts = [self.0.settings.timeout, rest];
@@ -472,7 +517,7 @@ impl Engine {
             self.0.deadlines.add(&cancel, timeout)?;
         }
         let memory = QueryMemory::new(&self.0.budget);
-        Ok(Arc::new(RunContext {
+        let context = RunContext {
             analyze,
             batch_rows: self.0.settings.batch_rows,
             threads: self.0.settings.threads,
@@ -485,7 +530,23 @@ impl Engine {
             runtime: Arc::clone(&self.0.runtime),
             max_recursion: self.catalog().session().settings.max_recursion,
             notes: Arc::default(),
-        }))
+        };
+        Ok((Arc::new(context), handle))
+    }
+
+    /// Runs a graph to its end.
+    fn run_whole(
+        &self,
+        graph: PipelineGraph,
+        context: &Arc<RunContext>,
+        handle: &QueryHandle,
+    ) -> Result<()> {
+        let execution = exec::run(graph, context);
+        handle.shows(&execution);
+        let ended = execution.wait();
+        // What it says of itself outlives it.
+        handle.progress();
+        ended
     }
 
     fn catalog(&self) -> &Catalog {

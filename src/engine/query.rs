@@ -80,7 +80,7 @@ pub(super) fn optimize(
 
 /// Logical plan to running pipelines.
 fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Arc<Execution>)> {
-    let context = engine.context_for(analyze)?;
+    let (context, handle) = engine.context_for(analyze)?;
     let physical = optimize(engine, query, &context.cancel)?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     let (sink, receiver) = exec::output(&context);
@@ -88,7 +88,8 @@ fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Ar
     let lower = move || plan::lower::lower(&physical, Arc::new(sink), limited);
     let graph = while_wanted(&context.cancel, lower)?;
     let execution = exec::run(graph, &context);
-    let running = result::Running::new(engine, receiver, &execution);
+    handle.shows(&execution);
+    let running = result::Running::new(engine, receiver, &execution, handle);
     let rows = Rows::new(schema, running, &context);
     Ok((rows, execution))
 }

@@ -1,17 +1,16 @@
-//! What comes out: rows, a handle on the query that makes them, a summary.
+//! What comes out: rows and a summary.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use serde::de::DeserializeOwned;
 
-use super::Engine;
-use super::deadline::Deadlines;
 use super::metrics::Counters;
+use super::{Engine, QueryHandle};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec::{CancelToken, Execution, Notes, Receiver, RunContext};
+use crate::exec::{Execution, Notes, Receiver, RunContext};
 use crate::plan::OutputColumn;
 
 /// What a statement gave.
@@ -146,14 +145,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(engine: &Engine, receiver: Receiver, execution: &Arc<Execution>) -> Self {
+    pub(super) fn new(
+        engine: &Engine,
+        receiver: Receiver,
+        execution: &Arc<Execution>,
+        handle: QueryHandle,
+    ) -> Self {
         Running {
-            handle: QueryHandle {
-                cancel: receiver.cancel_token(),
-                execution: Arc::downgrade(execution),
-                last: Arc::default(),
-                deadlines: Arc::clone(&engine.0.deadlines),
-            },
+            handle,
             receiver,
             execution: Arc::clone(execution),
             counters: Arc::clone(&engine.0.counters),
@@ -188,8 +187,8 @@ impl Rows {
         Rows {
             schema,
             running: None,
+            handle: QueryHandle::of_ready(&batches),
             ready: batches.into_iter(),
-            handle: QueryHandle::default(),
             warnings: Vec::new(),
             notes: Arc::default(),
         }
@@ -215,7 +214,7 @@ impl Rows {
         self.notes.warnings()
     }
 
-    /// A handle that can stop this query from another thread.
+    /// A handle that can stop this query from another thread, and says how far it is.
     pub fn handle(&self) -> QueryHandle {
         self.handle.clone()
     }
@@ -284,7 +283,10 @@ impl Iterator for Rows {
         }
         let running = self.running.as_mut()?;
         let batch = match running.receiver.recv(&running.execution) {
-            Ok(Some(batch)) => renamed(&self.schema, &batch),
+            Ok(Some(batch)) => {
+                self.handle.count_given(batch.num_rows());
+                renamed(&self.schema, &batch)
+            }
             Ok(None) => {
                 running.read_whole = true;
                 self.running = None;
@@ -297,77 +299,6 @@ impl Iterator for Rows {
         }
         Some(batch)
     }
-}
-
-/// Stops a query and says how far it is. Clones are about the same one.
-///
-/// ```
-/// let engine = tidemill::Engine::in_memory()?;
-/// let rows = engine.query("FROM (VALUES (1), (2)) |> WHERE column1 > 1", ())?;
-/// let handle = rows.handle();
-/// assert_eq!(rows.count(), 1);
-/// let progress = handle.progress();
-/// assert_eq!((progress.fraction, progress.rows), (1.0, 2));
-/// # Ok::<(), tidemill::Error>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct QueryHandle {
-    cancel: CancelToken,
-    execution: Weak<Execution>,
-    /// What was said last: of a query that is over, and so that nothing goes back.
-    last: Arc<Mutex<Progress>>,
-    deadlines: Arc<Deadlines>,
-}
-
-impl QueryHandle {
-    /// Asks the query to stop; its rows then end with a `TM0507` error.
-    pub fn cancel(&self) {
-        self.cancel.cancel();
-    }
-
-    /// Stops the query when it still runs after `timeout`, counted from now; its rows then end with a `TM0512` error.
-    ///
-    /// # Errors
-    /// TM0701 where no thread can be started.
-    pub fn set_timeout(&self, timeout: Duration) -> Result<()> {
-        self.deadlines.add(&self.cancel, timeout)
-    }
-
-    /// How far the query is. No figure ever goes back.
-    pub fn progress(&self) -> Progress {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(execution) = self.execution.upgrade() {
-            let now = execution.progress();
-            let spilled = execution.context().spill.written();
-            *last = Progress {
-                fraction: last.fraction.max(now.fraction),
-                units_done: last.units_done.max(now.units_done),
-                units_known: last.units_known.max(now.units_known),
-                rows: last.rows.max(now.rows),
-                bytes: last.bytes.max(now.bytes),
-                spilled_bytes: last.spilled_bytes.max(spilled),
-            };
-        }
-        *last
-    }
-}
-
-/// How far a query is.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[non_exhaustive]
-pub struct Progress {
-    /// The part of the work that is done, from 0 to 1, as far as it can be told: every pipeline counts the same.
-    pub fraction: f64,
-    /// Morsels done.
-    pub units_done: u64,
-    /// Morsels of the pipelines that have begun.
-    pub units_known: u64,
-    /// Rows read from files and tables.
-    pub rows: u64,
-    /// Bytes of these rows in memory.
-    pub bytes: u64,
-    /// Bytes written to disk because they do not fit into memory.
-    pub spilled_bytes: u64,
 }
 
 /// A plan's schema under the names that the user sees.

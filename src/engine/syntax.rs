@@ -1,8 +1,23 @@
 //! What can be done with a text without running it.
 
 use super::planning::on_planner_stack;
-use crate::error::Error;
+use crate::error::{Error, Span};
+use crate::lang::classes::classes;
+use crate::lang::ending::ending;
 use crate::lang::{self, Options};
+
+pub use crate::lang::classes::SyntaxClass;
+pub use crate::lang::ending::Ending;
+
+/// A word or sign of a text. See [`Syntax::parts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SyntaxPart {
+    /// Where it stands.
+    pub span: Span,
+    /// What it is.
+    pub class: SyntaxClass,
+}
 
 /// Texts as texts: nothing is looked up and nothing runs.
 ///
@@ -44,6 +59,40 @@ impl Syntax {
     pub fn width(mut self, characters: usize) -> Self {
         self.width = characters;
         self
+    }
+
+    /// The words and signs of `text`, in order, for showing them. Between them there are only blanks. A text that is being written and
+    /// does not parse has them too.
+    ///
+    /// ```
+    /// use tidemill::{Syntax, SyntaxClass};
+    /// let text = "FROM t |> WHERE lower(x";
+    /// let parts = Syntax::new().parts(text);
+    /// let classes: Vec<_> = parts.iter().map(|part| (&text[part.span.start..part.span.end], part.class)).collect();
+    /// assert_eq!(classes[2..5], [
+    ///     ("|>", SyntaxClass::Pipe),
+    ///     ("WHERE", SyntaxClass::Keyword),
+    ///     ("lower", SyntaxClass::Function),
+    /// ]);
+    /// ```
+    pub fn parts(&self, text: &str) -> Vec<SyntaxPart> {
+        let parts = classes(text, self.options).into_iter();
+        parts
+            .map(|(span, class)| SyntaxPart { span, class })
+            .collect()
+    }
+
+    /// How `text` ends: what a shell asks when Enter is pressed. Whether it names what is there is not looked at.
+    ///
+    /// ```
+    /// use tidemill::{Ending, Syntax};
+    /// assert_eq!(Syntax::new().ending("FROM t |> WHERE x = 1"), Ending::Complete);
+    /// assert_eq!(Syntax::new().ending("FROM t |> WHERE x ="), Ending::Early);
+    /// assert_eq!(Syntax::new().ending("FROM 'a.csv"), Ending::Quoted);
+    /// ```
+    pub fn ending(&self, text: &str) -> Ending {
+        // A text that the planner's stack cannot be had for ends as what is wrong does: whoever runs it is told.
+        on_planner_stack(|| Ok(ending(text, self.options))).unwrap_or(Ending::Wrong)
     }
 
     /// The canonical layout of `text`: the same tokens, keywords in upper case, a line for each pipe operator, every comment kept.

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::read_set::ReadSet;
 use super::{Engine, planning, query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec;
 use crate::exec::operators::write::WriteSink;
 use crate::plan::bind::NewTable;
 use crate::plan::{self, BoundQuery};
@@ -255,7 +254,7 @@ impl<'a> Writing<'a> {
         let mut rows = Vec::with_capacity(queries.len());
         for query in queries {
             let before = writer.rows();
-            let context = engine.context()?;
+            let (context, handle) = engine.context()?;
             let physical = query::optimize(engine, query, &context.cancel)?;
             let sink = WriteSink::new(
                 self.name,
@@ -267,7 +266,7 @@ impl<'a> Writing<'a> {
             let graph = planning::on_planner_stack(|| {
                 plan::lower::lower(&physical, Arc::new(sink), limited)
             })?;
-            exec::run(graph, &context).wait()?;
+            engine.run_whole(graph, &context, &handle)?;
             rows.push(writer.rows() - before);
         }
         Ok((rows, writer.finish()?))

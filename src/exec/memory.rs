@@ -166,6 +166,11 @@ impl QueryMemory {
         self.budget.limit
     }
 
+    /// What the query holds now.
+    pub(crate) fn held(&self) -> usize {
+        self.usage.bytes.load(Ordering::Relaxed)
+    }
+
     /// The most that the query held at once.
     pub(crate) fn peak(&self) -> usize {
         self.usage.peak.load(Ordering::Relaxed)
@@ -222,7 +227,7 @@ impl MemoryPool for QueryMemory {
     }
 
     fn reserved(&self) -> usize {
-        self.usage.bytes.load(Ordering::Relaxed)
+        self.held()
     }
 
     fn memory_limit(&self) -> MemoryLimit {

@@ -90,7 +90,7 @@ impl PipelineMetrics {
 /// How far a query is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ExecutionProgress {
-    /// Every pipeline counts the same, whatever its size.
+    /// From 0 to 1: a pipeline counts as much as it has to read, see [`PipelineSize`].
     pub(crate) fraction: f64,
     pub(crate) units_done: u64,
     /// Of the pipelines that have begun.
@@ -100,9 +100,33 @@ pub(crate) struct ExecutionProgress {
     pub(crate) bytes: u64,
 }
 
+/// How much one pipeline counts in the share that is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PipelineSize {
+    /// It reads from files or tables, about so many bytes.
+    Input(u64),
+    /// It goes on with what another one left.
+    Inner,
+}
+
+impl PipelineSize {
+    /// What counts beside an input of `all` bytes that counts 1. Sorting or giving out rows takes its time too.
+    fn weight(self, all: u64) -> f64 {
+        const INNER: f64 = 0.1;
+        const LEAST: f64 = 0.02;
+        match self {
+            PipelineSize::Inner => INNER,
+            PipelineSize::Input(_) if all == 0 => 1.0,
+            PipelineSize::Input(bytes) => (bytes as f64 / all as f64).max(LEAST),
+        }
+    }
+}
+
 impl ExecutionProgress {
-    /// `pipelines`: each with whether it reads files or tables.
-    pub(super) fn of<'a>(pipelines: impl Iterator<Item = (&'a PipelineMetrics, bool)>) -> Self {
+    /// `pipelines`: each with its size.
+    pub(super) fn of<'a>(
+        pipelines: impl Iterator<Item = (&'a PipelineMetrics, PipelineSize)> + Clone,
+    ) -> Self {
         let mut progress = ExecutionProgress {
             fraction: 0.0,
             units_done: 0,
@@ -110,8 +134,13 @@ impl ExecutionProgress {
             rows: 0,
             bytes: 0,
         };
+        let input = pipelines.clone().map(|(_, size)| match size {
+            PipelineSize::Input(bytes) => bytes,
+            PipelineSize::Inner => 0,
+        });
+        let input: u64 = input.sum();
         let mut all = 0.0_f64;
-        for (metrics, reads_input) in pipelines {
+        for (metrics, size) in pipelines {
             let units = metrics.units.load(Ordering::Relaxed);
             let is_over = metrics.over.load(Ordering::Relaxed);
             // A limit may have made the rest of no use.
@@ -121,17 +150,21 @@ impl ExecutionProgress {
             };
             progress.units_known += units;
             progress.units_done += done;
+            let weight = size.weight(input);
             progress.fraction += match is_over {
-                true => 1.0,
-                false => done as f64 / (units + 1) as f64,
+                true => weight,
+                false => weight * done as f64 / (units + 1) as f64,
             };
-            if reads_input {
+            if matches!(size, PipelineSize::Input(_)) {
                 progress.rows += metrics.source.rows();
                 progress.bytes += metrics.source.bytes();
             }
-            all += 1.0;
+            all += weight;
         }
-        progress.fraction /= all.max(1.0);
+        progress.fraction = match all > 0.0 {
+            true => progress.fraction / all,
+            false => 1.0,
+        };
         progress
     }
 }

@@ -73,6 +73,11 @@ pub(crate) trait Source: Send + Sync + Debug {
         false
     }
 
+    /// About how many bytes there are to read, for the share that is done: 0 where nobody knows.
+    fn input_bytes(&self) -> u64 {
+        0
+    }
+
     /// Offers a filter whose keys are these columns of the source. It may be used to leave out rows; whether it was taken is
     /// answered, so that nobody makes one in vain. Called before the run.
     fn offer(&self, _keys: &[usize], _filter: &Arc<dyn RuntimeFilter>) -> bool {

@@ -49,6 +49,8 @@ pub(crate) struct Receiver {
     receiver: crossbeam_channel::Receiver<RecordBatch>,
     waiting: Arc<Waiting>,
     cancel: CancelToken,
+    /// Disconnects when the query is stopped.
+    stopped: crossbeam_channel::Receiver<()>,
 }
 
 /// A sink and the end that the caller reads.
@@ -60,27 +62,33 @@ pub(crate) fn output(context: &RunContext) -> (OutputSink, Receiver) {
         full_at: QUEUE_BATCHES * context.threads,
         waiting: Arc::clone(&waiting),
     };
+    let (going, stopped) = crossbeam_channel::bounded(1);
+    context.cancel.on_cancel(move || drop(going));
     (
         sink,
         Receiver {
             receiver,
             waiting,
             cancel: context.cancel.clone(),
+            stopped,
         },
     )
 }
 
 impl Receiver {
-    pub(crate) fn cancel_token(&self) -> CancelToken {
-        self.cancel.clone()
-    }
-
     /// The next batch of `execution`; `None` when it is over and nothing is left.
     pub(crate) fn recv(&self, execution: &Execution) -> Result<Option<RecordBatch>> {
         let batch = crossbeam_channel::select! {
             recv(self.receiver) -> batch => batch.ok(),
             // Over: what was sent before the end is still in the queue.
             recv(execution.ended()) -> _ => self.receiver.try_recv().ok(),
+            // A worker may be deep in a batch: the caller does not wait for it.
+            recv(self.stopped) -> _ => {
+                if let (false, Err(error)) = (execution.is_over(), self.cancel.check()) {
+                    execution.fail(error);
+                }
+                self.receiver.try_recv().ok()
+            }
         };
         if let Some(error) = execution.error() {
             return Err(error.clone());

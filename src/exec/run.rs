@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::graph::{After, PipelineGraph, PipelineId, SinkId};
 use super::memory::Share;
-use super::metrics::{ExecutionProgress, PipelineMetrics};
+use super::metrics::{ExecutionProgress, PipelineMetrics, PipelineSize};
 use super::worker::{Turn, Worker};
 use super::{BatchStream, RunContext};
 use crate::error::{Error, Result};
@@ -137,10 +137,19 @@ impl Execution {
     pub(crate) fn progress(&self) -> ExecutionProgress {
         let sources = self.graph.pipelines.iter();
         let pipelines = self.pipelines.iter().zip(sources);
-        ExecutionProgress::of(
-            pipelines
-                .map(|(state, pipeline)| (state.metrics.as_ref(), pipeline.source.reads_input())),
-        )
+        ExecutionProgress::of(pipelines.map(|(state, pipeline)| {
+            let size = match pipeline.source.reads_input() {
+                true => PipelineSize::Input(pipeline.source.input_bytes()),
+                false => PipelineSize::Inner,
+            };
+            (state.metrics.as_ref(), size)
+        }))
+    }
+
+    /// Nothing of it runs any more, or an error ended it.
+    pub(crate) fn is_over(&self) -> bool {
+        let going = self.going.lock();
+        going.unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// The memory that a sink asked for.
@@ -154,7 +163,7 @@ impl Execution {
     }
 
     /// Disconnects when the query is over, for whatever reason.
-    pub(super) fn ended(&self) -> &crossbeam_channel::Receiver<()> {
+    pub(crate) fn ended(&self) -> &crossbeam_channel::Receiver<()> {
         &self.ended
     }
 
@@ -186,7 +195,8 @@ impl Execution {
         }
     }
 
-    fn fail(&self, error: Error) {
+    /// Ends it for whoever waits; its workers stop at their next batch.
+    pub(super) fn fail(&self, error: Error) {
         // Cancelling is how the others are told; the first error is the one reported.
         if self.first_error.set(error).is_ok() {
             self.context.cancel.fail();

@@ -23,7 +23,7 @@ pub(crate) mod write;
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
 pub use type_name::type_name;
-pub use write::{ColumnText, CsvWriter};
+pub use write::{ColumnText, CsvWriter, times_have_text};
 
 use std::fmt::Debug;
 use std::sync::Arc;

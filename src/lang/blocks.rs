@@ -83,6 +83,11 @@ impl Blocks {
         }
     }
 
+    /// An IF is not closed yet.
+    pub(super) fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// The statements of the whole script.
     pub(super) fn finish(self, errors: &mut Vec<Error>) -> Vec<Statement> {
         if let Some(block) = self.open.first() {

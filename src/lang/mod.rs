@@ -7,8 +7,10 @@
 
 pub(crate) mod ast;
 mod blocks;
+pub(crate) mod classes;
 pub(crate) mod cursor;
 mod diagnose;
+pub(crate) mod ending;
 pub(crate) mod format;
 pub(crate) mod json;
 mod later;
@@ -24,7 +26,7 @@ mod tests;
 pub(crate) mod unparse;
 
 use crate::error::{Error, ErrorKind, Span};
-pub(crate) use nearest::nearest;
+pub use nearest::nearest;
 
 pub(crate) use diagnose::{is_reserved_word, pipe_operators};
 

@@ -1,7 +1,12 @@
 //! "Did you mean": the known name that a misspelt one is nearest to.
 
-/// The nearest of `known`, if it is near enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The nearest of `known`, if it is near enough to be meant: what errors of the language ask with "did you mean".
+///
+/// ```
+/// assert_eq!(tidemill::nearest("regoin", ["price", "region"]), Some("region"));
+/// assert_eq!(tidemill::nearest("customer", ["price", "region"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = name.to_lowercase().chars().take(64).collect();
     let allowed = match wanted.len() {
         0 | 1 => 0,

@@ -17,7 +17,7 @@ const FLOORS: [(&str, u8); 9] = [
 ];
 
 /// Where a package may be named, as beginnings of paths below `src/`.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("rayon", &["exec/", "engine/"]),
     ("pest", &["lang/"]),
     ("pest_derive", &["lang/"]),
@@ -28,6 +28,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     ),
     ("clap", &["bin/"]),
     ("annotate_snippets", &["bin/"]),
+    ("rustyline", &["bin/tidemill/shell/"]),
     ("lsp_server", &["bin/tidemill/commands/lsp/"]),
     ("lsp_types", &["bin/tidemill/commands/lsp/"]),
 ];

@@ -5,7 +5,7 @@
 //! editor; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`functions`] every function; [`lists`] long lists of constants; [`memory`] queries that do not
 //! fit; [`once`] what runs once and is read often; [`stops`] queries that are stopped; [`panics`] sources that panic; [`prefixes`] queries cut before a pipe; [`written`] files that are
-//! written and read; [`cli`] the binary with every flag, format and exit code.
+//! written and read; [`cli`] the binary with every flag, format and exit code; [`shell`] the binary on a terminal.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,6 +38,7 @@ mod queries;
 mod random;
 mod readme;
 mod shards;
+mod shell;
 mod stops;
 mod tables;
 mod tpch;

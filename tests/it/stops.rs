@@ -260,38 +260,6 @@ fn many_queries_share_the_memory() {
     until("the folder is empty", || is_empty(folder.path()));
 }
 
-#[test]
-fn a_statement_can_bring_its_own_timeout() {
-    let engine = Engine::builder().threads(2).in_memory().expect("an engine");
-    let numbers = "FROM generate_series(1, 100000)";
-    let endless = format!(
-        "{numbers} AS a |> CROSS JOIN ({numbers} AS b) |> CROSS JOIN ({numbers} AS c) |> AGGREGATE MAX(a + b + c) AS m"
-    );
-    for text in [
-        format!("@{{timeout_ms = 50}} {endless}"),
-        format!("@{{timeout_ms = 50}} {endless} |> CREATE TABLE never"),
-        format!("@{{timeout_ms = 50}} CREATE TABLE never AS {endless}"),
-    ] {
-        let error = engine.execute(&text, ()).expect_err(&text);
-        assert_eq!(
-            (error.kind(), error.code()),
-            (ErrorKind::Timeout, "TM0512"),
-            "{text}"
-        );
-        let hint = error
-            .notes()
-            .iter()
-            .any(|(_, note)| note.contains("--timeout"));
-        assert!(hint, "{error}");
-    }
-    assert!(engine.query("FROM never", ()).is_err());
-    let next = engine.query(&format!("{numbers} AS n |> AGGREGATE MAX(n)"), ());
-    let (most,): (i64,) = next
-        .and_then(tidemill::Rows::one)
-        .expect("the next statement has no timeout");
-    assert_eq!(most, 100_000);
-}
-
 /// A table that takes its time to be planned: until its sender is gone.
 #[derive(Debug)]
 struct Slow {
@@ -367,4 +335,36 @@ fn planning_is_not_waited_for_when_the_query_is_over() {
         answer::rows(&engine, "FROM slow").expect("rows").rows.len(),
         0
     );
+}
+
+#[test]
+fn a_statement_can_bring_its_own_timeout() {
+    let engine = Engine::builder().threads(2).in_memory().expect("an engine");
+    let numbers = "FROM generate_series(1, 100000)";
+    let endless = format!(
+        "{numbers} AS a |> CROSS JOIN ({numbers} AS b) |> CROSS JOIN ({numbers} AS c) |> AGGREGATE MAX(a + b + c) AS m"
+    );
+    for text in [
+        format!("@{{timeout_ms = 50}} {endless}"),
+        format!("@{{timeout_ms = 50}} {endless} |> CREATE TABLE never"),
+        format!("@{{timeout_ms = 50}} CREATE TABLE never AS {endless}"),
+    ] {
+        let error = engine.execute(&text, ()).expect_err(&text);
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Timeout, "TM0512"),
+            "{text}"
+        );
+        let hint = error
+            .notes()
+            .iter()
+            .any(|(_, note)| note.contains("--timeout"));
+        assert!(hint, "{error}");
+    }
+    assert!(engine.query("FROM never", ()).is_err());
+    let next = engine.query(&format!("{numbers} AS n |> AGGREGATE MAX(n)"), ());
+    let (most,): (i64,) = next
+        .and_then(tidemill::Rows::one)
+        .expect("the next statement has no timeout");
+    assert_eq!(most, 100_000);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::commands::Command;
+use crate::progress::Tell;
 use crate::values::Values;
 
 /// Pipe queries over CSV, Parquet, JSON and Arrow files.
@@ -14,10 +15,12 @@ use crate::values::Values;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse [OPTIONS] [FILE]...",
+    override_usage = "tidemill [OPTIONS]\n       tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse [OPTIONS] [FILE]...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    after_help = "Examples:
+    after_help = "Without a query, on a terminal, it is a shell: \\? there shows its commands.
+
+Examples:
   tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
   tidemill \"FROM 'logs/*.parquet' |> WHERE level = @level |> LIMIT 5\" --param level=error
   tidemill -f report.tide --format json --output report.json
@@ -102,6 +105,17 @@ pub(crate) struct Flags {
     )]
     pub(crate) null: String,
 
+    /// Say on standard error how far a statement is that takes more than two seconds: auto where that is a terminal, never, or
+    /// json, one object a line
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub(crate) progress: Tell,
+
     /// Say on standard error how long each statement took
     #[arg(long)]
     pub(crate) timing: bool,
@@ -113,6 +127,13 @@ pub(crate) struct Flags {
     /// What "double quotes" hold
     #[arg(long, value_name = "KIND", default_value = "identifier")]
     pub(crate) double_quotes: DoubleQuotes,
+}
+
+impl Flags {
+    /// Neither a query nor a script: on a terminal that is the shell.
+    pub(crate) fn asks_for_nothing(&self) -> bool {
+        self.query.is_none() && self.command.is_empty() && self.file.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

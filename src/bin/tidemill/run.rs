@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement};
@@ -10,8 +9,11 @@ use tidemill::{Engine, Error, Outcome, ParamMap, Rows, Statement};
 use crate::cut;
 use crate::flags::{DoubleQuotes, Flags, Format};
 use crate::format::{self, Style};
+use crate::interrupt::{self, Second, is_interrupted};
+use crate::progress::Watch;
 use crate::report::{Text, report, warn};
-use crate::stop::{INTERRUPTED, Stop, WRONG_USAGE};
+use crate::shell;
+use crate::stop::{INTERRUPTED, Stop};
 use crate::target::{Target, stdout_is_terminal};
 use crate::texts;
 
@@ -24,7 +26,7 @@ pub(crate) fn run(flags: &Flags) -> u8 {
 }
 
 /// Dropped last: a worker may still hold files of a query that ended.
-struct Settled(Engine);
+pub(crate) struct Settled(pub(crate) Engine);
 
 impl Drop for Settled {
     fn drop(&mut self) {
@@ -33,19 +35,19 @@ impl Drop for Settled {
 }
 
 fn try_run(flags: &Flags) -> Result<(), Stop> {
+    if flags.asks_for_nothing() && io::stdin().is_terminal() && stdout_is_terminal() {
+        return shell::run(flags, engine(flags).map_err(Stop::of_engine)?);
+    }
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
     let params = flags.values.params()?;
-    let engine = engine(flags).map_err(|error| match error.exit_code() {
-        WRONG_USAGE => Stop::Usage(error.message().to_string()),
-        _ => Stop::Unopened(error),
-    })?;
+    let engine = engine(flags).map_err(Stop::of_engine)?;
     let mut parsed = parsed(&engine, &texts, flags)?;
     let statements = parsed.iter().flat_map(|(_, statements)| statements);
     let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
     flags.values.are_used(&asked)?;
     cut::cut(flags, &mut parsed)?;
-    cancel_on_interrupt(&engine);
+    interrupt::stops_queries(&engine, Second::EndsProgram);
     let _settled = Settled(engine.clone());
     let mut session = Session {
         engine,
@@ -53,6 +55,7 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         format,
         params,
         style: style(flags),
+        statements: 0,
         results: 0,
         file: None,
     };
@@ -104,6 +107,8 @@ struct Session<'a> {
     format: Format,
     params: ParamMap,
     style: Style,
+    /// Statements begun.
+    statements: usize,
     /// Results written so far.
     results: usize,
     /// The last result on its way to the file of --output.
@@ -112,37 +117,49 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn statement(&mut self, statement: &Statement, text: &Text) -> Result<(), Stop> {
-        if interrupted() {
+        if is_interrupted() {
             return Err(Stop::Said(INTERRUPTED));
         }
         let started = Instant::now();
+        self.statements += 1;
+        let watch = Watch::begin(&self.engine, self.flags.progress, self.statements);
         let outcome = self.engine.run(statement, &self.params);
-        let outcome = outcome.map_err(|error| self.failed(&error, text))?;
-        self.outcome(outcome, text)?;
+        let done = match outcome {
+            Ok(outcome) => self.outcome(outcome, text, &watch),
+            Err(error) => Err(watch.aside(|| self.failed(&error, text))),
+        };
+        watch.end(done.is_ok());
+        done?;
         if self.flags.timing {
             anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
         }
         Ok(())
     }
 
-    fn outcome(&mut self, outcome: Outcome, text: &Text) -> Result<(), Stop> {
+    fn outcome(&mut self, outcome: Outcome, text: &Text, watch: &Watch) -> Result<(), Stop> {
         match outcome {
             Outcome::Several(outcomes) => {
                 for outcome in outcomes {
-                    self.outcome(outcome, text)?;
+                    self.outcome(outcome, text, watch)?;
                 }
             }
             Outcome::Rows(mut rows) => {
-                warn(rows.warnings(), text, self.flags.error_format);
+                watch.aside(|| warn(rows.warnings(), text, self.flags.error_format));
                 let mut target = self.target()?;
                 let separator = self.separator();
-                let written =
-                    write_rows(&mut rows, &mut target, separator, self.format, &self.style);
+                let written = write_rows(
+                    &mut rows,
+                    &mut target,
+                    separator,
+                    self.format,
+                    &self.style,
+                    watch,
+                );
                 written.map_err(|error| match error {
-                    WriteError::Query(error) => self.failed(&error, text),
+                    WriteError::Query(error) => watch.aside(|| self.failed(&error, text)),
                     WriteError::Output(error) => Stop::Output(error),
                 })?;
-                warn(&rows.notes(), text, self.flags.error_format);
+                watch.aside(|| warn(&rows.notes(), text, self.flags.error_format));
                 self.results += 1;
                 match target {
                     Target::Stdout(_) | Target::Stream(_) => target.commit()?,
@@ -151,10 +168,12 @@ impl Session<'_> {
                 }
             }
             Outcome::Done(summary) => {
-                warn(&summary.warnings, text, self.flags.error_format);
-                if io::stderr().is_terminal() {
-                    anstream::eprintln!("Done: {} rows", summary.rows);
-                }
+                watch.aside(|| {
+                    warn(&summary.warnings, text, self.flags.error_format);
+                    if io::stderr().is_terminal() {
+                        anstream::eprintln!("Done: {} rows", summary.rows);
+                    }
+                });
             }
             _ => {}
         }
@@ -164,7 +183,7 @@ impl Session<'_> {
     /// Says what failed; the program ends with its exit code.
     fn failed(&self, error: &Error, text: &Text) -> Stop {
         report(error, text, self.flags.error_format);
-        Stop::Said(if interrupted() {
+        Stop::Said(if is_interrupted() {
             INTERRUPTED
         } else {
             error.exit_code()
@@ -206,6 +225,7 @@ fn write_rows(
     separator: &[u8],
     format: Format,
     style: &Style,
+    watch: &Watch,
 ) -> Result<(), WriteError> {
     let schema = rows.schema().clone();
     // A query that fails at once leaves not even a header behind.
@@ -215,9 +235,12 @@ fn write_rows(
     let mut writer = format::writer(format, &schema, style, out).map_err(WriteError::Output)?;
     for batch in first.map(Ok).into_iter().chain(rows) {
         let batch = batch.map_err(WriteError::Query)?;
+        if style.width.is_some() && format != Format::Table {
+            watch.be_quiet();
+        }
         writer.batch(&batch).map_err(WriteError::Output)?;
     }
-    writer.finish().map_err(WriteError::Output)
+    watch.aside(|| writer.finish().map_err(WriteError::Output))
 }
 
 fn engine(flags: &Flags) -> tidemill::Result<Engine> {
@@ -302,25 +325,5 @@ fn style(flags: &Flags) -> Style {
     Style {
         null: flags.null.clone(),
         width,
-    }
-}
-
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
-
-fn interrupted() -> bool {
-    INTERRUPT.load(Ordering::Relaxed)
-}
-
-/// The first Ctrl-C stops the query, so that nothing half is left; the second ends the program at once.
-fn cancel_on_interrupt(engine: &Engine) {
-    let engine = engine.clone();
-    let handler = move || {
-        if INTERRUPT.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        engine.cancel_all();
-    };
-    if ctrlc::set_handler(handler).is_err() {
-        anstream::eprintln!("warning: Ctrl-C will end the program without cleaning up");
     }
 }

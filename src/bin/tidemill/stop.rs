@@ -23,11 +23,21 @@ pub(crate) enum Stop {
     Unopened(Error),
     /// The result could not be written.
     Output(io::Error),
+    /// The terminal cannot be read.
+    Terminal(String),
     /// An editor did not keep to the protocol.
     Protocol(String),
 }
 
 impl Stop {
+    /// The engine could not be made.
+    pub(crate) fn of_engine(error: Error) -> Self {
+        match error.exit_code() {
+            WRONG_USAGE => Stop::Usage(error.message().to_string()),
+            _ => Stop::Unopened(error),
+        }
+    }
+
     /// Says what is wrong with a text.
     pub(crate) fn wrong_text(errors: Vec<Error>, text: &Text, format: ErrorFormat) -> Self {
         let error = Error::together(errors);
@@ -51,6 +61,10 @@ impl Stop {
             Stop::Unopened(error) => {
                 complain(Some(error.code()), error.message());
                 error.exit_code()
+            }
+            Stop::Terminal(message) => {
+                complain(None, &format!("the terminal cannot be used: {message}"));
+                FAILED
             }
             Stop::Protocol(message) => {
                 complain(None, &message);

@@ -221,7 +221,7 @@ fn with_graph<T>(
         }
         return Ok(say(execution.graph(), Some(&execution)));
     }
-    let context = engine.context()?;
+    let (context, _handle) = engine.context()?;
     let physical = query::optimize(engine, query, &context.cancel)?;
     let (sink, _receiver) = exec::output(&context);
     let graph = planning::on_planner_stack(|| {

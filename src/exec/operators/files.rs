@@ -92,6 +92,10 @@ impl Source for FileSource {
         true
     }
 
+    fn input_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.data.byte_count()).sum()
+    }
+
     fn offer(&self, keys: &[usize], filter: &Arc<dyn RuntimeFilter>) -> bool {
         let places = keys
             .iter()

@@ -10,6 +10,9 @@ use crate::exec::{BatchStream, RunContext, Source, stream_of};
 /// Rows of one unit at most: enough to be worth claiming, few enough to share.
 const UNIT_ROWS: usize = 64 * 1024;
 
+/// What a value is taken to weigh beside the bytes of files: nobody measures all of them to draw a bar.
+const VALUE_BYTES: usize = 8;
+
 /// Batches known when the query is planned, cut into units of at most [`UNIT_ROWS`] rows.
 #[derive(Debug)]
 pub(crate) struct MemorySource {
@@ -36,6 +39,11 @@ impl Source for MemorySource {
 
     fn reads_input(&self) -> bool {
         true
+    }
+
+    fn input_bytes(&self) -> u64 {
+        let columns = self.units.first().map_or(0, RecordBatch::num_columns);
+        (self.rows * columns * VALUE_BYTES) as u64
     }
 
     fn open(&self, unit: usize, context: &Arc<RunContext>) -> Result<BatchStream> {

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::json::writer::{LineDelimited, WriterBuilder};
 use arrow::record_batch::RecordBatch;
@@ -95,6 +96,40 @@ impl<'a> ColumnText<'a> {
         }
         Ok(true)
     }
+}
+
+/// Whether every date and time of the batch has a text. Arrow's JSON writer would put an error's text in its place.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidemill::arrow::array::{ArrayRef, RecordBatch, TimestampSecondArray};
+/// let late: ArrayRef = Arc::new(TimestampSecondArray::from(vec![0, i64::MAX]));
+/// let batch = RecordBatch::try_from_iter([("t", late)])?;
+/// assert!(tidemill::times_have_text(&batch).is_err());
+/// assert!(tidemill::times_have_text(&batch.slice(0, 1)).is_ok());
+/// # Ok::<(), tidemill::arrow::error::ArrowError>(())
+/// ```
+///
+/// # Errors
+/// A column with one that is beyond the years that text can say.
+pub fn times_have_text(batch: &RecordBatch) -> io::Result<()> {
+    let is_time = |array: &&ArrayRef| {
+        matches!(
+            array.data_type(),
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+        )
+    };
+    for array in batch.columns().iter().filter(is_time) {
+        let texts = ColumnText::new(array)?;
+        for descending in [false, true] {
+            let order = SortOptions::new(descending, false);
+            let end = sort_to_indices(array, Some(order), Some(1)).map_err(io::Error::other)?;
+            for row in end.values() {
+                texts.write(*row as usize, &mut String::new())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn beyond_text(data_type: &DataType) -> io::Error {

@@ -14,6 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::column_text::times_have_text;
 use super::csv::CsvWriter;
 use super::{WriteRequest, unwritable};
 use crate::error::{Error, Result};
@@ -133,7 +134,10 @@ impl FileWriter {
             Kind::Csv(csv, out) => csv
                 .batch(batch, out)
                 .map_err(|error| unwritable(path, error)),
-            Kind::Json(writer) => writer.write(batch).map_err(|error| other(path, &error)),
+            Kind::Json(writer) => {
+                times_have_text(batch).map_err(|error| unwritable(path, error))?;
+                writer.write(batch).map_err(|error| other(path, &error))
+            }
             Kind::Parquet(writer) => writer.write(batch).map_err(|error| other(path, &error)),
             Kind::Arrow(writer) => writer.write(batch).map_err(|error| other(path, &error)),
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-pub use column_text::ColumnText;
+pub use column_text::{ColumnText, times_have_text};
 pub use csv::CsvWriter;
 pub(crate) use format::Compression;
 pub(crate) use pending::{Pending, publish};

@@ -103,6 +103,14 @@ fn statement(source: &mut Source, span: Span) -> Result<Statement> {
     Ok(Statement { hints, ..statement })
 }
 
+/// Where the grammar cannot go on in the statement that stands at `span`: `None` where it reads it to its end.
+pub(super) fn stops_at(source: &Source, span: Span) -> Option<usize> {
+    let text = source.grammar_text;
+    let text = text.get(span.start..span.end).unwrap_or("");
+    let error = Grammar::parse(Rule::statement, text).err()?;
+    Some(span.start + place_of(&error))
+}
+
 /// Parses the condition of a script's IF that stands at `span`.
 pub(super) fn condition(source: &mut Source, span: Span) -> Result<Expr> {
     let text = source.grammar_text;
@@ -137,10 +145,13 @@ fn failure(source: &Source, span: Span, error: &pest::error::Error<Rule>) -> Err
         )
         .at(span);
     }
-    let at = match error.location {
+    diagnose::unexpected(source, span, span.start + place_of(error))
+}
+
+fn place_of(error: &pest::error::Error<Rule>) -> usize {
+    match error.location {
         pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
-    };
-    diagnose::unexpected(source, span, span.start + at)
+    }
 }
 
 /// The grammar and its reader disagree.
@@ -158,6 +169,13 @@ pub(super) fn is_keyword(rule: Rule) -> bool {
     (Rule::kw_aggregate..=Rule::kw_within).contains(&rule)
         || (Rule::kt_add..=Rule::kt_version).contains(&rule)
         || (Rule::km_after..=Rule::km_skip).contains(&rule)
+}
+
+/// The words of the grammar, in small letters.
+pub(super) fn keywords() -> impl Iterator<Item = String> {
+    let rules = Rule::all_rules().iter().filter(|rule| is_keyword(**rule));
+    // `kw_select`
+    rules.filter_map(|rule| Some(format!("{rule:?}").split_once('_')?.1.to_string()))
 }
 
 fn has(node: &Node, rule: Rule) -> bool {

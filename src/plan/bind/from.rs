@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Values};
 
 use super::bounds::relations;
 use super::list::name_values;
@@ -342,7 +342,9 @@ pub(super) fn with_alias(
             alias.name.span,
         ));
     }
-    if let LogicalPlan::Values(values) = &relation.plan {
+    if let LogicalPlan::Values(values) = &relation.plan
+        && is_all_of(&relation.scope, values)
+    {
         let own = relation.scope.columns.iter().skip(alias.columns.len());
         let own: Vec<String> = own.map(|column| column.display().to_string()).collect();
         let given = alias.columns.iter().map(|name| name.text.clone());
@@ -354,6 +356,14 @@ pub(super) fn with_alias(
     }
     relation.scope = relation.scope.under(&alias.name.text);
     Ok(relation)
+}
+
+/// Whether the columns are those of the rows, each once and in their order.
+fn is_all_of(scope: &Scope, values: &Values) -> bool {
+    let fields = values.schema.fields();
+    let mut both = scope.columns.iter().zip(fields.iter());
+    scope.columns.len() == fields.len()
+        && both.all(|(column, field)| column.id.as_ref() == field.name())
 }
 
 pub(super) fn is_lateral(factor: &TableFactor) -> bool {

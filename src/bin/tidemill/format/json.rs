@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tidemill::arrow::array::{RecordBatch, RecordBatchOptions};
 use tidemill::arrow::datatypes::{Schema, SchemaRef};
 use tidemill::arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, Writer, WriterBuilder};
+use tidemill::times_have_text;
 
 use super::ResultWriter;
 
@@ -60,6 +61,7 @@ fn distinct(schema: &SchemaRef) -> SchemaRef {
 
 impl<F: JsonFormat> ResultWriter for Json<'_, F> {
     fn batch(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        times_have_text(batch)?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(
             Arc::clone(&self.schema),

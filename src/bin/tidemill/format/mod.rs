@@ -1,8 +1,13 @@
 //! Results as text or bytes. Every writer takes batches as they come and holds none, but for the rows a table shows.
 
 mod binary;
+mod cells;
 mod delimited;
+mod expanded;
+mod grid;
 mod json;
+mod paint;
+mod picture;
 mod table;
 
 use std::io::{self, Write};
@@ -11,6 +16,9 @@ use tidemill::arrow::array::RecordBatch;
 use tidemill::arrow::datatypes::SchemaRef;
 
 use crate::flags::Format;
+
+pub(crate) use paint::Paint;
+pub(crate) use picture::{Expanded, Frame, Picture, count_text, grouped};
 
 /// Writes one result.
 pub(crate) trait ResultWriter {

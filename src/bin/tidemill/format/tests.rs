@@ -187,7 +187,7 @@ fn a_long_table_is_counted_and_cut() {
     let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     let batch = RecordBatch::try_from_iter([("n", column)]).expect("a batch");
     let text = one(Format::Table, &batch);
-    assert!(text.contains("100 rows (40 shown)"), "{text}");
+    assert!(text.contains("40 of 100 rows"), "{text}");
     assert!(text.contains(" 39 ") && !text.contains(" 40 "), "{text}");
 }
 
