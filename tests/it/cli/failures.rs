@@ -375,7 +375,11 @@ fn a_library_that_panics_over_a_damaged_file_is_not_heard() {
         let ended = place.run(["FROM 'damaged.arrow'"]);
         assert!(!ended.err.contains("panicked"), "{at}: {}", ended.err);
         if ended.code != Some(0) {
-            ended.fails(3, &["error[TM07", "damaged.arrow"]);
+            // Rows that came before the damage may have been written.
+            assert_eq!(ended.code, Some(3), "{at}: {ended:?}");
+            let said = ["error[TM07", "damaged.arrow"];
+            let all = said.iter().all(|part| ended.err.contains(part));
+            assert!(all, "{at}: {ended:?}");
             refused += 1;
         }
     }
