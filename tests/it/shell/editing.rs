@@ -59,6 +59,7 @@ fn tab_completes_columns_of_the_step_functions_paths_and_commands() {
     });
     // Also where the text has several lines, and the list as well.
     terminal.keys("\u{3}");
+    terminal.until("a new prompt", |shown| shown.is_at_prompt());
     terminal.clear();
     terminal.keys("FROM (VALUES (1, 2, 3)) AS t (first_of_three_columns_with_long_names, second_of_three,\rthird_of_three) |>\rWHERE \t");
     terminal.until("every column", |shown| {
@@ -70,6 +71,7 @@ fn tab_completes_columns_of_the_step_functions_paths_and_commands() {
     });
     // The line goes.
     terminal.keys("\u{3}");
+    terminal.until("a new prompt", |shown| shown.is_at_prompt());
     terminal.line("\\for\t csv", &["Results are written as csv."]);
     terminal.line("\\d sal\t", &["price FLOAT64"]);
 }
