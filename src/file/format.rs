@@ -97,12 +97,7 @@ impl Format {
             return Ok(format);
         }
         let input = Input::open(path)?;
-        let mut head = Vec::new();
-        input
-            .reader(0)?
-            .take(HEAD)
-            .read_to_end(&mut head)
-            .map_err(|error| input.io_error(&error))?;
+        let head = input.head(HEAD)?;
         let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
         Ok(match text.trim_ascii_start() {
             [b'{' | b'[', ..] => Format::Ndjson,

@@ -120,6 +120,16 @@ impl Input {
         self.compression == Compression::None
     }
 
+    /// The first decompressed bytes, at most `limit`.
+    pub(crate) fn head(&self, limit: u64) -> Result<Vec<u8>> {
+        let mut head = Vec::new();
+        self.reader(0)?
+            .take(limit)
+            .read_to_end(&mut head)
+            .map_err(|error| self.io_error(&error))?;
+        Ok(head)
+    }
+
     /// The decompressed bytes from `start` on. A compressed file is decompressed from its beginning.
     pub(crate) fn reader(&self, start: u64) -> Result<Box<dyn Read + Send>> {
         let mut file = File::open(&self.file).map_err(|error| self.io_error(&error))?;

@@ -1,6 +1,5 @@
 //! Which columns a file has: from the user, or from its header and a sample of its rows.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -39,12 +38,7 @@ impl Table {
             )
             .hint("put the type into the list of columns"));
         }
-        let mut bytes = Vec::new();
-        input
-            .reader(0)?
-            .take(HEAD)
-            .read_to_end(&mut bytes)
-            .map_err(|error| input.io_error(&error))?;
+        let bytes = input.head(HEAD)?;
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err(input.not_utf8(0));
         }

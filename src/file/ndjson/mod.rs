@@ -14,7 +14,6 @@ mod tests;
 mod tolerant;
 mod walk;
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -173,12 +172,7 @@ impl DataFile for NdjsonFile {
 
 /// How the objects of a file are laid out, and where the first one starts.
 fn layout(input: &Input, may_be_empty: bool, bad_rows: &BadRows) -> Result<(Layout, u64)> {
-    let mut head = Vec::new();
-    input
-        .reader(0)?
-        .take(HEAD)
-        .read_to_end(&mut head)
-        .map_err(|error| input.io_error(&error))?;
+    let head = input.head(HEAD)?;
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err(input.not_utf8(0));
     }
