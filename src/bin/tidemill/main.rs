@@ -44,9 +44,18 @@ fn main() -> ExitCode {
             }
         }));
     }
+    if is_dumb_terminal() {
+        anstream::ColorChoice::Never.write_global();
+    }
     let flags = Flags::parse();
     ExitCode::from(match &flags.subcommand {
         Some(command) => command.run(),
         None => run::run(&flags),
     })
+}
+
+/// A terminal that shows no colours gets none, also on a build machine (`CI`); only `CLICOLOR_FORCE` says otherwise.
+fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+        && std::env::var_os("CLICOLOR_FORCE").is_none_or(|force| force == "0")
 }

@@ -144,7 +144,8 @@ fn words_are_coloured_and_no_color_takes_the_colours() {
     assert!(bytes.contains("\u{1b}[1;34mSELECT\u{1b}[0m"), "{bytes:?}");
     assert!(bytes.contains("\u{1b}[32m'x'\u{1b}[0m"), "{bytes:?}");
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
-        let mut terminal = Start::new().env(name, value).shell();
+        // A build machine says `CI`, which some take for a wish for colours.
+        let mut terminal = Start::new().env("CI", "1").env(name, value).shell();
         terminal.keys("SELECT 'x' AS t, NULL AS u\r");
         terminal.until("the row", |shown| {
             shown.has("1 row") && shown.is_at_prompt()
