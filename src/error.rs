@@ -4,9 +4,22 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The result of everything that can fail here.
+///
+/// ```
+/// fn count(engine: &tidemill::Engine) -> tidemill::Result<u64> {
+///     Ok(engine.execute("SELECT 1", ())?.rows)
+/// }
+/// assert_eq!(count(&tidemill::Engine::in_memory()?)?, 1);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A range of bytes in the text of a query: `start` inclusive, `end` exclusive.
+///
+/// ```
+/// let span = tidemill::Span::new(0, 4);
+/// assert_eq!(&"FROM t"[span.start..span.end], "FROM");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Span {
     /// First byte.
@@ -36,6 +49,11 @@ impl Span {
     }
 
     /// The smallest range that holds both.
+    ///
+    /// ```
+    /// use tidemill::Span;
+    /// assert_eq!(Span::new(2, 4).to(Span::new(8, 9)), Span::new(2, 9));
+    /// ```
     #[must_use]
     pub fn to(self, other: Span) -> Span {
         Span {
@@ -46,6 +64,13 @@ impl Span {
 }
 
 /// Who acts next when an error arises.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let Err(error) = engine.query("SELEC 1", ()) else { panic!("there is no SELEC") };
+/// assert_eq!(error.kind(), tidemill::ErrorKind::Input);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -74,6 +99,17 @@ pub enum ErrorKind {
 }
 
 /// The place in a data file that an error is about.
+///
+/// ```
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.csv");
+/// std::fs::write(&path, "a,b\n1,2\n3\n").unwrap();
+/// let engine = tidemill::Engine::in_memory()?;
+/// let rows = engine.query(&format!("FROM '{}'", path.display()), ());
+/// let Err(error) = rows.and_then(|rows| rows.collect_batches()) else { panic!("line 3 has one field") };
+/// assert_eq!(error.place().and_then(|place| place.line), Some(3));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FilePlace {
     /// The file, as the user named it or as the glob found it.
@@ -103,6 +139,13 @@ impl fmt::Display for FilePlace {
 }
 
 /// A second place in the text, with a word about it.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let Err(error) = engine.query("SELECT (1 + 2] AS a", ()) else { panic!("the brackets differ") };
+/// assert_eq!(error.labels()[0].text, "opened here");
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// Where.
@@ -112,6 +155,15 @@ pub struct Label {
 }
 
 /// What to write instead, exactly: a program can put it in.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let text = "SELECT UPER('a')";
+/// let Err(error) = engine.query(text, ()) else { panic!("there is no UPER") };
+/// let fix = error.suggested_fix().unwrap();
+/// assert_eq!((&text[fix.span.start..fix.span.end], fix.text.as_str()), ("UPER", "UPPER"));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
     /// What is replaced; an empty range where something is missing.
@@ -146,6 +198,15 @@ struct Detail {
 }
 
 /// What went wrong: a stable code, a message, the place, and what to do.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let Err(error) = engine.query("FROM (VALUES (1)) AS t (region)\n|> WHERE regoin = 1", ()) else { panic!("there is no regoin") };
+/// assert_eq!((error.code(), error.exit_code()), ("TM0201", 2));
+/// assert_eq!(error.message(), "no column named `regoin` here");
+/// assert_eq!(error.span_label(), Some("did you mean `region`?"));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Error(Box<Detail>);
 
@@ -322,7 +383,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The stable code, such as `TM0201`.
+    /// The stable code, such as `TM0201`. [`crate::codes`] explains each.
     pub fn code(&self) -> &'static str {
         self.0.code
     }
@@ -397,14 +458,18 @@ impl Error {
 
     /// The exit code of the binary for this error.
     pub fn exit_code(&self) -> u8 {
-        match self.0.kind {
-            ErrorKind::Input => 2,
-            ErrorKind::Data | ErrorKind::Io => 3,
-            ErrorKind::Limit | ErrorKind::Timeout => 4,
-            ErrorKind::Unavailable | ErrorKind::Busy => 5,
-            ErrorKind::Cancelled => 130,
-            ErrorKind::Run | ErrorKind::Poisoned | ErrorKind::Bug => 1,
-        }
+        exit_code(self.0.kind)
+    }
+}
+
+pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Input => 2,
+        ErrorKind::Data | ErrorKind::Io => 3,
+        ErrorKind::Limit | ErrorKind::Timeout => 4,
+        ErrorKind::Unavailable | ErrorKind::Busy => 5,
+        ErrorKind::Cancelled => 130,
+        ErrorKind::Run | ErrorKind::Poisoned | ErrorKind::Bug => 1,
     }
 }
 
@@ -464,3 +529,11 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Why the operating system refused something.
+pub(crate) fn system_reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such folder".to_string(),
+        kind => kind.to_string(),
+    }
+}

@@ -12,12 +12,14 @@
 )]
 
 mod catalog;
+pub mod codes;
 mod engine;
 mod error;
 mod exec;
 mod file;
 mod lang;
 mod plan;
+mod route;
 mod store;
 mod table;
 
@@ -26,10 +28,15 @@ pub use datafusion;
 
 pub use engine::{
     AppendMode, Appender, Builder, Checked, CheckedStatement, ColumnLineage, Completion,
-    CompletionKind, Completions, Emit, Ending, Engine, Explain, FileInfo, FileSource, FlushPolicy,
-    FunctionArgument, FunctionResult, Histogram, Hover, Measured, Metrics, Outcome, ParamMap,
-    Params, Prepared, Progress, QueryHandle, QueryStep, Rows, ScalarFn, SourceColumn, Statement,
-    Summary, Syntax, SyntaxClass, SyntaxPart, Table, Value,
+    CompletionKind, Completions, Emit, Ending, Engine, Examination, Explain, FileInfo, FileSource,
+    Finding, FlushPolicy, FunctionArgument, FunctionResult, Health, Histogram, Hover, LINES_KEY,
+    Measured, Metrics, Outcome, ParamMap, Params, Plan, Prepared, Progress, QueryHandle, QueryStep,
+    QueryTable, RowStream, Rows, ScalarFn, SourceColumn, Statement, Summary, Syntax, SyntaxClass,
+    SyntaxPart, Table, Value,
+};
+pub use engine::{
+    FileState, Input, Output, ParameterOrigin, ParameterReport, RunReport, RunStatus, Script,
+    StepReport, StepStatus,
 };
 pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, times_have_text, type_name};
 

@@ -250,7 +250,11 @@ impl Catalog {
     /// The table of the database that has this name now.
     pub(crate) fn find_kept(&self, name: &str) -> Result<Option<DurableTable>> {
         match self.database() {
-            Some(database) if !self.is_hidden(name) => database.find(name),
+            Some(database) if !self.is_hidden(name) => {
+                let policy = self.session().settings.routing;
+                let table = database.find(name)?;
+                Ok(table.map(|table| DurableTable { policy, ..table }))
+            }
             _ => Ok(None),
         }
     }
@@ -321,6 +325,12 @@ impl Catalog {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         *entries = changed(&entries, changes)?;
         Ok(())
+    }
+
+    /// The names of the session's tables and views.
+    pub(crate) fn session_names(&self) -> Vec<String> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.keys().cloned().collect()
     }
 
     /// What would stop [`change_tables`](Self::change_tables).

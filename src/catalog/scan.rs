@@ -28,7 +28,7 @@ use super::files::FileTable;
 use super::filter::PhysicalFilter;
 use crate::error::{Error, Result};
 use crate::file::table::{FilePart, ScanFile, TableRequest};
-use crate::file::{ReadTally, RowFilter, schema_of};
+use crate::file::{Pruned, ReadTally, RowFilter, schema_of};
 
 /// The plan of a scan, which DataFusion lets come later; ours are there at once.
 pub(super) type Planned<'future> =
@@ -123,11 +123,25 @@ impl TableScanExec {
         })
     }
 
+    /// What was left out of the table when it was planned.
+    pub(crate) fn pruned(&self) -> &[Pruned] {
+        self.table.pruned()
+    }
+
     /// How many shards its rows lie in, and where the key that says so is in what is given, if it is.
     pub(crate) fn shards(&self) -> Option<(u64, Option<Vec<usize>>)> {
         let shards = self.table.shards()?;
         let place = |column: &usize| self.projection.iter().position(|given| given == column);
         Some((shards.count, shards.key.iter().map(place).collect()))
+    }
+
+    /// Where its files lie, if the table is cut by the hash of one column: that, the number of shards, and that of each file.
+    pub(crate) fn shards_of_files(&self) -> Option<(usize, u64, &[u64])> {
+        let shards = self.table.shards()?;
+        let [key] = shards.key.as_slice() else {
+            return None;
+        };
+        Some((*key, shards.count, &shards.of_files))
     }
 
     /// The same scan of some shards alone.

@@ -4,6 +4,7 @@
 use datafusion::common::ScalarValue;
 
 use crate::file::BadRows;
+use crate::route::Policy;
 
 /// Rounds after which a recursion is taken for an endless one.
 const MAX_RECURSION: usize = 10_000;
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) log_rows: usize,
     /// What becomes of bad rows of text files where the file's options do not say.
     pub(crate) bad_rows: BadRows,
+    /// How reads are spread over the replicas of durable tables.
+    pub(crate) routing: Policy,
 }
 
 impl Default for Settings {
@@ -37,6 +40,7 @@ impl Default for Settings {
             max_recursion: MAX_RECURSION,
             log_rows: LOG_ROWS,
             bad_rows: BadRows::Fail,
+            routing: Policy::default(),
         }
     }
 }
@@ -128,6 +132,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
         about: "What +, -, * and SUM of integers do with a result that is too large: an error, or its lower bits.",
         get: |settings| word(settings.overflow_wraps, "wrap", "error"),
         set: |settings, value| choose(&mut settings.overflow_wraps, value, "wrap", "error"),
+    },
+    Setting {
+        name: "routing",
+        values: "'least_loaded', 'round_robin', 'weighted', 'least_connections', 'consistent_hash', 'in_order', 'primary'",
+        about: "From which replica of a durable table segments are read.",
+        get: |settings| ScalarValue::from(settings.routing.name()),
+        set: |settings, value| {
+            let policy = value.try_as_str().flatten().and_then(Policy::of_name);
+            settings.routing = policy.unwrap_or(settings.routing);
+            policy.is_some()
+        },
     },
 ];
 

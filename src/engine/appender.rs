@@ -26,6 +26,12 @@ use crate::table::writer::TableWriter;
 const TRIES: usize = 10;
 
 /// When rows of an [`Appender`] are safe, and when they are seen.
+///
+/// ```
+/// use tidemill::{AppendMode, FlushPolicy};
+/// let mode = AppendMode::WriteBehind(FlushPolicy::default());
+/// assert_ne!(mode, AppendMode::WriteThrough);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AppendMode {
@@ -38,6 +44,12 @@ pub enum AppendMode {
 }
 
 /// When rows that wait move into segments, all together.
+///
+/// ```
+/// use tidemill::{AppendMode, FlushPolicy};
+/// let policy = FlushPolicy { rows: 10_000, ..FlushPolicy::default() };
+/// assert_ne!(AppendMode::WriteBehind(policy), AppendMode::WriteBehind(FlushPolicy::default()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlushPolicy {
     /// So many rows wait.
@@ -63,6 +75,21 @@ impl Default for FlushPolicy {
 
 /// Rows on their way into a durable table, from [`Engine::appender`]. When it is dropped, those that were not committed are gone, or
 /// wait on where they were written behind.
+///
+/// ```
+/// use tidemill::{AppendMode, Engine};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let directory = folder.path();
+/// let engine = Engine::open(directory)?;
+/// engine.execute("CREATE TABLE t (n INT64)", ())?;
+/// let mut appender = engine.appender("t", AppendMode::default())?;
+/// for batch in engine.query("SELECT 1 AS n", ())? {
+///     appender.append(&batch?)?;
+/// }
+/// assert_eq!(appender.pending_rows(), 1);
+/// assert_eq!(appender.commit()?, 1);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Appender {
     engine: Engine,

@@ -15,6 +15,15 @@ use crate::lang::outline::{Definition, DefinitionKind, definitions};
 use crate::plan::Parameters;
 
 /// What [`Engine::check`] found.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let checked = engine.check("SELECT 1 AS a; SELECT b", ());
+/// assert!(!checked.is_ok());
+/// assert_eq!(checked.statements.len(), 1);
+/// assert_eq!(checked.errors[0].message(), "no column named `b` here");
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 #[must_use]
@@ -28,6 +37,14 @@ pub struct Checked {
 }
 
 /// A statement that could run.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let checked = engine.check("SELECT @n + 1 AS m", ());
+/// assert_eq!(checked.statements[0].parameters, ["n"]);
+/// assert_eq!(checked.statements[0].results[0].field(0).name(), "m");
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CheckedStatement {

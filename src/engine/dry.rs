@@ -15,6 +15,7 @@ use crate::catalog::{Entry, exists_already};
 use crate::error::{Error, Result};
 use crate::plan::bind::{Bound, DurableChange, NewTable, Step, WriteTarget};
 use crate::plan::{BoundQuery, output_schema};
+use crate::route::Policy;
 use crate::table::action::Commit;
 use crate::table::database::DurableTable;
 use crate::table::log::TableLog;
@@ -37,9 +38,10 @@ pub(super) fn note(engine: &Engine, bound: Bound) -> Result<Outcome> {
         }
         Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => query::name(engine, bound),
         Bound::Table(change) => note_change(engine, *change),
-        Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
-            explain::checked(&bound).map(Outcome::Rows)
-        }
+        Bound::Explain { .. }
+        | Bound::ExplainSteps { .. }
+        | Bound::ExplainRoute { .. }
+        | Bound::ExplainLineage { .. } => explain::checked(&bound).map(Outcome::Rows),
     }
 }
 
@@ -120,7 +122,11 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             table.snapshot.check_write()?;
         }
         DurableChange::Restore { table, to } => remember(engine, table.at(to))?,
-        DurableChange::Vacuum { .. } | DurableChange::Verify(_) => {}
+        DurableChange::Vacuum { .. }
+        | DurableChange::Verify(_)
+        | DurableChange::AddReplica { .. }
+        | DurableChange::DropReplica { .. }
+        | DurableChange::Repair { .. } => {}
     }
     Ok(Outcome::Done(Summary::new(0)))
 }
@@ -137,6 +143,9 @@ fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
         log,
         snapshot,
         waiting: Arc::default(),
+        replicas: Arc::default(),
+        routes: database.routes(),
+        policy: Policy::default(),
     })
 }
 

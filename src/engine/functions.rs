@@ -29,6 +29,15 @@ mod sealed {
 /// A type that a closure may take: `i64`, `f64`, `bool`, `String`, or an `Option` of these for columns with NULL.
 ///
 /// Where a closure takes a plain type, a NULL argument gives a NULL result without calling it.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// engine.register_fn("shout", |text: String| format!("{text}!"))?;
+/// engine.register_fn("known", |text: Option<String>| text.is_some())?;
+/// let (none, known): (Option<String>, bool) = engine.query("SELECT shout(NULL), known(NULL)", ())?.one()?;
+/// assert_eq!((none, known), (None, false));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub trait FunctionArgument: sealed::Sealed + Sized + 'static {
     #[doc(hidden)]
     fn data_type() -> DataType;
@@ -39,6 +48,19 @@ pub trait FunctionArgument: sealed::Sealed + Sized + 'static {
 
 /// A type that a closure may give: `i64`, `f64`, `bool`, `String`, an `Option` of these, or a `Result` whose error ends the
 /// query.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// engine.register_fn("half", |n: i64| match n % 2 {
+///     0 => Ok(n / 2),
+///     _ => Err(format!("{n} is odd")),
+/// })?;
+/// let (half,): (i64,) = engine.query("SELECT half(8)", ())?.one()?;
+/// assert_eq!(half, 4);
+/// let Err(error) = engine.query("SELECT half(3)", ())?.one::<(i64,)>() else { panic!("3 is odd") };
+/// assert_eq!(error.code(), "TM0509");
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub trait FunctionResult: sealed::Sealed + Sized + 'static {
     #[doc(hidden)]
     type Plain;
@@ -154,6 +176,17 @@ impl<T: FunctionResult, E: fmt::Display + 'static> FunctionResult for Result<T, 
 }
 
 /// A closure over the values of one row. `Args` is the tuple of its argument types.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// fn longer(a: String, b: String) -> String {
+///     if a.len() >= b.len() { a } else { b }
+/// }
+/// engine.register_fn("longer", longer)?;
+/// let (text,): (String,) = engine.query("SELECT longer('mill', 'tides')", ())?.one()?;
+/// assert_eq!(text, "tides");
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub trait ScalarFn<Args>: Send + Sync + 'static {
     #[doc(hidden)]
     fn argument_types() -> Vec<DataType>;

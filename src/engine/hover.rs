@@ -11,6 +11,13 @@ use crate::lang::pointed::{Pointed, PointedKind, pointed};
 use crate::plan::bind::around::{NamedColumn, Names};
 
 /// What stands at a place. See [`Engine::hover`].
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let hover = engine.hover("SELECT UPPER('a')", 8).unwrap();
+/// assert_eq!((hover.span.start, hover.span.end), (7, 12));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hover {

@@ -19,6 +19,18 @@ use crate::lang::ast;
 use crate::plan;
 
 /// A table by name, from [`Engine::table`].
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// engine.execute("CREATE TABLE n AS FROM UNNEST(GENERATE_SERIES(1, 10)) AS n", ())?;
+/// let rows = engine.table("n")?.map_reduce(
+///     |batch, out| Ok(out.emit((), batch.num_rows())),
+///     |_, a, b| a + b,
+///     |_, rows| rows,
+/// )?;
+/// assert_eq!(rows, [10]);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Table {
     engine: Engine,
@@ -26,6 +38,20 @@ pub struct Table {
 }
 
 /// Takes the pairs that `map` gives and combines those of equal keys.
+///
+/// ```
+/// use tidemill::arrow::array::RecordBatch;
+/// use tidemill::{Emit, Engine, Result};
+/// fn sizes(batch: &RecordBatch, out: &mut Emit<'_, usize, usize>) -> Result<()> {
+///     out.emit(batch.num_columns(), batch.num_rows());
+///     Ok(())
+/// }
+/// let engine = Engine::in_memory()?;
+/// engine.execute("CREATE TABLE t AS SELECT 1 AS a, 2 AS b", ())?;
+/// let rows = engine.table("t")?.map_reduce(sizes, |_, a, b| a + b, |columns, rows| (columns, rows))?;
+/// assert_eq!(rows, [(2, 1)]);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub struct Emit<'a, K, V> {
     pairs: &'a mut HashMap<K, V, FixedState>,
     combine: &'a (dyn Fn(&K, V, V) -> V + Sync),
@@ -52,6 +78,12 @@ impl<K: Hash + Eq, V> Emit<'_, K, V> {
 
 impl Engine {
     /// A table, view or registered file by name.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// assert_eq!(engine.table("nowhere").err().map(|error| error.code()), Some("TM0203"));
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
     ///
     /// # Errors
     /// TM0203 if there is none.
@@ -352,6 +384,7 @@ where
         operators: Vec::new(),
         sink,
         after: vec![mapped],
+        reads: Vec::new(),
         ordered: false,
     });
 }

@@ -55,6 +55,15 @@ pub struct Metrics {
 }
 
 /// How often values up to a bound were seen.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// engine.execute("SELECT 1", ())?;
+/// let histogram = engine.metrics().query_time_ms;
+/// assert_eq!(histogram.count, 1);
+/// assert_eq!(histogram.buckets.iter().map(|(_, count)| count).sum::<u64>(), 1);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Histogram {

@@ -9,12 +9,15 @@ mod complete;
 mod config;
 mod deadline;
 mod define;
+mod doctor;
 mod dry;
 mod explain;
 mod functions;
 mod hover;
 mod import;
 mod inspect;
+mod interop;
+mod job;
 mod map_reduce;
 mod metrics;
 mod oracle;
@@ -25,17 +28,19 @@ mod progress;
 mod query;
 mod read_set;
 mod register;
+mod replicas;
 mod result;
 mod rewrite;
 mod script;
 mod sql;
 mod steps;
+mod stream;
 mod syntax;
 mod table_write;
 mod tables;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,10 +62,16 @@ pub use appender::{AppendMode, Appender, FlushPolicy};
 pub use check::{Checked, CheckedStatement};
 pub use complete::{Completion, CompletionKind, Completions};
 pub use config::Builder;
-pub use explain::{ColumnLineage, Explain, Measured, QueryStep, SourceColumn};
+pub use doctor::{Examination, Finding, Health};
+pub use explain::{ColumnLineage, Explain, LINES_KEY, Measured, Plan, QueryStep, SourceColumn};
 pub use functions::{FunctionArgument, FunctionResult, ScalarFn};
 pub use hover::Hover;
 pub use inspect::FileInfo;
+pub use interop::QueryTable;
+pub use job::{
+    FileState, Input, Output, ParameterOrigin, ParameterReport, RunReport, RunStatus, Script,
+    StepReport, StepStatus,
+};
 pub use map_reduce::{Emit, Table};
 pub use metrics::{Histogram, Metrics};
 pub use params::{ParamMap, Params, Value};
@@ -68,6 +79,7 @@ pub use prepared::Prepared;
 pub use progress::{Progress, QueryHandle};
 pub use register::FileSource;
 pub use result::{Outcome, Rows, Summary};
+pub use stream::RowStream;
 pub use syntax::{Ending, Syntax, SyntaxClass, SyntaxPart};
 
 /// An engine: names, functions, settings and the threads that run queries. Clones share all of it.
@@ -107,11 +119,27 @@ struct Shared {
     /// The program registered a table of its own kind.
     foreign_tables: AtomicBool,
     running: Mutex<Vec<QueryHandle>>,
+    /// How often all queries were stopped.
+    cancels: AtomicU64,
+    /// When a script that runs as a whole must be over.
+    run_ends: Mutex<Option<Instant>>,
+    /// What the statements read and write that are bound now, for a script that runs as a whole.
+    look: Mutex<Option<job::Look>>,
     /// Statements are only looked at: see [`Engine::dry`].
     is_dry: bool,
 }
 
 /// One statement of a parsed text.
+///
+/// ```
+/// use tidemill::{Engine, ParamMap};
+/// let engine = Engine::in_memory()?;
+/// let statements = engine.statements("CREATE TABLE t AS SELECT 1 AS a; FROM t |> WHERE a = @a").unwrap();
+/// assert_eq!(statements[1].text(), "FROM t |> WHERE a = @a");
+/// assert_eq!(statements[1].parameters(), ["a"]);
+/// engine.run(&statements[0], &ParamMap::new())?;
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Statement {
     parsed: lang::ast::Statement,
@@ -276,6 +304,9 @@ impl Engine {
             runtime: Arc::default(),
             foreign_tables: AtomicBool::new(false),
             running: Mutex::default(),
+            cancels: AtomicU64::new(0),
+            run_ends: Mutex::default(),
+            look: Mutex::default(),
             is_dry: false,
         }))
     }
@@ -308,6 +339,9 @@ impl Engine {
             kept: Mutex::default(),
             foreign_tables: AtomicBool::new(shared.foreign_tables.load(Ordering::Relaxed)),
             running: Mutex::default(),
+            cancels: AtomicU64::new(0),
+            run_ends: Mutex::default(),
+            look: Mutex::default(),
             is_dry: true,
         })
     }
@@ -317,6 +351,13 @@ impl Engine {
     }
 
     /// Parses a text of statements separated by `;`. Nothing is looked up and nothing runs.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let errors = engine.statements("SELECT 1; SELEC 2; WERE 3").unwrap_err();
+    /// assert_eq!(errors.len(), 2);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Every error that was found, in the order of the text: after one, reading goes on at the next pipe operator.
@@ -405,6 +446,13 @@ impl Engine {
 
     /// Runs a text to its end and counts the rows of its last statement.
     ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let summary = engine.execute("FROM UNNEST(GENERATE_SERIES(1, 10)) AS n |> WHERE n > 7", ())?;
+    /// assert_eq!(summary.rows, 3);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first error of any statement.
     pub fn execute(&self, text: &str, params: impl Params) -> Result<Summary> {
@@ -443,7 +491,17 @@ impl Engine {
     }
 
     /// Stops every query that runs on this engine.
+    ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let rows = engine.query("FROM UNNEST(GENERATE_SERIES(1, 100000)) AS a |> CROSS JOIN UNNEST(GENERATE_SERIES(1, 100000)) AS b", ())?;
+    /// engine.cancel_all();
+    /// let end = rows.filter_map(Result::err).next();
+    /// assert_eq!(end.map(|error| error.code()), Some("TM0507"));
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
     pub fn cancel_all(&self) {
+        self.0.cancels.fetch_add(1, Ordering::Relaxed);
         let running = std::mem::take(&mut *self.handles());
         running.iter().for_each(QueryHandle::cancel);
     }
@@ -524,6 +582,11 @@ impl Engine {
         if let Some(timeout) = timeouts.into_iter().flatten().min() {
             self.0.deadlines.add(&cancel, timeout)?;
         }
+        let ends = *self.run_ends();
+        if let Some(ends) = ends {
+            let left = ends.saturating_duration_since(Instant::now());
+            self.0.deadlines.add(&cancel, left)?;
+        }
         let memory = QueryMemory::new(&self.0.budget);
         let tally = ReadTally::new(&self.0.read);
         let context = RunContext {
@@ -558,6 +621,15 @@ impl Engine {
         handle.progress();
         ended?;
         context.tally.publish()
+    }
+
+    fn run_ends(&self) -> MutexGuard<'_, Option<Instant>> {
+        let ends = self.0.run_ends.lock();
+        ends.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Option<job::Look>> {
+        self.0.look.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn catalog(&self) -> &Catalog {

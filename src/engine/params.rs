@@ -23,34 +23,56 @@ impl Value {
     /// assert_eq!(Value::from_text("'42'"), Value::from("42"));
     /// ```
     pub fn from_text(text: &str) -> Value {
+        Value::try_from_text(text).unwrap_or_else(|| text.into())
+    }
+
+    /// As [`Value::from_text`]; `None` for a number that no type holds. Whole numbers beyond INT64 are DECIMAL.
+    ///
+    /// ```
+    /// use tidemill::Value;
+    /// assert!(Value::try_from_text("1e400").is_none());
+    /// ```
+    pub fn try_from_text(text: &str) -> Option<Value> {
         if let Some(inner) = text
             .strip_prefix('\'')
             .and_then(|rest| rest.strip_suffix('\''))
         {
-            return inner.replace("''", "'").into();
+            return Some(inner.replace("''", "'").into());
         }
         match text.to_ascii_lowercase().as_str() {
-            "null" => return Value(ScalarValue::Null),
-            "true" => return true.into(),
-            "false" => return false.into(),
+            "null" => return Some(Value(ScalarValue::Null)),
+            "true" => return Some(true.into()),
+            "false" => return Some(false.into()),
             _ => {}
         }
         if let Ok(number) = text.parse::<i64>() {
-            return number.into();
+            return Some(number.into());
+        }
+        let digits = text.trim_start_matches(['-', '+']);
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return decimal(text);
         }
         let numeric = text
             .starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.'));
         if let (true, Ok(number)) = (numeric, text.parse::<f64>()) {
-            return number.into();
+            return number.is_finite().then(|| number.into());
         }
         if text.len() == "2024-01-31".len()
             && let Ok(date) =
                 ScalarValue::try_from_string(text.to_string(), &arrow::datatypes::DataType::Date32)
         {
-            return Value(date);
+            return Some(Value(date));
         }
-        text.into()
+        Some(text.into())
     }
+}
+
+/// A whole number of up to 38 digits.
+fn decimal(text: &str) -> Option<Value> {
+    let number: i128 = text.parse().ok()?;
+    let digits = number.unsigned_abs().to_string().len();
+    let precision = u8::try_from(digits).ok().filter(|digits| *digits <= 38)?;
+    Some(Value(ScalarValue::Decimal128(Some(number), precision, 0)))
 }
 
 impl Value {
@@ -97,6 +119,16 @@ value_from! {
 }
 
 /// The values of one run: by name for `@name`, by position for `?`.
+///
+/// ```
+/// use tidemill::{Engine, ParamMap};
+/// let engine = Engine::in_memory()?;
+/// let mut values = ParamMap::new();
+/// values.set("a", 1).set_text("b", "2");
+/// let (sum,): (i64,) = engine.query("SELECT @a + @b", &values)?.one()?;
+/// assert_eq!(sum, 3);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ParamMap(Parameters);
 
@@ -133,6 +165,16 @@ impl ParamMap {
 
 /// What can stand for a query's parameters: `()` for none, a tuple or `Vec` for `?`, [`params!`](crate::params) or a
 /// [`ParamMap`] for `@name`.
+///
+/// ```
+/// use tidemill::{Engine, params};
+/// let engine = Engine::in_memory()?;
+/// engine.execute("SELECT 1", ())?;
+/// engine.execute("SELECT ? + ?", (1, 2.5))?;
+/// engine.execute("SELECT ? + ?", vec![1, 2])?;
+/// engine.execute("SELECT @a", params! { a: "text" })?;
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub trait Params {
     /// Puts the values into `map`.
     fn bind(self, map: &mut ParamMap);

@@ -12,6 +12,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exec::{CancelToken, Execution};
 
 /// How far a query is.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let rows = engine.query("FROM (VALUES (1), (2), (3)) AS t (n)", ())?;
+/// let handle = rows.handle();
+/// assert_eq!(rows.count(), 1);
+/// assert_eq!(handle.progress().rows, 3);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Progress {

@@ -29,6 +29,7 @@ pub(super) fn run_statement(
         return Ok(outcome);
     }
     let binding = on_planner_stack(|| bind(engine, statement, text, parameters))?;
+    engine.see(&binding.bound)?;
     let outcome = match engine.is_dry() {
         true => dry::note(engine, binding.bound),
         false => carry_out(engine, binding.bound, text),
@@ -102,9 +103,10 @@ fn carry_out(engine: &Engine, bound: Bound, text: &str) -> Result<Outcome> {
         Bound::Steps(steps) => steps::run(engine, steps),
         Bound::CreateView { .. } | Bound::CreateExternalTable { .. } => name(engine, bound),
         Bound::Table(change) => tables::run(engine, *change),
-        Bound::Explain { .. } | Bound::ExplainSteps { .. } | Bound::ExplainLineage { .. } => {
-            explain::run(engine, bound, text)
-        }
+        Bound::Explain { .. }
+        | Bound::ExplainSteps { .. }
+        | Bound::ExplainRoute { .. }
+        | Bound::ExplainLineage { .. } => explain::run(engine, bound, text),
     }
 }
 

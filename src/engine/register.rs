@@ -160,6 +160,20 @@ impl Engine {
 
     /// Gives a DataFusion table a name. Its plan is polled by our workers.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tidemill::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    /// use tidemill::datafusion::datasource::MemTable;
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    /// let batch = RecordBatch::try_from_iter([("n", numbers)])?;
+    /// let theirs = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+    /// engine.register_provider("numbers", Arc::new(theirs))?;
+    /// let (sum,): (i64,) = engine.query("FROM numbers |> AGGREGATE SUM(n)", ())?.one()?;
+    /// assert_eq!(sum, 3);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// None now; the name is checked when it is used.
     pub fn register_provider(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What comes out: rows and a summary.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -15,6 +16,17 @@ use crate::file::{ReadCounts, ReadTally};
 use crate::plan::OutputColumn;
 
 /// What a statement gave.
+///
+/// ```
+/// use tidemill::{Engine, Outcome, ParamMap};
+/// let engine = Engine::in_memory()?;
+/// let statement = engine.statements("CREATE TABLE t AS SELECT 1 AS a").unwrap().remove(0);
+/// match engine.run(&statement, &ParamMap::new())? {
+///     Outcome::Done(summary) => assert_eq!(summary.rows, 1),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -92,6 +104,13 @@ impl Outcome {
 }
 
 /// What a finished statement did.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let summary = engine.execute("FROM (VALUES (1), (2)) AS t (n)", ())?;
+/// assert_eq!((summary.rows, summary.warnings.len()), (2, 0));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Summary {
@@ -235,6 +254,13 @@ impl Rows {
 
     /// Every batch, in memory.
     ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let batches = engine.query("SELECT 1 AS a", ())?.collect_batches()?;
+    /// assert_eq!(batches[0].num_rows(), 1);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Whatever stops the query.
     pub fn collect_batches(self) -> Result<Vec<RecordBatch>> {
@@ -268,6 +294,13 @@ impl Rows {
 
     /// The one row of a query that gives exactly one.
     ///
+    /// ```
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let (one, two): (i64, String) = engine.query("SELECT 1, 'two'", ())?.one()?;
+    /// assert_eq!((one, two.as_str()), (1, "two"));
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// TM0605 for no row or more than one; otherwise as [`Rows::typed`].
     pub fn one<T: DeserializeOwned>(self) -> Result<T> {
@@ -288,22 +321,17 @@ impl Rows {
     }
 }
 
-impl Iterator for Rows {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(batch) = self.ready.next() {
-            return Some(Ok(batch));
-        }
-        let running = self.running.as_mut()?;
-        let batch = match running.receiver.recv(&running.execution) {
+impl Rows {
+    /// What the query gave: its next batch, its end, or its error.
+    fn given(&mut self, received: Result<Option<RecordBatch>>) -> Option<Result<RecordBatch>> {
+        let batch = match received {
             Ok(Some(batch)) => {
                 self.handle.count_given(batch.num_rows());
                 renamed(&self.schema, &batch)
             }
             Ok(None) => {
+                let mut running = self.running.take()?;
                 running.read_whole = true;
-                self.running = None;
                 return self.tally.publish().err().map(Err);
             }
             Err(error) => Err(error),
@@ -312,6 +340,31 @@ impl Iterator for Rows {
             self.running = None;
         }
         Some(batch)
+    }
+
+    /// The next batch for a task, which is woken when it is there.
+    pub(super) fn poll_batch(&mut self, waker: &Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
+        if let Some(batch) = self.ready.next() {
+            return Poll::Ready(Some(Ok(batch)));
+        }
+        let Some(running) = self.running.as_ref() else {
+            return Poll::Ready(None);
+        };
+        let received = ready!(running.receiver.poll_recv(&running.execution, waker));
+        Poll::Ready(self.given(received))
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(batch) = self.ready.next() {
+            return Some(Ok(batch));
+        }
+        let running = self.running.as_ref()?;
+        let received = running.receiver.recv(&running.execution);
+        self.given(received)
     }
 }
 

@@ -128,7 +128,8 @@ impl Script<'_> {
         let query: BoundQuery = on_planner_stack(|| {
             bind_values(exprs, self.text, catalog, self.engine, self.parameters)
         })?;
-        if self.engine.is_dry() {
+        let is_known = self.engine.see_values(&query)?;
+        if self.engine.is_dry() && !is_known {
             return dry::known_values(&query);
         }
         let place = exprs.first().map_or(Span::default(), |(expr, _)| expr.span);

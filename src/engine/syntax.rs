@@ -10,6 +10,11 @@ pub use crate::lang::classes::SyntaxClass;
 pub use crate::lang::ending::Ending;
 
 /// A word or sign of a text. See [`Syntax::parts`].
+///
+/// ```
+/// use tidemill::{Span, Syntax};
+/// assert_eq!(Syntax::new().parts("FROM t")[1].span, Span::new(5, 6));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SyntaxPart {

@@ -18,7 +18,9 @@ use crate::table::database::DurableTable;
 use crate::table::ingest;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::log::{TableLog, now};
+use crate::table::mirror;
 use crate::table::protocol;
+use crate::table::replica;
 use crate::table::schema::{ARROW_SCHEMA, Columns};
 use crate::table::snapshot::Segment;
 use crate::table::writer::TableWriter;
@@ -200,7 +202,7 @@ fn metadata(new: &NewTable, older: Option<&DurableTable>) -> Metadata {
     let types = new.columns.arrow_types();
     configuration.extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
     let partition_by = new.layout.partition_by.iter();
-    Metadata {
+    let metadata = Metadata {
         id: older.map_or_else(uuid, |table| table.snapshot.metadata.id.clone()),
         name: Some(new.name.clone()),
         description: None,
@@ -212,6 +214,10 @@ fn metadata(new: &NewTable, older: Option<&DurableTable>) -> Metadata {
         partition_columns: partition_by.map(|key| key.name.clone()).collect(),
         configuration,
         created_time: Some(now()),
+    };
+    match older {
+        Some(table) => replica::keep(&metadata, &table.snapshot.metadata),
+        None => metadata,
     }
 }
 
@@ -301,12 +307,14 @@ pub(super) fn commit_over(
         );
         warnings.push(Error::new(error.kind(), "TW07", message));
     }
+    warnings.extend(mirror::after_commit(log, &snapshot, &adds));
     Ok(())
 }
 
 /// Takes segments away, where it is certain that no version has them.
 fn discard(log: &TableLog, adds: &[Add], error: &Error) {
-    if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Input) {
+    use ErrorKind::{Busy, Input, Unavailable};
+    if matches!(error.kind(), Busy | Input | Unavailable) {
         TableWriter::discard(log, adds);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::table_write::{Writing, change_of, commit_over, removed};
-use super::{Engine, Outcome, Summary, rewrite};
+use super::{Engine, Outcome, Summary, replicas, rewrite};
 use crate::error::{Error, Result};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{DurableChange, restricted};
@@ -38,13 +38,20 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         DurableChange::Vacuum {
             table,
             retain_hours,
-        } => maintain::vacuum(&table.log, &table.snapshot, retain_hours)?,
+        } => replicas::vacuum(&table, retain_hours, &mut warnings)?,
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
         DurableChange::AddColumn { table, commit } => {
             let info = CommitInfo::of("ADD COLUMNS", json!({}));
             commit_over(&table, Commit { info, ..*commit }, &nothing, &mut warnings)?;
             0
         }
+        DurableChange::AddReplica { table, replica } => {
+            replicas::add(&table, &replica, &mut warnings)?
+        }
+        DurableChange::DropReplica { table, replica } => {
+            replicas::drop_replica(&table, &replica, &mut warnings)?
+        }
+        DurableChange::Repair { table, only } => replicas::repair(&table, only.as_ref())?,
         DurableChange::Reshard { table, layout, all } => {
             reshard(engine, &table, layout, *all, &mut warnings)?
         }

@@ -1,10 +1,12 @@
 //! DataFusion's and arrow's errors in our words.
 
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use super::memory::MORE_MEMORY;
 use crate::error::{Error, ErrorKind};
+use crate::file::type_name;
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
@@ -42,6 +44,17 @@ pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(text) => {
             Error::new(ErrorKind::Limit, "TM0506", memory_message(&text)).hint(MORE_MEMORY)
         }
+        // These speak of plans and of Rust's types.
+        DataFusionError::NotImplemented(_)
+        | DataFusionError::Plan(_)
+        | DataFusionError::Internal(_)
+        | DataFusionError::SchemaError(..) => {
+            let known = from_text(&error.strip_backtrace());
+            match known.code() {
+                "TM0508" => Error::run("TM0508", UNCLEAR),
+                _ => known,
+            }
+        }
         DataFusionError::IoError(inner) => Error::new(ErrorKind::Io, "TM0701", inner.to_string()),
         other => from_text(&other.strip_backtrace()),
     }
@@ -53,7 +66,7 @@ fn from_arrow(error: ArrowError) -> Error {
             Ok(ours) => *ours,
             Err(inner) => match inner.downcast::<DataFusionError>() {
                 Ok(inner) => from_datafusion(*inner),
-                Err(other) => Error::run("TM0508", first_line(&other.to_string())),
+                Err(other) => from_text(&other.to_string()),
             },
         },
         ArrowError::DivideByZero => {
@@ -111,12 +124,70 @@ fn from_text(text: &str) -> Error {
         return Error::run("TM0502", "division by zero")
             .hint("guard the divisor with NULLIF(x, 0)");
     }
+    if text.contains("Unable to build regex from LIKE pattern") {
+        return Error::run("TM0501", "a LIKE pattern is too long");
+    }
+    if lower.ends_with("format error") {
+        return Error::run("TM0501", "the format of a time is not valid")
+            .hint("it is made of parts such as %Y-%m-%d and %H:%M:%S; a percent sign is %%");
+    }
     if lower.contains("cast error") || lower.contains("cannot cast") || lower.contains("can't cast")
     {
         return Error::run("TM0501", cast_message(in_our_types(&strip_origin(&text))))
             .hint("TRY_CAST gives NULL where the value does not fit");
     }
-    Error::run("TM0508", in_our_types(&strip_origin(&text)))
+    let text = in_our_types(&strip_origin(&text));
+    if shows_internals(&text) {
+        return Error::run("TM0508", UNCLEAR);
+    }
+    Error::run("TM0508", text)
+}
+
+/// What is said where a library's words would be of use to nobody who reads the query.
+const UNCLEAR: &str = "a value cannot be computed";
+
+/// Parts of messages that name Rust's types and values, or pieces of a plan.
+const INTERNALS: [&str; 18] = [
+    "::",
+    "arrow",
+    "DataFusion",
+    "DataType",
+    "ScalarValue",
+    "Array<",
+    "List(",
+    "Struct(",
+    "Map(",
+    "Interval(",
+    "Timestamp(",
+    "Duration(",
+    "Time64(",
+    "Some(",
+    "Uncomparable",
+    "rror during planning",
+    "not implemented",
+    "nternal error",
+];
+
+fn shows_internals(text: &str) -> bool {
+    let has_id = text
+        .split('#')
+        .skip(1)
+        .any(|after| after.starts_with(|c: char| c.is_ascii_digit()));
+    has_id || INTERNALS.iter().any(|part| text.contains(part))
+}
+
+/// The error, which says at least what `function` was given when the library's words say nothing.
+pub(crate) fn blamed(error: Error, function: &str, types: &[DataType]) -> Error {
+    if error.message() != UNCLEAR {
+        return error;
+    }
+    let types: Vec<String> = types.iter().map(type_name).collect();
+    let shown = function.to_uppercase();
+    let given = types.join(", ");
+    Error::run(
+        error.code(),
+        format!("{shown} cannot be computed for ({given})"),
+    )
 }
 
 /// A drawing of the pattern with carets, then a line with what is wrong.

@@ -21,6 +21,7 @@ use datafusion::physical_expr::expressions::{
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 
+use super::like::InOrder;
 use super::narrow;
 use super::placed::{unmarked, without_place};
 use crate::error::{Error, Result};
@@ -30,6 +31,9 @@ pub(crate) fn checked(expr: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalEx
     let checked = Arc::clone(expr).transform_up(|expr| {
         if let Some(unmarked) = unmarked(&expr) {
             return Ok(Transformed::yes(unmarked));
+        }
+        if let Some(in_order) = InOrder::of(&expr) {
+            return Ok(Transformed::yes(Arc::new(in_order)));
         }
         let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
             return Ok(Transformed::no(expr));
@@ -91,6 +95,7 @@ pub(crate) fn can_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
         || expr.is::<IsNotNullExpr>()
         || expr.is::<InListExpr>()
         || expr.is::<LikeExpr>()
+        || expr.is::<InOrder>()
         || expr.downcast_ref::<BinaryExpr>().is_some_and(|binary| {
             matches!(
                 binary.op(),

@@ -32,6 +32,8 @@ pub(crate) struct Pipeline {
     pub(crate) operators: Vec<Arc<dyn Operator>>,
     pub(crate) sink: SinkId,
     pub(crate) after: Vec<After>,
+    /// Sinks whose slots its operators read, each with the operator's position.
+    pub(crate) reads: Vec<(usize, SinkId)>,
     /// One worker only, so that rows stay in order.
     pub(crate) ordered: bool,
 }
@@ -99,6 +101,8 @@ pub(crate) struct Branch {
     pub(crate) operators: Vec<Arc<dyn Operator>>,
     /// Sinks that must be finished first.
     pub(crate) after: Vec<SinkId>,
+    /// Which of them an operator reads, by its position.
+    pub(crate) reads: Vec<(usize, SinkId)>,
     /// Branches of the same stream, by position, whose pipelines must be done first.
     pub(crate) after_branches: Vec<usize>,
 }
@@ -111,6 +115,7 @@ impl Stream {
                 source,
                 operators: Vec::new(),
                 after,
+                reads: Vec::new(),
                 after_branches: Vec::new(),
             }],
             ordered: false,
@@ -121,6 +126,9 @@ impl Stream {
     #[must_use]
     pub(crate) fn then(mut self, operator: Arc<dyn Operator>, after: &[SinkId]) -> Self {
         for branch in &mut self.branches {
+            let position = branch.operators.len();
+            let reads = after.iter().map(|sink| (position, *sink));
+            branch.reads.extend(reads);
             branch.operators.push(Arc::clone(&operator));
             branch.after.extend_from_slice(after);
         }
@@ -169,6 +177,7 @@ impl Stream {
                 operators: branch.operators,
                 sink,
                 after,
+                reads: branch.reads,
                 ordered: self.ordered,
             });
         }

@@ -38,6 +38,8 @@ pub(crate) struct Budget {
 struct Held {
     total: usize,
     peak: usize,
+    /// The most since somebody asked.
+    peak_since: usize,
     /// By the share's number.
     shares: BTreeMap<u64, usize>,
     next_share: u64,
@@ -62,6 +64,7 @@ impl Held {
     fn add(&mut self, bytes: usize, share: Option<u64>) {
         self.total += bytes;
         self.peak = self.peak.max(self.total);
+        self.peak_since = self.peak_since.max(self.total);
         if let Some(held) = share.and_then(|share| self.shares.get_mut(&share)) {
             *held += bytes;
         }
@@ -84,6 +87,13 @@ impl Budget {
     pub(crate) fn held_and_peak(&self) -> (usize, usize) {
         let held = self.held();
         (held.total, held.peak)
+    }
+
+    /// The most that was held since this was asked last.
+    pub(crate) fn peak_since_asked(&self) -> usize {
+        let mut held = self.held();
+        let total = held.total;
+        std::mem::replace(&mut held.peak_since, total)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -1,7 +1,7 @@
 //! What each part of a pipeline did: rows out and time, counted per batch.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Rows and time of one source, operator or sink, over all workers.
@@ -54,6 +54,15 @@ impl StepMetrics {
     }
 }
 
+/// What one worker of a pipeline did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WorkerMetrics {
+    /// Time in its turns, waiting left out.
+    pub(crate) busy: Duration,
+    /// Rows it took from the source.
+    pub(crate) rows: u64,
+}
+
 /// The steps of one pipeline.
 #[derive(Debug)]
 pub(crate) struct PipelineMetrics {
@@ -64,6 +73,8 @@ pub(crate) struct PipelineMetrics {
     pub(crate) units: AtomicU64,
     /// Units that were read to their end.
     pub(crate) units_done: AtomicU64,
+    /// What each worker did that is done.
+    workers: Mutex<Vec<WorkerMetrics>>,
     /// Every worker is done.
     pub(super) over: AtomicBool,
 }
@@ -78,8 +89,20 @@ impl PipelineMetrics {
             sink: StepMetrics::default(),
             units: AtomicU64::new(0),
             units_done: AtomicU64::new(0),
+            workers: Mutex::default(),
             over: AtomicBool::new(false),
         })
+    }
+
+    pub(super) fn worker_ended(&self, did: WorkerMetrics) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.push(did);
+    }
+
+    /// What each worker did, in no order.
+    pub(crate) fn workers(&self) -> Vec<WorkerMetrics> {
+        let workers = self.workers.lock();
+        workers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn operator(&self, position: usize) -> &StepMetrics {

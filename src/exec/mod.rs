@@ -10,10 +10,11 @@
 
 mod cancel;
 mod context;
-mod error;
+pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod expr;
 pub(crate) mod graph;
+mod like;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod narrow;
@@ -43,7 +44,7 @@ pub(crate) use run::{Execution, run};
 
 use self::memory::Share;
 use crate::error::Result;
-use crate::file::RuntimeFilter;
+use crate::file::{Pruned, RuntimeFilter};
 
 /// Batches, as they come.
 pub(crate) type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
@@ -71,6 +72,11 @@ pub(crate) trait Source: Send + Sync + Debug {
     /// Whether its rows come from outside the query: from files or tables.
     fn reads_input(&self) -> bool {
         false
+    }
+
+    /// What it leaves out of what it could read, as far as that is known now. For EXPLAIN.
+    fn pruned(&self) -> Vec<Pruned> {
+        Vec::new()
     }
 
     /// About how many bytes there are to read, for the share that is done: 0 where nobody knows.

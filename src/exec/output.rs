@@ -1,9 +1,11 @@
 //! The last sink: batches to the caller over a bounded channel. A full channel parks the worker; the caller wakes it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use arrow::record_batch::RecordBatch;
+use futures::task::AtomicWaker;
 
 use super::{CancelToken, Execution, Flow, RunContext, Sink};
 use crate::error::{Error, Result};
@@ -28,6 +30,16 @@ impl Waiting {
     }
 }
 
+/// A caller that polls: the task to wake when there is a batch, or the end.
+#[derive(Debug, Default)]
+struct Reader(AtomicWaker);
+
+impl Wake for Reader {
+    fn wake(self: Arc<Self>) {
+        self.0.wake();
+    }
+}
+
 /// The sink at the end of every query that gives rows.
 #[derive(Debug)]
 pub(crate) struct OutputSink {
@@ -35,6 +47,7 @@ pub(crate) struct OutputSink {
     /// Batches in the queue at which workers are parked: below its capacity by one place for each worker.
     full_at: usize,
     waiting: Arc<Waiting>,
+    reader: Arc<Reader>,
 }
 
 impl OutputSink {
@@ -49,6 +62,9 @@ pub(crate) struct Receiver {
     receiver: crossbeam_channel::Receiver<RecordBatch>,
     waiting: Arc<Waiting>,
     cancel: CancelToken,
+    reader: Arc<Reader>,
+    /// The reader is woken when the query is over.
+    hears_the_end: AtomicBool,
     /// Disconnects when the query is stopped.
     stopped: crossbeam_channel::Receiver<()>,
 }
@@ -57,10 +73,12 @@ pub(crate) struct Receiver {
 pub(crate) fn output(context: &RunContext) -> (OutputSink, Receiver) {
     let (sender, receiver) = crossbeam_channel::bounded((QUEUE_BATCHES + 1) * context.threads);
     let waiting = Arc::new(Waiting::default());
+    let reader = Arc::new(Reader::default());
     let sink = OutputSink {
         sender,
         full_at: QUEUE_BATCHES * context.threads,
         waiting: Arc::clone(&waiting),
+        reader: Arc::clone(&reader),
     };
     let (going, stopped) = crossbeam_channel::bounded(1);
     context.cancel.on_cancel(move || drop(going));
@@ -70,6 +88,8 @@ pub(crate) fn output(context: &RunContext) -> (OutputSink, Receiver) {
             receiver,
             waiting,
             cancel: context.cancel.clone(),
+            reader,
+            hears_the_end: AtomicBool::new(false),
             stopped,
         },
     )
@@ -95,6 +115,31 @@ impl Receiver {
         }
         self.waiting.wake_all();
         Ok(batch)
+    }
+
+    /// The same for a task, which is woken when there is more to say.
+    pub(crate) fn poll_recv(
+        &self,
+        execution: &Execution,
+        waker: &Context<'_>,
+    ) -> Poll<Result<Option<RecordBatch>>> {
+        self.reader.0.register(waker.waker());
+        if !self.hears_the_end.swap(true, Ordering::Relaxed) {
+            let reader = Waker::from(Arc::clone(&self.reader));
+            // Whether it is over already is asked below.
+            let _ = execution.poll_ended(&Context::from_waker(&reader));
+        }
+        let is_over = execution.is_over();
+        // What was sent before the end is still in the queue.
+        let batch = self.receiver.try_recv().ok();
+        if let Some(error) = execution.error() {
+            return Poll::Ready(Err(error.clone()));
+        }
+        if batch.is_none() && !is_over {
+            return Poll::Pending;
+        }
+        self.waiting.wake_all();
+        Poll::Ready(Ok(batch))
     }
 }
 
@@ -128,7 +173,10 @@ impl Sink for OutputSink {
     fn push(&self, (): &mut (), batch: RecordBatch) -> Result<Flow> {
         // Other workers may have sent since `poll_ready`; the places above `full_at` are for them.
         match self.sender.try_send(batch) {
-            Ok(()) => Ok(Flow::More),
+            Ok(()) => {
+                self.reader.0.wake();
+                Ok(Flow::More)
+            }
             Err(crossbeam_channel::TrySendError::Disconnected(_)) => Ok(Flow::Done),
             Err(crossbeam_channel::TrySendError::Full(_)) => {
                 Err(Error::bug("the output queue overflowed"))

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
+use super::error::blamed;
 use crate::error::{Error, Span};
 
 /// The expression with a mark of its place.
@@ -83,8 +84,13 @@ struct Placed {
 }
 
 impl Placed {
-    fn locate(&self, error: DataFusionError) -> DataFusionError {
-        let error = Error::from(error);
+    fn locate(&self, error: DataFusionError, schema: &Schema) -> DataFusionError {
+        let mut error = Error::from(error);
+        if let Some(call) = self.inner.downcast_ref::<ScalarFunctionExpr>() {
+            let types = call.args().iter();
+            let types: Vec<_> = types.filter_map(|arg| arg.data_type(schema).ok()).collect();
+            error = blamed(error, call.name(), &types);
+        }
         DataFusionError::External(Box::new(error.at(self.span)))
     }
 }
@@ -100,7 +106,7 @@ impl PhysicalExpr for Placed {
 
     fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
         let value = self.inner.evaluate(batch);
-        value.map_err(|error| self.locate(error))
+        value.map_err(|error| self.locate(error, batch.schema_ref()))
     }
 
     fn evaluate_selection(
@@ -109,7 +115,7 @@ impl PhysicalExpr for Placed {
         selection: &BooleanArray,
     ) -> DataFusionResult<ColumnarValue> {
         let value = self.inner.evaluate_selection(batch, selection);
-        value.map_err(|error| self.locate(error))
+        value.map_err(|error| self.locate(error, batch.schema_ref()))
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

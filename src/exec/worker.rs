@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 
-use super::metrics::PipelineMetrics;
+use super::metrics::{PipelineMetrics, WorkerMetrics};
 use super::spill::batch_bytes;
 use super::{AnySink, BatchStream, Flow, OperatorState, RunContext};
 use crate::error::{Error, Result};
@@ -43,6 +43,7 @@ pub(super) struct Worker {
     drained: bool,
     sink_done: bool,
     metrics: Arc<PipelineMetrics>,
+    did: WorkerMetrics,
     /// Measure the bytes of every step.
     analyze: bool,
 }
@@ -66,6 +67,7 @@ impl Worker {
             drained: false,
             sink_done: false,
             metrics,
+            did: WorkerMetrics::default(),
             analyze,
         }
     }
@@ -78,6 +80,21 @@ impl Worker {
         mut claim: impl FnMut() -> Result<Option<BatchStream>>,
     ) -> Poll<Result<Turn>> {
         let started = Instant::now();
+        let turn = self.turn(started, waker, context, &mut claim);
+        self.did.busy += started.elapsed();
+        if let Poll::Ready(Ok(Turn::Finished(_))) = &turn {
+            self.metrics.worker_ended(self.did);
+        }
+        turn
+    }
+
+    fn turn(
+        &mut self,
+        started: Instant,
+        waker: &mut Context<'_>,
+        context: &RunContext,
+        claim: &mut impl FnMut() -> Result<Option<BatchStream>>,
+    ) -> Poll<Result<Turn>> {
         loop {
             context.cancel.check()?;
             if self.is_over() {
@@ -87,7 +104,7 @@ impl Worker {
                     .ok_or_else(|| Error::bug("a worker ended twice"))?;
                 return Poll::Ready(Ok(Turn::Finished(local)));
             }
-            ready!(self.step(waker, &mut claim))?;
+            ready!(self.step(waker, claim))?;
             if started.elapsed() > TURN {
                 return Poll::Ready(Ok(Turn::Again));
             }
@@ -197,6 +214,7 @@ impl Worker {
                 let batch = batch?;
                 self.metrics.source.stop(clock, batch.num_rows());
                 self.metrics.source.count_bytes(batch_bytes(&batch));
+                self.did.rows += batch.num_rows() as u64;
                 if batch.num_rows() > 0 {
                     self.in_hand = Some((0, batch));
                 }

@@ -65,6 +65,11 @@ pub(crate) trait RuntimeFilter: Send + Sync + Debug {
     /// For each container whether a row in it may pass; the columns of `bounds` are the keys by number. `None`: nothing can be
     /// said. See [`overlap`].
     fn may_match(&self, bounds: &dyn Bounds) -> Option<Vec<bool>>;
+
+    /// The only values that its one key may have, where it is a whole number and these are no more than `most`.
+    fn numbers(&self, _most: usize) -> Option<Vec<i64>> {
+        None
+    }
 }
 
 /// A filter of the running query, at its places in a table.

@@ -29,6 +29,7 @@ pub(crate) use guard::panic_text;
 pub use type_name::type_name;
 pub use write::{ColumnText, CsvWriter, times_have_text};
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -37,11 +38,20 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 
+/// How many of the things that a table's rows lie in are read: what is known to hold no row that is wanted is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pruned {
+    /// `partitions`, `shards`, `segments`, `files`, `row groups`.
+    pub(crate) what: &'static str,
+    pub(crate) left: usize,
+    pub(crate) all: usize,
+}
+
 /// Batches of one unit.
 pub(crate) type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// One file whose format and columns are known.
-pub(crate) trait DataFile: Send + Sync + Debug {
+pub(crate) trait DataFile: Any + Send + Sync + Debug {
     /// The columns stored in the file.
     fn schema(&self) -> &SchemaRef;
 
@@ -61,6 +71,11 @@ pub(crate) trait DataFile: Send + Sync + Debug {
     /// About how many different values a column (by position in the schema) has, where few values come often and the file says so.
     fn distinct_values(&self, _column: usize) -> Option<u64> {
         None
+    }
+
+    /// How many of its row groups may have a row that passes the filters, as far as that is known now; `None` where it has none.
+    fn pruned(&self, _request: &ReadRequest) -> Result<Option<Pruned>> {
+        Ok(None)
     }
 
     /// What a text is packed with.

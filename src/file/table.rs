@@ -15,8 +15,8 @@ use arrow::util::display::array_value_to_string;
 use super::filter::Stage;
 use super::types::with_types;
 use super::{
-    BatchIterator, Bounds, DataFile, ReadRequest, ReadTally, RowFilter, Tally, Unit, batch_of,
-    schema_of,
+    BatchIterator, Bounds, DataFile, Pruned, ReadRequest, ReadTally, RowFilter, Tally, Unit,
+    batch_of, schema_of,
 };
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
@@ -93,6 +93,11 @@ impl FilePart {
                 tally: Arc::clone(&wanted.tally),
             },
         }))
+    }
+
+    /// How many of the file's row groups are read, where it has any.
+    pub(crate) fn pruned(&self) -> Result<Option<Pruned>> {
+        self.file.data.pruned(&self.request)
     }
 
     pub(crate) fn units(&self, threads: usize) -> Result<Vec<Unit>> {

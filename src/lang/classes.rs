@@ -8,6 +8,11 @@ use super::{Options, is_reserved_word, parse, quotes_of};
 use crate::error::Span;
 
 /// What a part of a text is.
+///
+/// ```
+/// use tidemill::{Syntax, SyntaxClass};
+/// assert_eq!(Syntax::new().parts("SELECT 1")[0].class, SyntaxClass::Keyword);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SyntaxClass {

@@ -6,6 +6,11 @@ use super::{Options, parse, quotes_of, scan};
 use crate::error::Span;
 
 /// How a text ends.
+///
+/// ```
+/// use tidemill::{Ending, Syntax};
+/// assert_eq!(Syntax::new().ending("SELECT 1;"), Ending::Ended);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ending {

@@ -50,14 +50,18 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     let is = |token: &Token, word: &str| token.is_word(source.text, word);
     if is(&first, "EXPLAIN") {
         let skipped = [
-            "EXPLAIN", "ANALYZE", "STEPS", "LINEAGE", "FORMAT", "TREE", "JSON",
+            "EXPLAIN", "ANALYZE", "STEPS", "LINEAGE", "ROUTE", "FORMAT", "TREE", "JSON",
         ];
         let said = words.iter();
         let said = said.take_while(|token| skipped.iter().any(|word| is(token, word)));
         words = words.get(said.count()..)?;
     }
     let first = words.first()?;
-    let built = |word: &&Token| is(word, "ADD") || is(word, "SHARDS");
+    let built = |word: &&Token| {
+        ["ADD", "SHARDS", "REPLICA", "REPAIR"]
+            .iter()
+            .any(|known| is(word, known))
+    };
     let changes_table = is(first, "ALTER")
         && words.get(1).is_some_and(|next| is(next, "TABLE"))
         && words.iter().skip(2).any(|word| built(&word));

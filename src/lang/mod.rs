@@ -201,3 +201,17 @@ pub(crate) fn parameter_names(source: &str, options: Options) -> Vec<String> {
     }
     names
 }
+
+/// Every word of `source` that could be a name, without quotes and in lower case; those of parameters keep their `@`.
+pub(crate) fn mentioned_names(
+    source: &str,
+    options: Options,
+) -> std::collections::BTreeSet<String> {
+    let tokens = lex::Lexer::new(source, 0, options.double_quotes_are_strings).flatten();
+    let names = tokens.filter_map(|token| match token.kind {
+        lex::TokenKind::Word | lex::TokenKind::Parameter => Some(token.text(source)),
+        lex::TokenKind::QuotedName => Some(token.text(source).trim_matches(['`', '"'])),
+        _ => None,
+    });
+    names.map(str::to_lowercase).collect()
+}

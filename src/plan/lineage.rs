@@ -15,6 +15,13 @@ use crate::catalog::{ScanSource, Sources};
 use crate::error::Result;
 
 /// Where a column of a query comes from. See [`Engine::lineage`](crate::Engine::lineage).
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let lineage = engine.lineage("FROM (VALUES (1)) AS t (a) |> EXTEND a + 1 AS b", ())?;
+/// assert_eq!((lineage[1].column.as_str(), lineage[1].steps.last()), ("b", Some(&2)));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ColumnLineage {
@@ -30,6 +37,15 @@ pub struct ColumnLineage {
 }
 
 /// A column of a table or file.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// engine.execute("CREATE TABLE t AS SELECT 1 AS a", ())?;
+/// let lineage = engine.lineage("FROM t |> SELECT a + 1 AS b", ())?;
+/// let source = &lineage[0].sources[0];
+/// assert_eq!((source.table.as_str(), source.column.as_str()), ("t", "a"));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct SourceColumn {

@@ -26,6 +26,7 @@ use crate::catalog::Functions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::BoundQuery;
 use crate::plan::decorrelate::{Which, cannot_be_joined, correlated_names, decorrelate};
+use crate::plan::places::Places;
 use crate::plan::planner::query_planner;
 use crate::plan::shared::{self, Shared, SharedTable};
 
@@ -122,14 +123,14 @@ fn optimize_logical(
     query: &BoundQuery,
     state: &SessionState,
 ) -> Result<LogicalPlan> {
-    let mut plan = decorrelate(bound, Which::Stubborn)?;
+    let mut plan = decorrelate(bound, Which::Stubborn, &query.places)?;
     let mut optimized = state.optimize(&plan);
     if !is_decorrelated(&optimized) && !correlated_names(&plan)?.is_empty() {
         // DataFusion's own rules did not get through after all.
-        plan = decorrelate(bound, Which::All)?;
+        plan = decorrelate(bound, Which::All, &query.places)?;
         optimized = state.optimize(&plan);
     }
-    let explain = |error| query.places.locate(explain_failure(&plan, error), state);
+    let explain = |error| explain_failure(&plan, error, &query.places, state);
     let optimized = null_safe::null_safe_keys(optimized.map_err(explain)?)?;
     query.places.mark(&plan, optimized, state)
 }
@@ -141,7 +142,7 @@ async fn optimize_physical(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let planner = state.query_planner();
     let physical = planner.create_physical_plan(plan, state).await;
-    let explain = |error| query.places.locate(explain_failure(plan, error), state);
+    let explain = |error| explain_failure(plan, error, &query.places, state);
     repeats::compute_once(join_order::order_joins(physical.map_err(explain)?)?)
 }
 
@@ -151,17 +152,29 @@ fn is_decorrelated(optimized: &datafusion::error::Result<LogicalPlan>) -> bool {
 }
 
 /// A plan that DataFusion cannot make: nearly always a correlated subquery that cannot become a join.
-fn explain_failure(plan: &LogicalPlan, error: DataFusionError) -> Error {
+fn explain_failure(
+    plan: &LogicalPlan,
+    error: DataFusionError,
+    places: &Places,
+    state: &SessionState,
+) -> Error {
     let error = Error::from(error);
     if error.code() != "TM0508" {
-        return error;
+        return places.locate(error, state);
     }
-    match correlated_names(plan) {
-        Ok(names) if !names.is_empty() => cannot_be_joined(&names),
-        _ => Error::new(
-            ErrorKind::Input,
-            "TM0902",
-            format!("this query cannot be planned: {}", error.message()),
-        ),
+    if let Ok(names) = correlated_names(plan)
+        && !names.is_empty()
+    {
+        return cannot_be_joined(&names, places);
+    }
+    let error = places.locate(error, state);
+    let unplanned = Error::new(
+        ErrorKind::Input,
+        "TM0902",
+        format!("this query cannot be planned: {}", error.message()),
+    );
+    match error.span() {
+        Some(span) => unplanned.at(span),
+        None => unplanned,
     }
 }

@@ -3,8 +3,8 @@
 //! The optimizer moves, merges and casts expressions, so that they are known by what they compute from the tables' columns: a
 //! fingerprint that sees through names and casts. Two with the same fingerprint fail alike, and either place will do.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -14,9 +14,10 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Operator, TryCast};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, TryCast};
 
 use crate::error::{Error, ErrorKind, Result, Span};
+use crate::exec::error::blamed;
 use crate::exec::placed::placed;
 
 /// Parts of a noted expression at most: what is longer is found by its parts.
@@ -26,6 +27,8 @@ const MAX_PARTS: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
     noted: Vec<(Expr, Span)>,
+    /// Correlated subqueries, by the columns of the queries around that they use.
+    subqueries: Vec<(Vec<String>, Span)>,
 }
 
 impl Places {
@@ -36,21 +39,42 @@ impl Places {
         }
     }
 
+    /// Notes the place of a subquery that uses columns of the query around.
+    pub(crate) fn note_subquery(&mut self, outer: Vec<String>, span: Span) {
+        self.subqueries.push((outer, span));
+    }
+
+    /// The place of the smallest subquery that uses one of these columns.
+    pub(super) fn of_subquery(&self, names: &BTreeSet<String>) -> Option<Span> {
+        let uses = |outer: &[String]| outer.iter().any(|name| names.contains(name));
+        let using = self.subqueries.iter().filter(|(outer, _)| uses(outer));
+        using
+            .map(|(_, span)| *span)
+            .min_by_key(|span| span.end - span.start)
+    }
+
     /// Gives an error of the optimizer, which computes what is the same on every row, its place.
     pub(crate) fn locate(&self, error: Error, state: &SessionState) -> Error {
         if error.span().is_some() || error.kind() != ErrorKind::Run {
             return error;
         }
-        match self.that_fails_with(error.message(), state) {
-            Some(span) => error.at(span),
-            None => error,
-        }
+        let Some((guilty, span)) = self.that_fails_with(error.message(), state) else {
+            return error;
+        };
+        let error = match guilty {
+            Expr::ScalarFunction(call) => {
+                let types = call.args.iter().map(|arg| arg.get_type(&DFSchema::empty()));
+                let types: Vec<DataType> = types.filter_map(|found| found.ok()).collect();
+                blamed(error, call.name(), &types)
+            }
+            _ => error,
+        };
+        error.at(*span)
     }
 
-    fn that_fails_with(&self, message: &str, state: &SessionState) -> Option<Span> {
+    fn that_fails_with(&self, message: &str, state: &SessionState) -> Option<&(Expr, Span)> {
         let fails = |expr| failure(expr, state).is_some_and(|own| own == message);
-        let guilty = self.noted.iter().find(|(expr, _)| fails(expr));
-        guilty.map(|(_, span)| *span)
+        self.noted.iter().find(|(expr, _)| fails(expr))
     }
 
     /// The optimized plan with every known expression marked. `bound` is the plan before.
@@ -73,7 +97,10 @@ impl Places {
         let place_of = |part: &Expr| {
             let known = places.get(&prints.of_place(part)).copied();
             // What is the same on every row may have been computed in part.
-            known.or_else(|| self.that_fails_with(&failure(part, state)?, state))
+            known.or_else(|| {
+                let fails = self.that_fails_with(&failure(part, state)?, state)?;
+                Some(fails.1)
+            })
         };
         let marked = optimized.transform_down(|node| {
             // What a table filters by itself it must understand.

@@ -9,7 +9,7 @@ mod real;
 pub(crate) mod sim;
 
 use std::fmt::Debug;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +21,8 @@ use crate::error::{Error, ErrorKind, FilePlace, Result};
 pub(crate) trait Disk: Send + Sync + Debug {
     /// The whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The file, to be read bit by bit.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
     fn about(&self, path: &Path) -> io::Result<About>;
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>>;
     /// Fails where there is something of that name.
@@ -78,6 +80,16 @@ impl Store {
     /// The file system of this machine.
     pub(crate) fn real() -> Self {
         Store::new(Arc::new(real::RealDisk))
+    }
+
+    /// The same disk for files that are no part of the database: what cannot be made durable there closes only this handle.
+    pub(crate) fn apart(&self) -> Self {
+        Store::new(Arc::clone(&self.0.disk))
+    }
+
+    /// The file, to be read bit by bit; `None` where there is no such file.
+    pub(crate) fn open(&self, path: &Path) -> Result<Option<Box<dyn Read + Send>>> {
+        found(self.0.disk.open(path), path)
     }
 
     /// The file's bytes; `None` where there is no such file.

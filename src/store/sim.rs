@@ -5,7 +5,7 @@
 //! synced any part is there, in any order; of bytes that were not synced all, none, or some with zeros behind.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -311,6 +311,10 @@ impl Disk for SimDisk {
             let file = state.file(path)?;
             Ok(state.files[file].written.clone())
         })
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(io::Cursor::new(self.read(path)?)))
     }
 
     fn about(&self, path: &Path) -> io::Result<About> {

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::ingest::{self, Waiting};
 use super::layout::{decode, encode};
 use super::log::TableLog;
+use super::replica::Replica;
+use super::routes::Routes;
 use super::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
+use crate::route::Policy;
 use crate::store::{About, Store, unique};
 
 /// What the directory of a dropped table is called until it is gone.
@@ -21,6 +24,7 @@ pub(crate) struct Database {
     directory: PathBuf,
     /// Snapshots read before, from which newer ones are reached fast.
     known: Mutex<HashMap<PathBuf, Known>>,
+    routes: Arc<Routes>,
 }
 
 /// A snapshot that was read, and the file of its last commit as it was then: another file is another table.
@@ -34,9 +38,26 @@ pub(crate) struct DurableTable {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Rows that are in no segment yet.
     pub(crate) waiting: Arc<Vec<Waiting>>,
+    /// Where copies of segments lie by now, of older versions too.
+    pub(crate) replicas: Arc<Vec<Replica>>,
+    /// What is known of these copies.
+    pub(crate) routes: Arc<Routes>,
+    /// How reads are spread over them.
+    pub(crate) policy: Policy,
 }
 
 impl DurableTable {
+    /// The directories that may have a segment, as the router calls them: the table's own, and its replicas.
+    pub(crate) fn copies(&self) -> Vec<(String, Option<&Replica>)> {
+        let own = std::path::absolute(&self.log.directory);
+        let own = own.unwrap_or_else(|_| self.log.directory.clone());
+        let replicas = self.replicas.iter();
+        let replicas = replicas.map(|replica| (replica.name(), Some(replica)));
+        std::iter::once((own.display().to_string(), None))
+            .chain(replicas)
+            .collect()
+    }
+
     /// Another version, of which all rows are in segments.
     pub(crate) fn at(self, snapshot: Arc<Snapshot>) -> Self {
         DurableTable {
@@ -59,6 +80,7 @@ impl Database {
             return Err(Error::new(ErrorKind::Io, "TM0701", message));
         }
         let database = Database {
+            routes: Arc::new(Routes::open(&store, directory)),
             store,
             directory: directory.to_path_buf(),
             known: Mutex::default(),
@@ -74,6 +96,14 @@ impl Database {
                 let _ = self.store.remove_tree(&self.directory.join(&entry.name));
             }
         }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes)
     }
 
     /// The log of a table, which need not be there.
@@ -127,8 +157,11 @@ impl Database {
         Ok(Some(DurableTable {
             name: name.to_string(),
             waiting: Arc::new(ingest::waiting(read, &snapshot)),
+            replicas: Arc::new(snapshot.replicas.clone()),
             log,
             snapshot,
+            routes: Arc::clone(&self.routes),
+            policy: Policy::default(),
         }))
     }
 

@@ -304,7 +304,8 @@ pub(crate) fn flush(
     match log.append(snapshot, commit, &nothing) {
         Ok(after) => Ok(after),
         Err(error) => {
-            if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Input) {
+            use ErrorKind::{Busy, Input, Unavailable};
+            if matches!(error.kind(), Busy | Input | Unavailable) {
                 TableWriter::discard(log, &adds);
             }
             Err(error)

@@ -234,7 +234,7 @@ impl Layout {
 
     /// The shard that a bucket lies in.
     pub(crate) fn shard_of(&self, bucket: u64) -> u64 {
-        bucket * self.shards / BUCKETS
+        shard_of(bucket, self.shards)
     }
 
     /// The buckets of a shard.
@@ -273,6 +273,11 @@ impl Overwritten {
         };
         fits && (self.of_rows.is_empty() || new.iter().any(same))
     }
+}
+
+/// The shard of so many that a bucket lies in.
+pub(crate) fn shard_of(bucket: u64, shards: u64) -> u64 {
+    bucket * shards / BUCKETS
 }
 
 /// The buckets of keys, one for each row. `keys` are the key's columns as they are stored.

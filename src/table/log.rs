@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::action::Commit;
 use super::conflict::Reads;
+use super::doctor::Severity;
 use super::snapshot::{Snapshot, State};
-use super::{checkpoint, conflict, damaged};
+use super::{checkpoint, conflict, damaged, mirror};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{About, Store, unique};
 
@@ -51,6 +52,32 @@ impl Listing {
         let oldest = from_start.or_else(|| self.checkpoints.keys().next());
         Some((*oldest.unwrap_or(newest), *newest))
     }
+
+    pub(super) fn checkpoints(&self) -> &BTreeMap<u64, Vec<String>> {
+        &self.checkpoints
+    }
+
+    pub(super) fn commits(&self) -> impl Iterator<Item = u64> {
+        self.commits.keys().copied()
+    }
+
+    /// Versions whose commits are missing: behind the newest checkpoint nobody else knows what they said. Of those before it, which
+    /// may have been cleaned up, only the last.
+    pub(super) fn gaps(&self) -> Vec<(u64, Severity)> {
+        let Some((_, newest)) = self.range() else {
+            return Vec::new();
+        };
+        let known = self.checkpoints.keys().next_back().copied();
+        let missing = |version: &u64| !self.commits.contains_key(version);
+        let needed = known.map_or(0, |known| known + 1);
+        let cleaned = (0..needed).rev().find(missing);
+        let lost = (needed..=newest).filter(missing);
+        cleaned
+            .map(|version| (version, Severity::Note))
+            .into_iter()
+            .chain(lost.map(|version| (version, Severity::Broken)))
+            .collect()
+    }
 }
 
 impl TableLog {
@@ -62,7 +89,7 @@ impl TableLog {
         self.directory.join("_delta_log")
     }
 
-    fn commit_file(&self, version: u64) -> PathBuf {
+    pub(super) fn commit_file(&self, version: u64) -> PathBuf {
         self.log_directory().join(format!("{version:020}.json"))
     }
 
@@ -221,24 +248,42 @@ impl TableLog {
         mut commit: Commit,
         reads: Reads,
     ) -> Result<Arc<Snapshot>> {
-        let mut base = Arc::clone(base);
+        let base = Arc::clone(base);
         commit.info.txn_id = Some(unique());
+        // Who adds or drops a replica meanwhile makes a commit that this one cannot follow.
+        mirror::before_commit(self, &base, &commit)?;
+        let mirrored = Arc::clone(&base);
+        let result = self.append_after(base, &mut commit, reads);
+        if let Err(error) = &result
+            && matches!(error.kind(), ErrorKind::Busy | ErrorKind::Input)
+        {
+            mirror::take_back(self, &mirrored, &commit);
+        }
+        result
+    }
+
+    fn append_after(
+        &self,
+        mut base: Arc<Snapshot>,
+        commit: &mut Commit,
+        reads: Reads,
+    ) -> Result<Arc<Snapshot>> {
         loop {
             base.check_write()?;
             if commit.removes.iter().any(|remove| remove.data_change) {
                 base.check_remove()?;
             }
-            stamp(&mut commit, base.state.timestamp);
+            stamp(commit, base.state.timestamp);
             let version = base.version + 1;
             let bytes = commit.encode()?;
             if self
                 .store
                 .put_if_absent(&self.commit_file(version), &bytes)?
             {
-                return self.after(&base, &commit).map(Arc::new);
+                return self.after(&base, commit).map(Arc::new);
             }
             let theirs = self.commit(version)?;
-            conflict::check(&commit, reads, &theirs, version)?;
+            conflict::check(commit, reads, &theirs, version)?;
             base = Arc::new(self.after(&base, &theirs)?);
         }
     }

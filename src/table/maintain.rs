@@ -12,7 +12,9 @@ use super::action::{Add, Commit, hash};
 use super::ingest;
 use super::layout::Layout;
 use super::log::{TableLog, now};
+use super::mirror;
 use super::protocol;
+use super::replica;
 use super::schema::{ARROW_SCHEMA, Columns};
 use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
@@ -83,9 +85,9 @@ pub(crate) fn restore(log: &TableLog, newest: &Snapshot, older: &Snapshot) -> Re
         });
     }
     let gone = newest.segments().filter(|segment| missing(older, segment));
-    let same = newest.metadata == older.metadata;
+    let metadata = replica::keep(&older.metadata, &newest.metadata);
     Ok(Commit {
-        metadata: (!same).then(|| older.metadata.clone()),
+        metadata: (newest.metadata != metadata).then_some(metadata),
         removes: gone.map(|segment| segment.removed(true, now())).collect(),
         adds,
         ..Commit::default()
@@ -175,13 +177,13 @@ pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
 }
 
 /// Every file below the table's directory but those of the log that have a name.
-fn files(log: &TableLog, below: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
+pub(super) fn files(log: &TableLog, below: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
     let mut found = Vec::new();
     let in_log = below.starts_with("_delta_log");
     for entry in log.store.list(&log.directory.join(below))? {
         let path = below.join(&entry.name);
-        if path == Path::new(ingest::DIRECTORY) {
-            // Rows of others are theirs until they have moved.
+        if path == Path::new(ingest::DIRECTORY) || path == Path::new(mirror::MARK) {
+            // Rows of others are theirs until they have moved, and a replica's mark stays.
             continue;
         }
         if entry.about.is_directory {

@@ -3,18 +3,23 @@
 //! The log is the truth: a [`snapshot::Snapshot`] is the fold of its commits ([`action`]) up to a version, from the newest
 //! [`checkpoint`] on. [`log::TableLog`] reads and commits; two writers meet where they put the same version, and [`conflict`] says
 //! whether the second may go on. [`writer::TableWriter`] makes segments, by the [`layout`] of the table, with [`stats`] that let
-//! a query leave them out. [`database::Database`] is a directory of tables.
+//! a query leave them out. [`mirror`] keeps copies of segments in the table's [`replica`]s. [`database::Database`] is a directory
+//! of tables.
 
 pub(crate) mod action;
 pub(crate) mod changes;
 mod checkpoint;
 pub(crate) mod conflict;
 pub(crate) mod database;
+pub(crate) mod doctor;
 pub(crate) mod ingest;
 pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod maintain;
+pub(crate) mod mirror;
 pub(crate) mod protocol;
+pub(crate) mod replica;
+pub(crate) mod routes;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 pub(crate) mod stats;

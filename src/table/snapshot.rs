@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::action::{Add, Commit, Metadata, Protocol, Remove, Txn};
 use super::layout::{Layout, decode};
 use super::protocol::{self, setting};
+use super::replica::{self, Replica};
 use super::schema::{ARROW_SCHEMA, Columns};
 use super::stats::Statistics;
 use crate::error::{Error, ErrorKind, Result};
@@ -130,6 +131,9 @@ pub(crate) const BUCKETS_TAG: &str = "tidemill.buckets";
 /// The tag that holds a segment's checksum.
 pub(crate) const CHECKSUM_TAG: &str = "tidemill.xxh64";
 
+/// The tag that holds the checksum of a segment's footer, which has those of everything before it.
+pub(crate) const TAIL_TAG: &str = "tidemill.tail";
+
 /// A table as one version has it.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
@@ -139,6 +143,8 @@ pub(crate) struct Snapshot {
     pub(crate) metadata: Metadata,
     pub(crate) columns: Columns,
     pub(crate) layout: Layout,
+    /// Where copies of the segments are kept.
+    pub(crate) replicas: Vec<Replica>,
 }
 
 impl Snapshot {
@@ -156,6 +162,7 @@ impl Snapshot {
         Ok(Snapshot {
             version,
             layout: Layout::of(&metadata, &columns)?,
+            replicas: replica::of(&metadata)?,
             state,
             protocol,
             metadata,

@@ -26,9 +26,10 @@ use super::action::{Add, Tags};
 use super::layout::{Layout, buckets, encode_path, partition_directory, partition_texts};
 use super::log::{TableLog, now};
 use super::schema::Columns;
-use super::snapshot::{BUCKETS_TAG, CHECKSUM_TAG};
+use super::snapshot::{BUCKETS_TAG, CHECKSUM_TAG, TAIL_TAG};
 use super::stats::Gather;
 use crate::error::{Error, Result};
+use crate::file::parquet::blocks::BlockHasher;
 use crate::store::{NewFile, Store, failed, temporary_name, unique};
 
 /// Rows of a row group.
@@ -309,6 +310,7 @@ impl Writing {
         let file = Counted {
             file: store.create(&temporary)?,
             hash: XxHash64::with_seed(0),
+            blocks: BlockHasher::new(),
             bytes: 0,
         };
         let properties = WriterProperties::builder()
@@ -377,16 +379,21 @@ impl Writing {
             temporary,
             path,
             below,
-            writer,
+            mut writer,
             statistics,
             ..
         } = self;
+        let flushed = writer.flush().and_then(|()| Ok(writer.sync()?));
+        flushed.map_err(|error| write_failed(&temporary, &error))?;
+        let blocks = writer.inner_mut().blocks.end();
+        writer.append_key_value_metadata(blocks);
         let file = writer.into_inner();
         let file = file.map_err(|error| write_failed(&temporary, &error))?;
-        let (hash, bytes) = (file.hash.finish(), file.bytes);
+        let (hash, tail, bytes) = (file.hash.finish(), file.blocks.tail(), file.bytes);
         file.file.finish()?;
         store.rename(&temporary, &path)?;
         tags.insert(CHECKSUM_TAG.to_string(), Some(format!("{hash:016x}")));
+        tags.insert(TAIL_TAG.to_string(), tail);
         debug_assert!(statistics.rows() > 0);
         Ok(Add {
             path: encode_path(&below),
@@ -430,6 +437,7 @@ fn sorted(rows: &RecordBatch, columns: &[usize]) -> Result<RecordBatch> {
 struct Counted {
     file: NewFile,
     hash: XxHash64,
+    blocks: BlockHasher,
     bytes: u64,
 }
 
@@ -437,6 +445,7 @@ impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hash.write(&bytes[..written]);
+        self.blocks.write(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }

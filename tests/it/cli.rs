@@ -11,17 +11,23 @@ use tempfile::TempDir;
 
 mod bad_rows;
 mod check;
+mod config;
 mod database;
+mod explain;
 mod failures;
 mod files;
 mod flags;
 mod fmt;
 mod formats;
+mod helps;
+mod jobs;
 mod look;
 mod output;
 mod parse;
+mod replicas;
 mod scripts;
 mod signals;
+mod skipped;
 mod spill;
 mod standard_input;
 
@@ -144,6 +150,7 @@ where
         .args(args)
         .current_dir(place)
         .stdin(Stdio::null())
+        .env("TIDEMILL_CONFIG", "")
         .env_remove("NO_COLOR")
         .env_remove("RUST_BACKTRACE")
         .env_remove("CLICOLOR")

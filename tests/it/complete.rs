@@ -252,6 +252,7 @@ fn tables_operators_and_words_stand_where_they_can() {
                 "EXPLAIN ANALYZE",
                 "EXPLAIN STEPS",
                 "EXPLAIN LINEAGE",
+                "EXPLAIN ROUTE",
             ],
         ),
         ("FROM orders AS o |> WHERE o¦", RangeVariable, &["o"]),

@@ -5,23 +5,53 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each example prints; `#` stands for any number.
-const PRINTED: [(&str, &str); 5] = [
+const PRINTED: [(&str, &str); 10] = [
     (
-        "01_query",
-        "south        727.50 in 3 sales\n\
-         north        529.30 in 3 sales\n\
-         east         219.50 in 2 sales\n\
-         west          91.00 in 1 sales\n",
+        "01_embed",
+        "north: 21.5\nsouth: 10\n\
+         error[TM0201]: no column named `regoin` here\n  \
+         = did you mean `region`?\n  \
+         = available: region (STRING), qty (INT64), price (FLOAT64)\n",
     ),
     (
-        "02_parameters",
+        "02_files",
+        "10 sales in the CSV file\n\
+         sail       295.50\nanchor     179.80\nrope        54.00\n",
+    ),
+    (
+        "03_parameters",
         "  1 to  10: 55\n 11 to  20: 155\n  1 to 100: 5050\nabove 90: 10\n",
     ),
-    ("03_functions", "AL\nBL\nGH\nlongest: Barbara Liskov\n"),
-    ("04_map_reduce", "3 the\n2 tide\n1 turns\n"),
     (
-        "05_cancel",
-        "read # rows, then dropped the rest\ncancelled: true\n",
+        "04_typed_rows",
+        "harbour: 12 on average, [\"calm\"]\n\
+         lighthouse: 9 on average, [\"gale\"]\n\
+         a batch of 2 rows\n",
+    ),
+    ("05_functions", "AL\nBL\nGH\nlongest: Barbara Liskov\n"),
+    ("06_map_reduce", "3 the\n2 tide\n1 turns\n"),
+    (
+        "07_cancel_and_progress",
+        "read # rows, then dropped the rest\ncancelled: true\n\
+         50000 of 100000 rows are even, 100 % done\n",
+    ),
+    (
+        "08_sharded_tables",
+        "customer 7: 100 orders, 247850\none shard of four: true\n\
+         version 0: 10000 rows\nversion 1: 9900 rows\nanother engine: 9900 rows\n",
+    ),
+    (
+        "09_async",
+        "50000 even, 49995 odd\na first batch came: true\n",
+    ),
+    (
+        "10_datafusion",
+        "+---------+-------+\n\
+         | product | worth |\n\
+         +---------+-------+\n\
+         | sail    | 620.0 |\n\
+         | rope    | 436.5 |\n\
+         +---------+-------+\n",
     ),
 ];
 

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 
 /// Modules by floor; a module names lower floors only.
-const FLOORS: [(&str, u8); 9] = [
+const FLOORS: [(&str, u8); 11] = [
     ("error", 1),
+    ("codes", 2),
     ("lang", 2),
+    ("route", 2),
     ("store", 2),
     ("file", 3),
     ("table", 4),
@@ -17,7 +19,7 @@ const FLOORS: [(&str, u8); 9] = [
 ];
 
 /// Where a package may be named, as beginnings of paths below `src/`.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("rayon", &["exec/", "engine/"]),
     ("pest", &["lang/"]),
     ("pest_derive", &["lang/"]),
@@ -27,6 +29,7 @@ const HOMES: [(&str, &[&str]); 10] = [
         &["catalog/", "exec/", "plan/", "engine/", "lib.rs"],
     ),
     ("clap", &["bin/"]),
+    ("plotters", &["bin/tidemill/plot/svg.rs"]),
     ("annotate_snippets", &["bin/"]),
     ("rustyline", &["bin/tidemill/shell/"]),
     ("lsp_server", &["bin/tidemill/commands/lsp/"]),

@@ -308,13 +308,15 @@ fn explain_analyze_says_what_was_held_and_written() {
             "FROM t |> SELECT s, k |> ORDER BY s",
             tidemill::Explain::Analyze,
         )
-        .expect("a plan");
+        .expect("a plan")
+        .to_string();
     for part in [
         "memory at most",
         "written to disk",
         "MiB",
         "rows in",
         "morsels",
+        "workers, the busiest",
         "query:",
     ] {
         assert!(text.contains(part), "{part}: {text}");

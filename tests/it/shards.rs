@@ -632,3 +632,44 @@ fn a_full_buffer_is_an_error_before_anything_is_seen() {
         "TM0203"
     );
 }
+
+#[test]
+fn the_keys_of_a_join_leave_out_shards_while_the_query_runs() {
+    let database = Database::new();
+    let engine = database.engine(2);
+    let rows = "SELECT CAST(n * 7919 % 100003 AS INT64) - 50000 AS k, n AS v FROM UNNEST(generate_series(1, 20000)) AS n";
+    run(&engine, &format!("CREATE TABLE plain AS {rows}"));
+    for (kind, name) in [("INT64", "f64"), ("INT32", "f32")] {
+        run(
+            &engine,
+            &format!(
+                "CREATE TABLE {name} DISTRIBUTE BY HASH(k) INTO 16 SHARDS AS SELECT CAST(k AS {kind}) AS k, v FROM ({rows})"
+            ),
+        );
+        run(
+            &engine,
+            &format!(
+                "CREATE TABLE few_{name} AS SELECT CAST(k AS {kind}) AS k FROM ({rows}) WHERE v IN (5, 9999)"
+            ),
+        );
+        let join = |fact: &str| {
+            format!(
+                "FROM {fact} AS f |> JOIN few_{name} AS d ON f.k = d.k |> AGGREGATE COUNT(*) AS n, CAST(SUM(f.v) AS INT64) AS s |> SELECT n * 1000000 + s"
+            )
+        };
+        let sharded = number(&engine, &join(name));
+        assert_eq!(sharded, number(&engine, &join("plain")));
+        assert_eq!(sharded, 2 * 1_000_000 + 5 + 9_999);
+        let told = engine
+            .explain(&join(name), tidemill::Explain::Analyze)
+            .unwrap()
+            .to_string();
+        let files = ["1 files by the hash", "2 files by the hash"];
+        assert!(files.iter().any(|files| told.contains(files)), "{told}");
+        // A build side without rows needs no shard at all.
+        let nothing = format!(
+            "FROM {name} AS f |> JOIN (FROM few_{name} |> WHERE k > 1000000) AS d ON f.k = d.k |> AGGREGATE COUNT(*)"
+        );
+        assert_eq!(number(&engine, &nothing), 0);
+    }
+}

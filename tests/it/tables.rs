@@ -45,7 +45,10 @@ pub fn code(engine: &Engine, text: &str) -> String {
 }
 
 pub fn plan(engine: &Engine, text: &str) -> String {
-    engine.explain(text, Explain::Pipelines).expect(text)
+    engine
+        .explain(text, Explain::Pipelines)
+        .expect(text)
+        .to_string()
 }
 
 const NUMBERS: &str = "SELECT n AS id, n % 7 AS day, CONCAT('name ', CAST(n AS STRING)) AS name, n * 1.5 AS price \

@@ -23,8 +23,14 @@ pub(crate) fn cut(flags: &Flags, parsed: &mut [(&Text, Vec<Statement>)]) -> Resu
         return Err(Stop::Usage("the text holds no statement".to_string()));
     };
     let prefix = last.prefix(count);
-    *last = prefix.map_err(|error| Stop::wrong_text(vec![error], text, flags.error_format))?;
+    *last = prefix.map_err(|error| Stop::wrong_text(vec![error], text, flags.error_format()))?;
     Ok(())
+}
+
+/// Takes the last statement away, with the text that it stands in.
+pub(crate) fn last<'t>(parsed: &mut [(&'t Text, Vec<Statement>)]) -> Option<(&'t Text, Statement)> {
+    let (text, statements) = parsed.last_mut()?;
+    Some((*text, statements.pop()?))
 }
 
 /// Leaves out the statements below a line; how many steps of the last one begin above it, if it has more.

@@ -4,11 +4,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tidemill::BadRows;
+use tidemill::{BadRows, Engine};
 
 use crate::commands::Command;
-use crate::progress::Tell;
+use crate::plot::{self, PlotSpec};
+use crate::settings::Settings;
+use crate::stop::Stop;
 use crate::values::Values;
+
+const SHORT_HELP: &str =
+    "Example: tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
+More: tidemill --help, tidemill COMMAND --help";
+
+const LONG_HELP: &str = "Without a query, on a terminal, it is a shell: \\? there shows its commands.
+
+Examples:
+  tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
+  tidemill \"FROM 'logs/*.parquet' |> WHERE level = @level |> LIMIT 5\" --param level=error
+  tidemill -f report.tide --format json --output report.json
+  tidemill run job.tide --param day=2026-11-22
+
+Settings: tidemill/tidemill.toml in the configuration directory (XDG), ./tidemill.toml, TIDEMILL_* variables,
+flags; the later win. `tidemill config` lists them and says where each value comes from.
+
+Exit codes: 0 ok, 1 the query failed while it ran, 2 wrong usage or query, 3 wrong or missing data,
+4 a limit was reached, 5 unavailable, 130 interrupted, 141 the reader of the output went away";
 
 /// Pipe queries over CSV, Parquet, JSON and Arrow files.
 #[derive(Debug, Parser)]
@@ -16,18 +36,11 @@ use crate::values::Values;
     name = "tidemill",
     version,
     max_term_width = 100,
-    override_usage = "tidemill [OPTIONS]\n       tidemill [OPTIONS] 'QUERY'\n       tidemill [OPTIONS] FILE.tide\n       tidemill [OPTIONS] -c TEXT | -f FILE | -\n       tidemill check | fmt | lsp | parse | peek | schema [OPTIONS] [FILE]...",
+    override_usage = "tidemill [OPTIONS]      the shell, on a terminal\n       tidemill [OPTIONS] 'QUERY' | FILE.tide | -c TEXT | -f FILE | -\n       tidemill COMMAND [OPTIONS] ...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    after_help = "Without a query, on a terminal, it is a shell: \\? there shows its commands.
-
-Examples:
-  tidemill \"FROM 'sales.csv' |> AGGREGATE SUM(price) AS total GROUP BY region\"
-  tidemill \"FROM 'logs/*.parquet' |> WHERE level = @level |> LIMIT 5\" --param level=error
-  tidemill -f report.tide --format json --output report.json
-
-Exit codes: 0 ok, 1 the query failed while it ran, 2 wrong usage or query, 3 wrong or missing data,
-4 a limit was reached, 5 unavailable, 130 interrupted, 141 the reader of the output went away"
+    after_help = SHORT_HELP,
+    after_long_help = LONG_HELP
 )]
 pub(crate) struct Flags {
     /// A query, the path of a script (.tide, .tidemill or .sql), or - for a script on standard input
@@ -50,92 +63,66 @@ pub(crate) struct Flags {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
 
-    /// How results are written [default: table on a terminal, csv otherwise]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
-
     /// Write the last result to this file, whole or not at all; its extension says the format
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Keep tables in this directory, which is made if it is not there
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) db: Option<PathBuf>,
+    /// Run, and give the plan of the last result with what each step did: tree, json or html
+    ///
+    /// The page of html stands alone: no script, no network.
+    #[arg(
+        long,
+        value_name = "FORM",
+        conflicts_with = "format",
+        hide_possible_values = true
+    )]
+    pub(crate) explain: Option<PlanForm>,
+
+    /// Draw results: bar or line, such as line:x=day,y=sales,by=region
+    ///
+    /// Into a file with --output chart.svg.
+    #[arg(long, value_name = "CHART", value_parser = plot::parse, conflicts_with_all = ["format", "explain"])]
+    pub(crate) plot: Option<PlotSpec>,
 
     #[command(flatten)]
     pub(crate) values: Values,
 
     /// Run the query only up to this line: the statement there is cut before the first |> below it, later ones do not run
-    #[arg(long, value_name = "LINE", conflicts_with = "step")]
+    #[arg(
+        long,
+        value_name = "LINE",
+        conflicts_with = "step",
+        hide_short_help = true
+    )]
     pub(crate) until: Option<usize>,
 
     /// Run only the first N steps of the last statement's query: 1 is what stands before the first |>
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) step: Option<usize>,
 
-    /// Worker threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-
-    /// Memory that queries may hold, such as 2GB or 512MiB; what does not fit is written to disk [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub(crate) memory_limit: Option<u64>,
-
-    /// The directory for what does not fit into memory [default: the system's for temporary files]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) spill_dir: Option<PathBuf>,
-
-    /// How much of it there may be on disk, such as 20GB [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub(crate) spill_limit: Option<u64>,
-
-    /// How long each statement may run, such as 500ms, 30s or 5m [default: no bound]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) timeout: Option<Duration>,
-
     /// Go on after a statement that fails while it is planned or run; the exit code is that of the first failure
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) keep_going: bool,
 
-    /// How NULL is written in csv and tsv [default: an empty field; empty text is then written ""]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) null: String,
-
-    /// What becomes of rows of CSV and JSON files that do not fit: fail, null (the value becomes NULL), skip (the row is left out and
-    /// counted) or reject=FILE (it is also written to a CSV file, with its place and the reason)
-    #[arg(long, value_name = "WHAT", default_value = "fail", value_parser = parse_bad_rows)]
-    pub(crate) bad_rows: BadRows,
-
-    /// Say on standard error how far a statement is that takes more than two seconds: auto where that is a terminal, never, or
-    /// json, one object a line
-    #[arg(
-        long,
-        value_name = "HOW",
-        default_value = "auto",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    pub(crate) progress: Tell,
-
-    /// Say on standard error how long each statement took
-    #[arg(long)]
-    pub(crate) timing: bool,
-
-    /// How errors are written
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) error_format: ErrorFormat,
-
-    /// What "double quotes" hold
-    #[arg(long, value_name = "KIND", default_value = "identifier")]
-    pub(crate) double_quotes: DoubleQuotes,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
 }
 
 impl Flags {
+    /// How errors are written.
+    pub(crate) fn error_format(&self) -> ErrorFormat {
+        self.settings.engine.reading.error_format
+    }
+
+    /// The engine that the flags ask for; whether standard input is a script, or typed.
+    pub(crate) fn engine(&self, holds_script: bool) -> Result<Engine, Stop> {
+        let engine = self
+            .settings
+            .engine
+            .engine(self.settings.timeout, holds_script);
+        engine.map_err(Stop::of_engine)
+    }
+
     /// Neither a query nor a script: on a terminal that is the shell.
     pub(crate) fn asks_for_nothing(&self) -> bool {
         self.query.is_none() && self.command.is_empty() && self.file.is_empty()
@@ -176,6 +163,14 @@ impl Format {
     }
 }
 
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanForm {
+    Tree,
+    Json,
+    Html,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ErrorFormat {
     Text,
@@ -188,13 +183,13 @@ pub(crate) enum DoubleQuotes {
     String,
 }
 
-fn parse_bad_rows(text: &str) -> Result<BadRows, String> {
+pub(crate) fn parse_bad_rows(text: &str) -> Result<BadRows, String> {
     let wrong = |_| "use fail, null, skip or reject=FILE".to_string();
     text.parse().map_err(wrong)
 }
 
 /// `512MiB`, `2GB`, `1000000`: powers of 1000 without an i, of 1024 with it.
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits = text
         .bytes()
         .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
@@ -227,7 +222,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `500ms`, `30s`, `5m`, `2h`: a bare number is seconds.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text
         .bytes()
         .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')

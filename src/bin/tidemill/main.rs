@@ -11,26 +11,32 @@
     )
 )]
 
+mod amounts;
 mod commands;
+mod config;
 mod cut;
 mod data_input;
 mod flags;
 mod format;
 mod interrupt;
+mod plot;
 mod progress;
 mod report;
+mod results;
 mod run;
+mod settings;
 mod shell;
 mod stop;
 mod target;
 mod texts;
+mod toml_file;
 mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
-use flags::Flags;
+use flags::{ErrorFormat, Flags};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -47,9 +53,14 @@ fn main() -> ExitCode {
     if is_dumb_terminal() {
         anstream::ColorChoice::Never.write_global();
     }
-    let flags = Flags::parse();
+    let files = match config::read() {
+        Ok(files) => files,
+        Err(stop) => return ExitCode::from(stop.end(ErrorFormat::Text)),
+    };
+    let matches = config::command(&files).get_matches();
+    let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     ExitCode::from(match &flags.subcommand {
-        Some(command) => command.run(),
+        Some(command) => command.run(&matches, &files),
         None => run::run(&flags),
     })
 }

@@ -4,15 +4,16 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::Instant;
 
-use tidemill::{BadRows, Engine, Error, Outcome, ParamMap, Rows, Statement};
+use tidemill::{BadRows, Engine, Error, Explain, Outcome, ParamMap, Rows, Statement};
 
 use crate::cut;
-use crate::data_input::{DataInput, TakenInput};
-use crate::flags::{DoubleQuotes, Flags, Format};
+use crate::flags::{Flags, Format, PlanForm};
 use crate::format::{self, Style};
 use crate::interrupt::{self, Second, is_interrupted};
+use crate::plot::{Canvas, Plot, PlotSpec};
 use crate::progress::Watch;
 use crate::report::{Text, report, say_read, warn};
+use crate::results::{one_field, stdout_format, stdout_width};
 use crate::shell;
 use crate::stop::{INTERRUPTED, Stop};
 use crate::target::{Target, stdout_is_terminal};
@@ -22,7 +23,7 @@ use crate::texts;
 pub(crate) fn run(flags: &Flags) -> u8 {
     match try_run(flags) {
         Ok(()) => 0,
-        Err(stop) => stop.end(flags.error_format),
+        Err(stop) => stop.end(flags.error_format()),
     }
 }
 
@@ -37,13 +38,13 @@ impl Drop for Settled {
 
 fn try_run(flags: &Flags) -> Result<(), Stop> {
     if flags.asks_for_nothing() && io::stdin().is_terminal() && stdout_is_terminal() {
-        return shell::run(flags, engine(flags, true).map_err(Stop::of_engine)?);
+        return shell::run(flags, flags.engine(true)?);
     }
     let texts = gathered(flags)?;
     let format = output_format(flags)?;
     let params = flags.values.params()?;
     let holds_script = texts.iter().any(|text| text.name == texts::STANDARD_INPUT);
-    let engine = engine(flags, holds_script).map_err(Stop::of_engine)?;
+    let engine = flags.engine(holds_script)?;
     let mut parsed = parsed(&engine, &texts, flags)?;
     let statements = parsed.iter().flat_map(|(_, statements)| statements);
     let asked: Vec<String> = statements.flat_map(Statement::parameters).collect();
@@ -61,6 +62,10 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
         results: 0,
         file: None,
     };
+    let last = match flags.explain {
+        Some(form) => cut::last(&mut parsed).map(|last| (form, last)),
+        None => None,
+    };
     let mut failed = None;
     for (text, statements) in &parsed {
         for statement in statements {
@@ -73,6 +78,9 @@ fn try_run(flags: &Flags) -> Result<(), Stop> {
                 ended => ended?,
             }
         }
+    }
+    if let (Some((form, (text, statement))), None) = (&last, failed) {
+        session.plan(*form, statement, text)?;
     }
     session.file.map_or(Ok(()), Target::commit)?;
     match failed {
@@ -92,7 +100,7 @@ fn parsed<'t>(
         match engine.statements(&text.text) {
             Ok(statements) => parsed.push((text, statements)),
             Err(errors) => {
-                let stop = Stop::wrong_text(errors, text, flags.error_format);
+                let stop = Stop::wrong_text(errors, text, flags.error_format());
                 failed.get_or_insert(stop);
             }
         }
@@ -125,7 +133,11 @@ impl Session<'_> {
         let started = Instant::now();
         let before = self.engine.metrics().read;
         self.statements += 1;
-        let watch = Watch::begin(&self.engine, self.flags.progress, self.statements);
+        let watch = Watch::begin(
+            &self.engine,
+            self.flags.settings.telling.progress,
+            self.statements,
+        );
         let outcome = self.engine.run(statement, &self.params);
         let done = match outcome {
             Ok(outcome) => self.outcome(outcome, text, &watch),
@@ -134,12 +146,58 @@ impl Session<'_> {
         watch.end(done.is_ok());
         done?;
         let read = self.engine.metrics().read.since(&before);
-        let is_tolerant = self.flags.bad_rows != BadRows::Fail && read.read > 0;
+        let is_tolerant = self.flags.settings.engine.bad_rows != BadRows::Fail && read.read > 0;
         if is_tolerant || read.rejected > 0 || read.nulled > 0 {
-            say_read(&read, self.flags.error_format);
+            say_read(&read, self.flags.error_format());
         }
-        if self.flags.timing {
+        if self.flags.settings.timing {
             anstream::eprintln!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(())
+    }
+
+    /// The plan of a statement in place of its result.
+    fn plan(&mut self, form: PlanForm, statement: &Statement, text: &Text) -> Result<(), Stop> {
+        let engine = &self.engine;
+        let plan = engine.explain_statement(statement, &self.params, Explain::Analyze);
+        let plan = plan.map_err(|error| self.failed(&error, text))?;
+        let mut target = self.target()?;
+        let written = match form {
+            PlanForm::Tree => (plan.to_string().lines())
+                .map(|line| format::cut(line, self.style.width.map(usize::from)) + "\n")
+                .collect(),
+            PlanForm::Json => format!("{}\n", plan.to_json()),
+            PlanForm::Html => plan.to_html(),
+        };
+        target.writer().write_all(written.as_bytes())?;
+        self.keep(target)
+    }
+
+    /// A chart of the rows.
+    fn chart(
+        &self,
+        spec: &PlotSpec,
+        rows: &mut Rows,
+        text: &Text,
+        watch: &Watch,
+    ) -> Result<String, Stop> {
+        let unfit = |reason: String| Stop::Usage(format!("--plot: {reason}"));
+        let canvas = canvas(self.flags, &self.style)?;
+        let mut plot = Plot::new(spec, rows.schema()).map_err(unfit)?;
+        for batch in rows {
+            let batch = batch.map_err(|error| watch.aside(|| self.failed(&error, text)))?;
+            plot.batch(&batch).map_err(unfit)?;
+        }
+        plot.draw(canvas).map_err(unfit)
+    }
+
+    /// A result is written: it is there at once, or at the end where it goes into a file.
+    fn keep(&mut self, target: Target) -> Result<(), Stop> {
+        self.results += 1;
+        match target {
+            Target::Stdout(_) | Target::Stream(_) => target.commit()?,
+            // An earlier result's temporary file goes away here.
+            Target::File { .. } => self.file = Some(target),
         }
         Ok(())
     }
@@ -151,9 +209,21 @@ impl Session<'_> {
                     self.outcome(outcome, text, watch)?;
                 }
             }
+            // They are those of a statement before the one that is explained.
+            Outcome::Rows(rows) if self.flags.explain.is_some() => {
+                for batch in rows {
+                    batch.map_err(|error| watch.aside(|| self.failed(&error, text)))?;
+                }
+            }
             Outcome::Rows(mut rows) => {
-                watch.aside(|| warn(rows.warnings(), text, self.flags.error_format));
+                watch.aside(|| warn(rows.warnings(), text, self.flags.error_format()));
                 let mut target = self.target()?;
+                if let Some(spec) = &self.flags.plot {
+                    let chart = self.chart(spec, &mut rows, text, watch)?;
+                    target.writer().write_all(chart.as_bytes())?;
+                    watch.aside(|| warn(&rows.notes(), text, self.flags.error_format()));
+                    return self.keep(target);
+                }
                 let separator = self.separator();
                 let written = write_rows(
                     &mut rows,
@@ -167,17 +237,12 @@ impl Session<'_> {
                     WriteError::Query(error) => watch.aside(|| self.failed(&error, text)),
                     WriteError::Output(error) => Stop::Output(error),
                 })?;
-                watch.aside(|| warn(&rows.notes(), text, self.flags.error_format));
-                self.results += 1;
-                match target {
-                    Target::Stdout(_) | Target::Stream(_) => target.commit()?,
-                    // An earlier result's temporary file goes away here.
-                    Target::File { .. } => self.file = Some(target),
-                }
+                watch.aside(|| warn(&rows.notes(), text, self.flags.error_format()));
+                self.keep(target)?;
             }
             Outcome::Done(summary) => {
                 watch.aside(|| {
-                    warn(&summary.warnings, text, self.flags.error_format);
+                    warn(&summary.warnings, text, self.flags.error_format());
                     if io::stderr().is_terminal() {
                         anstream::eprintln!("Done: {} rows", summary.rows);
                     }
@@ -190,7 +255,7 @@ impl Session<'_> {
 
     /// Says what failed; the program ends with its exit code.
     fn failed(&self, error: &Error, text: &Text) -> Stop {
-        report(error, text, self.flags.error_format);
+        report(error, text, self.flags.error_format());
         Stop::Said(if is_interrupted() {
             INTERRUPTED
         } else {
@@ -205,36 +270,48 @@ impl Session<'_> {
                 Stop::Output(io::Error::new(error.kind(), reason))
             });
         }
-        if self.format.is_binary() && self.results > 0 {
-            return Err(Stop::Usage(
-                "arrow and parquet output hold one result; the text gives more".to_string(),
-            ));
-        }
-        Ok(Target::stdout())
+        next_stdout(self.format, self.results)
     }
 
-    /// An empty line keeps the results of several statements apart.
     fn separator(&self) -> &'static [u8] {
-        let is_apart = self.flags.output.is_none()
-            && self.results > 0
-            && matches!(self.format, Format::Csv | Format::Tsv | Format::Markdown);
-        if is_apart { b"\n" } else { b"" }
+        match self.flags.output {
+            Some(_) => b"",
+            None => separator(self.format, self.results),
+        }
     }
 }
 
-enum WriteError {
+/// Standard output for one more result after `before` others.
+pub(crate) fn next_stdout(format: Format, before: usize) -> Result<Target, Stop> {
+    if format.is_binary() && before > 0 {
+        return Err(Stop::Usage(
+            "arrow and parquet output hold one result; the text gives more".to_string(),
+        ));
+    }
+    Ok(Target::stdout())
+}
+
+/// An empty line keeps the results of several statements apart.
+pub(crate) fn separator(format: Format, before: usize) -> &'static [u8] {
+    let is_apart = before > 0 && matches!(format, Format::Csv | Format::Tsv | Format::Markdown);
+    if is_apart { b"\n" } else { b"" }
+}
+
+pub(crate) enum WriteError {
     Query(Error),
     Output(io::Error),
 }
 
-fn write_rows(
+/// Writes a result; how many rows it has.
+pub(crate) fn write_rows(
     rows: &mut Rows,
     target: &mut Target,
     separator: &[u8],
     format: Format,
     style: &Style,
     watch: &Watch,
-) -> Result<(), WriteError> {
+) -> Result<u64, WriteError> {
+    let mut count = 0;
     let schema = rows.schema().clone();
     // A query that fails at once leaves not even a header behind.
     let first = rows.next().transpose().map_err(WriteError::Query)?;
@@ -243,42 +320,14 @@ fn write_rows(
     let mut writer = format::writer(format, &schema, style, out).map_err(WriteError::Output)?;
     for batch in first.map(Ok).into_iter().chain(rows) {
         let batch = batch.map_err(WriteError::Query)?;
+        count += batch.num_rows() as u64;
         if style.width.is_some() && format != Format::Table {
             watch.be_quiet();
         }
         writer.batch(&batch).map_err(WriteError::Output)?;
     }
-    watch.aside(|| writer.finish().map_err(WriteError::Output))
-}
-
-/// An engine as the flags say; standard input is data for it, unless it is a script or typed.
-fn engine(flags: &Flags, holds_script: bool) -> tidemill::Result<Engine> {
-    let mut builder = Engine::builder()
-        .double_quotes_are_strings(flags.double_quotes == DoubleQuotes::String)
-        .bad_rows(flags.bad_rows.clone());
-    builder = match holds_script {
-        true => builder.standard_input(TakenInput),
-        false => builder.standard_input(DataInput::new(is_interrupted)),
-    };
-    if let Some(threads) = flags.threads {
-        builder = builder.threads(threads);
-    }
-    if let Some(bytes) = flags.memory_limit {
-        builder = builder.memory_limit(bytes);
-    }
-    if let Some(folder) = &flags.spill_dir {
-        builder = builder.spill_dir(folder);
-    }
-    if let Some(bytes) = flags.spill_limit {
-        builder = builder.spill_limit(bytes);
-    }
-    if let Some(timeout) = flags.timeout {
-        builder = builder.timeout(timeout);
-    }
-    match &flags.db {
-        Some(directory) => builder.open(directory),
-        None => builder.in_memory(),
-    }
+    watch.aside(|| writer.finish().map_err(WriteError::Output))?;
+    Ok(count)
 }
 
 /// The texts to run, in order.
@@ -307,7 +356,7 @@ fn gathered(flags: &Flags) -> Result<Vec<Text>, Stop> {
 }
 
 /// A path with a script's ending. One that does not exist is then a missing file, not a strange query.
-fn is_script(path: &Path) -> bool {
+pub(crate) fn is_script(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     matches!(ending, Some("tide" | "tidemill" | "sql"))
         && !path
@@ -317,27 +366,31 @@ fn is_script(path: &Path) -> bool {
 }
 
 fn output_format(flags: &Flags) -> Result<Format, Stop> {
-    let of_file = flags.output.as_deref().and_then(Format::of_path);
-    let to_terminal = flags.output.is_none() && stdout_is_terminal();
-    let fallback = if to_terminal {
-        Format::Table
-    } else {
-        Format::Csv
+    let asked = flags.settings.output.format;
+    let Some(path) = &flags.output else {
+        return stdout_format(&flags.settings.output);
     };
-    let format = flags.format.or(of_file).unwrap_or(fallback);
-    if format.is_binary() && to_terminal {
-        return Err(Stop::Usage(
-            "a terminal cannot show arrow or parquet; use --output FILE or a pipe".to_string(),
-        ));
-    }
+    let format = asked.or(Format::of_path(path)).unwrap_or(Format::Csv);
+    one_field(format, &flags.settings.output.null)?;
     Ok(format)
 }
 
+/// SVG into a file of that ending, characters elsewhere.
+fn canvas(flags: &Flags, style: &Style) -> Result<Canvas, Stop> {
+    let ending = flags.output.as_deref().and_then(Path::extension);
+    let ending = ending.map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    match ending.as_deref() {
+        Some("svg") => Ok(Canvas::Svg),
+        None | Some("txt") => Ok(Canvas::Text(usize::from(style.width.unwrap_or(80)))),
+        Some(other) => Err(Stop::Usage(format!(
+            "a chart is written as .svg or .txt, not as .{other}"
+        ))),
+    }
+}
+
 fn style(flags: &Flags) -> Style {
-    let width = (flags.output.is_none() && stdout_is_terminal())
-        .then(|| terminal_size::terminal_size().map_or(80, |(width, _)| width.0));
     Style {
-        null: flags.null.clone(),
-        width,
+        null: flags.settings.output.null.clone(),
+        width: stdout_width().filter(|_| flags.output.is_none()),
     }
 }

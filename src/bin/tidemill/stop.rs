@@ -72,7 +72,8 @@ impl Stop {
             }
             Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_CLOSED,
             Stop::Output(error) => {
-                complain(None, &format!("the result cannot be written: {error}"));
+                let message = format!("the result cannot be written: {error}");
+                complain(Some("TM0701"), &message);
                 DATA
             }
         }

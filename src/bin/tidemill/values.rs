@@ -1,9 +1,13 @@
-//! Values of parameters on the command line.
+//! Values of parameters: on the command line, and in TOML files.
+
+use std::path::PathBuf;
 
 use clap::Args;
 use tidemill::{ParamMap, Value};
+use toml::Spanned;
 
 use crate::stop::Stop;
+use crate::toml_file::TomlFile;
 
 #[derive(Debug, Args)]
 pub(crate) struct Values {
@@ -18,17 +22,22 @@ pub(crate) struct Values {
 
 impl Values {
     pub(crate) fn params(&self) -> Result<ParamMap, Stop> {
-        let mut params = ParamMap::new();
+        self.params_over(ParamMap::new())
+    }
+
+    /// The values of the command line, and those of `params` that it does not give.
+    pub(crate) fn params_over(&self, mut params: ParamMap) -> Result<ParamMap, Stop> {
         for param in &self.param {
             let Some((name, value)) = param.split_once('=') else {
                 return Err(Stop::Usage(format!(
                     "--param takes NAME=VALUE, not `{param}`; values of ? are given by --arg VALUE"
                 )));
             };
-            params.set_text(name.trim_start_matches('@'), value);
+            let name = name.trim_start_matches('@');
+            params.set(name, number_that_fits(value, &format!("--param {name}"))?);
         }
         for value in &self.arg {
-            params.push(Value::from_text(value));
+            params.push(number_that_fits(value, "--arg")?);
         }
         Ok(params)
     }
@@ -59,4 +68,40 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// The values that TOML files give, `NAME = VALUE` each; a later file wins.
+pub(crate) fn from_files(paths: &[PathBuf]) -> Result<ParamMap, Stop> {
+    let mut params = ParamMap::new();
+    for path in paths {
+        let file = TomlFile::read(path)?;
+        for (name, entry) in file.entries()? {
+            params.set(name.trim_start_matches('@'), value(&file, &name, &entry)?);
+        }
+    }
+    Ok(params)
+}
+
+fn value(file: &TomlFile, name: &str, entry: &Spanned<toml::Value>) -> Result<Value, Stop> {
+    Ok(match entry.get_ref() {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => (*number).into(),
+        toml::Value::Boolean(truth) => (*truth).into(),
+        // A date as it is; what a declared parameter makes of a time, it makes of its text.
+        toml::Value::Datetime(time) => Value::from_text(&time.to_string()),
+        toml::Value::Array(_) | toml::Value::Table(_) => {
+            let message = format!("the value of `{name}` is no text, number, date, true or false");
+            return Err(file.wrong(entry.span(), &message));
+        }
+    })
+}
+
+/// The value by its look. A number that no type of the language holds is refused, not rounded.
+fn number_that_fits(text: &str, flag: &str) -> Result<Value, Stop> {
+    Value::try_from_text(text).ok_or_else(|| {
+        Stop::Usage(format!(
+            "{flag}: the number {text} is too large for any type; in 'quotes' it is text"
+        ))
+    })
 }

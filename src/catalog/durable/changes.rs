@@ -32,6 +32,10 @@ pub(crate) struct ChangedRows {
 }
 
 impl ChangedRows {
+    pub(crate) fn table(&self) -> &DurableTable {
+        &self.table
+    }
+
     /// TM0305 where the table has columns that are called as those of the version and its time.
     pub(crate) fn new(table: DurableTable, segments: Vec<Changed>) -> Result<Self> {
         let mut fields: Vec<Arc<Field>> = table.snapshot.columns.seen.fields().to_vec();

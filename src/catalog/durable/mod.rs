@@ -6,6 +6,7 @@
 mod bounds;
 mod changes;
 mod keys;
+mod replicated;
 mod segment;
 
 use std::collections::{BTreeSet, HashMap};
@@ -26,15 +27,16 @@ use super::files::{FileTable, PSEUDO, Shards, pushdown};
 use super::filter::PhysicalFilter;
 use super::scan::{Planned, external};
 use crate::error::{Error, Result};
-use crate::file::RowFilter;
 use crate::file::memory::MemoryFile;
 use crate::file::table::{Origin, ScanFile};
+use crate::file::{Pruned, RowFilter};
 use crate::table::action::Add;
 use crate::table::database::DurableTable;
 use crate::table::ingest;
 use crate::table::snapshot::{Segment, Snapshot};
 use bounds::LogBounds;
 pub(crate) use changes::ChangedRows;
+pub(crate) use replicated::{ReplicatedFile, SegmentRoute};
 use segment::open_segment;
 
 /// The name of the column that tells each row's segment.
@@ -54,10 +56,6 @@ pub(crate) struct SnapshotTable {
     schema: SchemaRef,
     segments: Vec<Arc<Segment>>,
 }
-
-/// How much a condition left, of how much.
-#[derive(Debug, Default)]
-struct Pruned(Vec<(&'static str, usize, usize)>);
 
 impl SnapshotTable {
     pub(crate) fn new(table: DurableTable, fixed: bool) -> Self {
@@ -110,7 +108,7 @@ impl SnapshotTable {
             .and_then(|condition| PhysicalFilter::new(&condition, true, &self.schema));
         let segment = Arc::new(Segment::new(add.clone()));
         filter.map_or(true, |filter| {
-            let left = self.prune(vec![segment], filters, &filter, &mut Pruned::default());
+            let left = self.prune(vec![segment], filters, &filter, &mut Vec::new());
             !left.is_empty()
         })
     }
@@ -122,7 +120,7 @@ impl SnapshotTable {
         filters: &[Expr],
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let mut segments = self.segments.clone();
-        let mut pruned = Pruned::default();
+        let mut pruned = Vec::new();
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             let condition = state.create_physical_expr(filter, &schema)?;
@@ -130,7 +128,7 @@ impl SnapshotTable {
             segments = self.prune(segments, filters, &filter, &mut pruned);
         } else {
             let all = segments.len();
-            pruned.0.push(("segments", all, all));
+            pruned.push(left_of("segments", all, all));
         }
         let file_name = |field: &Field, path: &str| -> Option<ArrayRef> {
             let pseudo = field.metadata().contains_key(PSEUDO);
@@ -141,10 +139,13 @@ impl SnapshotTable {
         let mut files = files.collect::<Result<Vec<_>>>().map_err(external)?;
         files.extend(self.waiting().map_err(external)?);
         let name = format!(
-            "{} version {} ({pruned})",
-            self.table.name, self.table.snapshot.version
+            "{} version {} ({})",
+            self.table.name,
+            self.table.snapshot.version,
+            Listed(&pruned)
         );
-        let mut table = FileTable::of_files(name, Arc::clone(&self.schema), files);
+        let table = FileTable::of_files(name, Arc::clone(&self.schema), files);
+        let mut table = table.with_pruned(pruned);
         if let Some(shards) = self.shards_of(&segments) {
             table = table.with_shards(shards);
         }
@@ -203,14 +204,14 @@ impl SnapshotTable {
         mut segments: Vec<Arc<Segment>>,
         filters: &[Expr],
         filter: &PhysicalFilter,
-        pruned: &mut Pruned,
+        pruned: &mut Vec<Pruned>,
     ) -> Vec<Arc<Segment>> {
         let layout = &self.snapshot().layout;
         if !layout.partition_by.is_empty() {
             let before = partitions(&segments);
             segments = self.may_match(segments, filter, true);
             self.keep_buckets(&mut segments, filters);
-            pruned.0.push(("partitions", partitions(&segments), before));
+            pruned.push(left_of("partitions", partitions(&segments), before));
         }
         if !layout.shard_key.is_empty() {
             let before = self.shard_count(&segments);
@@ -221,14 +222,10 @@ impl SnapshotTable {
                     None => true,
                 });
             }
-            pruned
-                .0
-                .push(("shards", self.shard_count(&segments), before));
+            pruned.push(left_of("shards", self.shard_count(&segments), before));
         }
         let segments = self.may_match(segments, filter, false);
-        pruned
-            .0
-            .push(("segments", segments.len(), self.segments.len()));
+        pruned.push(left_of("segments", segments.len(), self.segments.len()));
         segments
     }
 
@@ -267,9 +264,16 @@ fn with_file_column(seen: &Schema, name: Option<&str>) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-impl fmt::Display for Pruned {
+fn left_of(what: &'static str, left: usize, all: usize) -> Pruned {
+    Pruned { what, left, all }
+}
+
+/// How much a condition left, of how much.
+struct Listed<'a>(&'a [Pruned]);
+
+impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (what, left, all)) in self.0.iter().enumerate() {
+        for (place, Pruned { what, left, all }) in self.0.iter().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
             write!(f, "{comma}{what} {left} of {all}")?;
         }

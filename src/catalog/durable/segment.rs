@@ -1,50 +1,43 @@
 //! A segment's file, opened, with where each column of the table comes from in it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema};
 
+use super::replicated::ReplicatedFile;
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::DataFile;
 use crate::file::parquet::ParquetFile;
 use crate::file::table::{Origin, ScanFile};
 use crate::table::database::DurableTable;
-use crate::table::snapshot::Segment;
+use crate::table::snapshot::{Segment, TAIL_TAG};
 
 /// Opens a segment as a file of a table of these columns. `said` gives the value of a column that no file has.
 pub(super) fn open_segment(
     table: &DurableTable,
-    segment: &Segment,
+    segment: &Arc<Segment>,
     schema: &Schema,
     said: &dyn Fn(&Field, &str) -> Option<ArrayRef>,
 ) -> Result<ScanFile> {
     let path = table.log.directory.join(segment.file()?);
-    let place = || FilePlace {
-        path: path.clone(),
-        ..FilePlace::default()
+    let data: Arc<dyn DataFile> = if table.replicas.is_empty() {
+        let opened = open_copy(&path, segment).map_err(|error| {
+            if path.exists() {
+                return error;
+            }
+            let version = table.snapshot.version;
+            let message = format!("a segment of version {version} of the table is missing");
+            Error::new(ErrorKind::Data, "TM0748", message)
+                .in_file(place(&path))
+                .hint("VACUUM takes segments of old versions away; read a newer version")
+        })?;
+        Arc::new(opened)
+    } else {
+        Arc::new(ReplicatedFile::open(table, segment)?)
     };
-    let data = ParquetFile::open(&path).map_err(|error| {
-        if path.exists() {
-            return error;
-        }
-        let version = table.snapshot.version;
-        let message = format!("a segment of version {version} of the table is missing");
-        Error::new(ErrorKind::Data, "TM0748", message)
-            .in_file(place())
-            .hint("VACUUM takes segments of old versions away; read a newer version")
-    })?;
-    if data.byte_count() as i64 != segment.add.size {
-        let message = format!(
-            "a segment has {} bytes and was written with {}",
-            data.byte_count(),
-            segment.add.size
-        );
-        return Err(Error::new(ErrorKind::Data, "TM0748", message)
-            .in_file(place())
-            .hint("restore this file from a copy"));
-    }
     let name = path.display().to_string();
     let stored = Arc::clone(data.schema());
     let origin = |field: &Arc<Field>| {
@@ -65,6 +58,35 @@ pub(super) fn open_segment(
     Ok(ScanFile {
         origins: origins.collect::<Result<_>>()?,
         path: name.clone(),
-        data: Arc::new(data),
+        data,
     })
+}
+
+/// Opens the file of a segment, whose size must be what the log says.
+pub(super) fn open_copy(path: &Path, segment: &Segment) -> Result<ParquetFile> {
+    let data = ParquetFile::open(path)?;
+    let message = if data.byte_count() as i64 != segment.add.size {
+        format!(
+            "a segment has {} bytes and was written with {}",
+            data.byte_count(),
+            segment.add.size
+        )
+    } else if segment
+        .tag(TAIL_TAG)
+        .is_some_and(|tail| data.tail() != Some(tail))
+    {
+        "the footer of a segment is not what was written".to_string()
+    } else {
+        return Ok(data);
+    };
+    Err(Error::new(ErrorKind::Data, "TM0748", message)
+        .in_file(place(path))
+        .hint("restore this file from a copy"))
+}
+
+fn place(path: &Path) -> FilePlace {
+    FilePlace {
+        path: path.to_path_buf(),
+        ..FilePlace::default()
+    }
 }

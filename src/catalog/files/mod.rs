@@ -28,7 +28,7 @@ use crate::file::ndjson::NdjsonFile;
 use crate::file::parquet::ParquetFile;
 use crate::file::standard_input;
 use crate::file::table::ScanFile;
-use crate::file::{BadRows, DataFile};
+use crate::file::{BadRows, DataFile, Pruned};
 
 /// Marks a column that no `*` includes.
 pub(crate) const PSEUDO: &str = "tidemill.pseudo";
@@ -45,6 +45,8 @@ struct Parts {
     /// What is known of each column, once it is asked for.
     columns: Vec<OnceLock<ColumnStatistics>>,
     shards: Option<Shards>,
+    /// What was left out before there were files.
+    pruned: Vec<Pruned>,
 }
 
 /// Where the rows of files lie whose table is cut by the hash of a key.
@@ -224,6 +226,7 @@ impl FileTable {
             schema,
             files,
             shards: None,
+            pruned: Vec::new(),
         }))
     }
 
@@ -240,7 +243,24 @@ impl FileTable {
             columns: self.0.columns.clone(),
             files: self.0.files.clone(),
             shards: Some(shards),
+            pruned: self.0.pruned.clone(),
         }))
+    }
+
+    /// The same files, which are what was left of more.
+    pub(in crate::catalog) fn with_pruned(self, pruned: Vec<Pruned>) -> Self {
+        FileTable(Arc::new(Parts {
+            path: self.0.path.clone(),
+            schema: Arc::clone(&self.0.schema),
+            columns: self.0.columns.clone(),
+            files: self.0.files.clone(),
+            shards: self.0.shards.clone(),
+            pruned,
+        }))
+    }
+
+    pub(crate) fn pruned(&self) -> &[Pruned] {
+        &self.0.pruned
     }
 
     pub(crate) fn shards(&self) -> Option<&Shards> {
@@ -260,6 +280,7 @@ impl FileTable {
             wanted.end - 1
         );
         FileTable::of_files(path, Arc::clone(&self.0.schema), files)
+            .with_pruned(self.0.pruned.clone())
     }
 
     /// The path as the user wrote it.

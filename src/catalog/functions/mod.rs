@@ -7,6 +7,7 @@ mod examples;
 mod field;
 mod in_set;
 mod interval;
+mod length;
 mod like_pattern;
 mod one_zero;
 mod position;
@@ -15,6 +16,7 @@ mod row_id;
 mod sample;
 mod shift;
 mod single_value;
+mod sliding;
 mod sum;
 mod wrapping;
 
@@ -37,6 +39,7 @@ pub(crate) use row_id::row_id;
 pub(crate) use sample::{sample_batch, sample_row};
 pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
+pub(crate) use sliding::sliding;
 pub(crate) use sum::{Sums, placed};
 pub(crate) use wrapping::wrapping;
 
@@ -56,14 +59,15 @@ pub(crate) fn is_average(function: &AggregateUDF) -> bool {
     function.inner().is::<avg::ExactAvg>()
 }
 
-/// Functions that no query could call: for values of a type that the language does not have, for DataFusion's own scans, and one
-/// that tells DataFusion's version.
+/// Functions that no query could call: for values of a type that the language does not have, for DataFusion's own scans, and some
+/// that tell of DataFusion's inside: its version, how a plan calls a column.
 const UNREACHABLE: &[&str] = &[
     "union_extract",
     "union_tag",
     "file_row_index",
     "input_file_name",
     "version",
+    "arrow_field",
 ];
 
 /// The kinds of functions, by lower-case name and alias.
@@ -84,7 +88,8 @@ impl Functions {
             .into_iter()
             .filter(reachable)
         {
-            functions.register_scalar(field::null_aware_field(bounded::bounded(function)));
+            let function = length::character_length(bounded::bounded(function));
+            functions.register_scalar(field::null_aware_field(function));
         }
         for function in SessionStateDefaults::default_aggregate_functions() {
             functions.register_aggregate(function);

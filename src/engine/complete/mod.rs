@@ -14,6 +14,14 @@ use crate::plan::bind::around::Surroundings;
 pub(super) use offer::columns_text;
 
 /// What can be written at a place. See [`Engine::complete`].
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let text = "FROM (VALUES (1)) AS t (region) |> WHERE reg";
+/// let completions = engine.complete(text, text.len());
+/// assert_eq!(&text[completions.replace.start..completions.replace.end], "reg");
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Completions {
@@ -24,6 +32,14 @@ pub struct Completions {
 }
 
 /// One thing that can be written.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let text = "FROM (VALUES (1)) AS t (region) |> WHERE reg";
+/// let first = engine.complete(text, text.len()).items.remove(0);
+/// assert_eq!((first.text.as_str(), first.detail.as_str()), ("region", "INT64"));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Completion {
@@ -38,6 +54,14 @@ pub struct Completion {
 }
 
 /// What a completion is.
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let text = "FROM (VALUES (1)) AS t (region) |> WHERE reg";
+/// let first = engine.complete(text, text.len()).items.remove(0);
+/// assert_eq!(first.kind, tidemill::CompletionKind::Column);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CompletionKind {

@@ -1,74 +1,91 @@
 //! What EXPLAIN tells, as JSON for programs.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::pipelines::{awaited, without_ids};
+use super::plan::{Part, Plan, PlanStep};
 use super::steps::QueryStep;
-use crate::exec::Execution;
-use crate::exec::graph::PipelineGraph;
-use crate::exec::metrics::StepMetrics;
+use crate::exec::metrics::WorkerMetrics;
 use crate::file::type_name;
 use crate::plan::lineage::ColumnLineage;
 
-/// The pipelines of a query, and what they did if they ran.
-pub(super) fn graph(graph: &PipelineGraph, execution: Option<&Execution>) -> Value {
-    let pipelines = graph
-        .pipelines
-        .iter()
-        .enumerate()
-        .map(|(position, pipeline)| {
-            let metrics = execution.map(|execution| execution.metrics(position));
-            let after: Vec<usize> = pipeline
-                .after
-                .iter()
-                .flat_map(|after| awaited(graph, *after))
-                .collect();
-            let operators = pipeline.operators.iter().enumerate();
-            let operators = operators.map(|(place, operator)| {
-                step(
-                    &operator.describe(),
-                    metrics.map(|metrics| &metrics.operators[place]),
-                )
-            });
-            let mut object = json!({
-                "pipeline": position + 1,
-                "after": after,
-                "source": step(&pipeline.source.describe(), metrics.map(|m| &m.source)),
-                "operators": operators.collect::<Vec<_>>(),
-                "sink": step(
-                    &graph.sinks[pipeline.sink.0].describe(),
-                    metrics.map(|m| &m.sink),
-                ),
-            });
-            if let Some(metrics) = metrics {
-                object["morsels"] = json!(metrics.units.load(Ordering::Relaxed));
+impl Plan {
+    /// The plan for programs: `pipelines`, each with its `source`, `operators` and `sink`; of one that ran also what they did.
+    /// A statement of several steps has `parts`, each with its pipelines.
+    pub fn to_json(&self) -> Value {
+        match self.parts.as_slice() {
+            [part] if part.heading.is_none() => pipelines(part),
+            parts => {
+                let parts = parts.iter().map(|part| {
+                    let heading = part.heading.as_deref().unwrap_or_default();
+                    let mut object = json!({"part": heading.trim_end_matches(':')});
+                    if let (Some(object), Value::Object(plan)) =
+                        (object.as_object_mut(), pipelines(part))
+                    {
+                        object.extend(plan);
+                    }
+                    object
+                });
+                json!({ "parts": parts.collect::<Vec<_>>() })
             }
-            let share = execution.and_then(|execution| execution.share(pipeline.sink));
-            if let Some(share) = share {
-                object["memory_bytes"] = json!(share.peak());
-                object["spilled_bytes"] = json!(share.spilled());
-            }
-            object
+        }
+    }
+}
+
+fn pipelines(part: &Part) -> Value {
+    let pipelines = part.pipelines.iter().enumerate();
+    let pipelines = pipelines.map(|(position, pipeline)| {
+        let mut steps = pipeline.steps.iter().map(step);
+        let source = steps.next();
+        let sink = steps.next_back();
+        let after = pipeline.after.iter().map(|after| after + 1);
+        let mut object = json!({
+            "pipeline": position + 1,
+            "after": after.collect::<Vec<_>>(),
+            "source": source,
+            "operators": steps.collect::<Vec<_>>(),
+            "sink": sink,
         });
+        if let Some(did) = &pipeline.did {
+            object["morsels"] = json!(did.morsels);
+            object["workers"] = did.workers.iter().map(worker).collect();
+            if let Some(skew) = did.skew() {
+                object["skew"] = json!(skew);
+            }
+            if let Some((memory, spilled)) = did.held {
+                object["memory_bytes"] = json!(memory);
+                object["spilled_bytes"] = json!(spilled);
+            }
+        }
+        object
+    });
     let mut object = json!({ "pipelines": pipelines.collect::<Vec<_>>() });
-    if let Some(execution) = execution {
-        let context = execution.context();
-        object["memory_bytes"] = json!(context.memory.peak());
-        object["spilled_bytes"] = json!(context.spill.written());
+    if let Some(ran) = &part.ran {
+        object["rows"] = json!(ran.rows);
+        object["ms"] = milliseconds(ran.elapsed);
+        object["memory_bytes"] = json!(ran.memory_bytes);
+        object["spilled_bytes"] = json!(ran.spilled_bytes);
     }
     object
 }
 
-fn step(what: &str, metrics: Option<&StepMetrics>) -> Value {
-    let mut object = json!({"step": without_ids(what)});
-    if let Some(metrics) = metrics {
-        object["rows"] = json!(metrics.rows());
-        object["batches"] = json!(metrics.batches());
-        object["bytes"] = json!(metrics.bytes());
-        object["ms"] = milliseconds(metrics.time());
+fn worker(did: &WorkerMetrics) -> Value {
+    json!({"ms": milliseconds(did.busy), "rows": did.rows})
+}
+
+fn step(step: &PlanStep) -> Value {
+    let mut object = json!({"step": step.what});
+    if !step.pruned.is_empty() {
+        let pruned = step.pruned.iter();
+        let pruned = pruned.map(|one| json!({"what": one.what, "read": one.left, "of": one.all}));
+        object["pruned"] = pruned.collect();
+    }
+    if let Some(did) = &step.did {
+        object["rows"] = json!(did.rows);
+        object["batches"] = json!(did.batches);
+        object["bytes"] = json!(did.bytes);
+        object["ms"] = milliseconds(did.time);
     }
     object
 }

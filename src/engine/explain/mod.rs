@@ -1,27 +1,42 @@
 //! EXPLAIN: the pipelines of a query, with what they did after EXPLAIN ANALYZE; its steps; where its columns come from.
 
+mod graph;
+mod html;
 mod json;
-mod pipelines;
+mod plan;
+mod route;
 mod steps;
+mod tree;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Engine, Outcome, Rows, Statement, planning, query};
+use super::{Engine, Outcome, ParamMap, Rows, Statement, planning, query};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec::graph::PipelineGraph;
-use crate::exec::{self, Execution};
+use crate::exec;
 use crate::lang::ast::ExplainFormat;
+use crate::plan::BoundQuery;
 use crate::plan::bind::{Bound, Step};
-use crate::plan::{self, BoundQuery};
+use plan::Part;
 
 pub use crate::plan::lineage::{ColumnLineage, SourceColumn};
+pub use plan::Plan;
 pub use steps::{Measured, QueryStep};
 
 /// What to say of a query.
+///
+/// ```
+/// use tidemill::{Engine, Explain};
+/// let engine = Engine::in_memory()?;
+/// let planned = engine.explain("SELECT 1 AS a", Explain::Pipelines)?;
+/// let measured = engine.explain("SELECT 1 AS a", Explain::Analyze)?;
+/// assert!(!planned.to_string().contains(" ms") && measured.to_string().contains(" ms"));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Explain {
@@ -32,33 +47,59 @@ pub enum Explain {
 }
 
 impl Engine {
-    /// The pipelines of a query, as text.
+    /// The pipelines of a query.
     ///
     /// ```
     /// use tidemill::{Engine, Explain};
     /// let engine = Engine::in_memory()?;
     /// let plan = engine.explain("FROM (VALUES (1), (2)) |> WHERE column1 > 1", Explain::Pipelines)?;
-    /// assert!(plan.contains("pipeline 1"));
+    /// assert!(plan.to_string().contains("pipeline 1"));
     /// # Ok::<(), tidemill::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`Engine::query`].
-    pub fn explain(&self, text: &str, what: Explain) -> Result<String> {
-        let statement = self.only_statement(text)?;
+    pub fn explain(&self, text: &str, what: Explain) -> Result<Plan> {
+        self.explain_statement(&self.only_statement(text)?, &ParamMap::new(), what)
+    }
+
+    /// The pipelines of one parsed statement, with values for its parameters.
+    ///
+    /// ```
+    /// use tidemill::{Engine, Explain, params};
+    /// # use tidemill::{ParamMap, Params};
+    /// let engine = Engine::in_memory()?;
+    /// let statement = engine.statements("SELECT @a + 1 AS b").unwrap().remove(0);
+    /// let mut values = ParamMap::new();
+    /// params! { a: 41 }.bind(&mut values);
+    /// let page = engine.explain_statement(&statement, &values, Explain::Analyze)?.to_html();
+    /// assert!(page.starts_with("<!DOCTYPE html>"));
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Engine::run`]; TM0315 for a statement that is no query and stores none.
+    pub fn explain_statement(
+        &self,
+        statement: &Statement,
+        params: &ParamMap,
+        what: Explain,
+    ) -> Result<Plan> {
+        let analyze = what == Explain::Analyze;
         let bound = planning::on_planner_stack(|| {
-            query::bind(
-                self,
-                &statement.parsed,
-                &statement.text,
-                &plan::Parameters::default(),
-            )
+            let parsed = &statement.parsed;
+            query::bind(self, parsed, &statement.text, params.parameters())
         })?;
-        match bound.bound {
-            Bound::Query(query) => text_of(self, &query, what == Explain::Analyze),
-            Bound::Steps(steps) => steps_text(self, &steps, what == Explain::Analyze),
-            _ => Err(takes_a_query()),
-        }
+        let (bound, analyze) = match bound.bound {
+            Bound::Explain {
+                analyze: asked,
+                statement,
+                ..
+            } => (*statement, analyze || asked),
+            bound => (bound, analyze),
+        };
+        let plan = plan_of(self, bound, statement.text(), analyze);
+        plan.map_err(|error| error.at(statement.span()))
     }
 
     fn only_statement(&self, text: &str) -> Result<Statement> {
@@ -85,26 +126,25 @@ pub(super) fn run(engine: &Engine, bound: Bound, text: &str) -> Result<Outcome> 
             analyze,
             format,
             statement,
-        } => match (*statement, format) {
-            (Bound::Query(query) | Bound::CreateView { query, .. }, ExplainFormat::Tree) => {
-                lines(&text_of(engine, &query, analyze)?)
+        } => {
+            let plan = plan_of(engine, *statement, text, analyze)?;
+            match format {
+                ExplainFormat::Tree => lines(&plan.to_string()),
+                ExplainFormat::Json => document(&plan.to_json()),
             }
-            (Bound::Query(query) | Bound::CreateView { query, .. }, ExplainFormat::Json) => {
-                document(&json_of(engine, &query, analyze)?)
-            }
-            (Bound::Steps(steps), ExplainFormat::Tree) => {
-                lines(&steps_text(engine, &steps, analyze)?)
-            }
-            (Bound::Steps(steps), ExplainFormat::Json) => {
-                document(&steps_json(engine, &steps, analyze)?)
-            }
-            _ => return Err(takes_a_query()),
-        },
+        }
         Bound::ExplainSteps { steps, format } => {
             let steps = steps::measured(engine, text, steps)?;
             match format {
                 ExplainFormat::Tree => lines(&steps::steps_text(text, &steps)),
                 ExplainFormat::Json => document(&json::steps(text, &steps)),
+            }
+        }
+        Bound::ExplainRoute { query, format } => {
+            let routes = route::routes(engine, &query)?;
+            match format {
+                ExplainFormat::Tree => lines(&route::text(&routes)),
+                ExplainFormat::Json => document(&route::json(&routes)),
             }
         }
         Bound::ExplainLineage { columns, format } => match format {
@@ -146,38 +186,62 @@ fn share(engine: &Engine, step: &Step, analyze: bool) -> Result<()> {
     Ok(())
 }
 
-/// A statement of several steps, each under its heading. ANALYZE runs the queries and stores nothing.
-fn steps_text(engine: &Engine, steps: &[Step], analyze: bool) -> Result<String> {
-    let mut text = String::new();
-    for step in steps {
-        let (heading, query) = heading(step);
-        let pipelines = text_of(engine, query, analyze)?;
-        share(engine, step, analyze)?;
-        text.push_str(&heading);
-        text.push('\n');
-        for line in pipelines.lines() {
-            text.push_str("  ");
-            text.push_str(line);
-            text.push('\n');
+/// ANALYZE runs the queries and stores nothing.
+fn plan_of(engine: &Engine, bound: Bound, text: &str, analyze: bool) -> Result<Plan> {
+    let parts = match bound {
+        Bound::Query(query) | Bound::CreateView { query, .. } => {
+            vec![part(engine, &query, analyze)?]
         }
-    }
-    Ok(text)
+        Bound::Steps(steps) => {
+            let parts = steps.iter().map(|step| {
+                let (heading, query) = heading(step);
+                let part = part(engine, query, analyze)?;
+                share(engine, step, analyze)?;
+                Ok(Part {
+                    heading: Some(heading),
+                    ..part
+                })
+            });
+            parts.collect::<Result<_>>()?
+        }
+        _ => return Err(takes_a_query()),
+    };
+    Ok(Plan {
+        text: text.to_string(),
+        parts,
+    })
 }
 
-fn steps_json(engine: &Engine, steps: &[Step], analyze: bool) -> Result<Value> {
-    let mut parts = Vec::with_capacity(steps.len());
-    for step in steps {
-        let (heading, query) = heading(step);
-        let mut part = json!({"part": heading.trim_end_matches(':')});
-        let plan = json_of(engine, query, analyze)?;
-        share(engine, step, analyze)?;
-        if let (Some(part), Value::Object(plan)) = (part.as_object_mut(), plan) {
-            part.extend(plan);
+/// The pipelines of a query, after they ran where they are analyzed.
+fn part(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<Part> {
+    if analyze {
+        let started = Instant::now();
+        let (rows, execution) = query::answer_with_execution(engine, query, true)?;
+        let mut count = 0;
+        for batch in rows {
+            count += batch?.num_rows() as u64;
         }
-        parts.push(part);
+        return Ok(Part::of_execution(&execution, count, started.elapsed()));
     }
-    Ok(json!({ "parts": parts }))
+    let (context, _handle) = engine.context()?;
+    let physical = query::optimize(engine, query, &context.cancel)?;
+    let (sink, _receiver) = exec::output(&context);
+    let graph = planning::on_planner_stack(|| {
+        crate::plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
+    })?;
+    Ok(Part::of_graph(&graph))
 }
+
+/// A key in the metadata of a result's schema: its one column is text whose rows are lines, to be shown as they are and in no table.
+///
+/// ```
+/// use tidemill::{Engine, LINES_KEY};
+/// let engine = Engine::in_memory()?;
+/// let lines = engine.query("EXPLAIN SELECT 1 AS a", ())?;
+/// assert!(lines.schema().metadata().contains_key(LINES_KEY));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
+pub const LINES_KEY: &str = "tidemill.lines";
 
 /// The columns of an EXPLAIN statement's rows.
 fn schema() -> SchemaRef {
@@ -185,47 +249,17 @@ fn schema() -> SchemaRef {
 }
 
 fn lines(text: &str) -> Result<Rows> {
-    rows_of(text.lines().collect())
+    let metadata = [(LINES_KEY.to_string(), String::new())];
+    let schema = schema().as_ref().clone().with_metadata(metadata.into());
+    rows_of(Arc::new(schema), text.lines().collect())
 }
 
 fn document(value: &Value) -> Result<Rows> {
-    rows_of(vec![&value.to_string()])
+    rows_of(schema(), vec![&value.to_string()])
 }
 
-fn rows_of(lines: Vec<&str>) -> Result<Rows> {
-    let schema = schema();
+fn rows_of(schema: SchemaRef, lines: Vec<&str>) -> Result<Rows> {
     let lines = StringArray::from(lines);
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lines)])?;
     Ok(Rows::ready(schema, vec![batch]))
-}
-
-fn text_of(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<String> {
-    with_graph(engine, query, analyze, pipelines::graph_text)
-}
-
-fn json_of(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<Value> {
-    with_graph(engine, query, analyze, json::graph)
-}
-
-/// What `say` says of the pipelines of a query, after they ran where they are analyzed.
-fn with_graph<T>(
-    engine: &Engine,
-    query: &BoundQuery,
-    analyze: bool,
-    say: impl Fn(&PipelineGraph, Option<&Execution>) -> T,
-) -> Result<T> {
-    if analyze {
-        let (rows, execution) = query::answer_with_execution(engine, query, true)?;
-        for batch in rows {
-            batch?;
-        }
-        return Ok(say(execution.graph(), Some(&execution)));
-    }
-    let (context, _handle) = engine.context()?;
-    let physical = query::optimize(engine, query, &context.cancel)?;
-    let (sink, _receiver) = exec::output(&context);
-    let graph = planning::on_planner_stack(|| {
-        plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
-    })?;
-    Ok(say(&graph, None))
 }

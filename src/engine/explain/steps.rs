@@ -13,6 +13,13 @@ use crate::plan::bind::{BoundStep, bind_lineage, bind_steps};
 use crate::plan::lineage::ColumnLineage;
 
 /// A step of a query: what stands before the first `|>`, or a pipe operator. See [`Engine::steps`].
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let step = engine.steps("FROM (VALUES (1)) AS t (n) |> LIMIT 1", ())?.remove(1);
+/// assert_eq!((step.number, step.text.as_str()), (2, "|> LIMIT 1"));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QueryStep {
@@ -29,6 +36,13 @@ pub struct QueryStep {
 }
 
 /// What running a query up to one of its steps took. See [`Engine::measure_steps`].
+///
+/// ```
+/// let engine = tidemill::Engine::in_memory()?;
+/// let step = engine.measure_steps("FROM (VALUES (1), (2)) AS t (n)", ())?.remove(0);
+/// assert_eq!(step.measured.map(|measured| measured.rows), Some(2));
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Measured {

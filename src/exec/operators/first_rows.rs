@@ -190,14 +190,16 @@ fn head(key: &[u8]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
+/// Stands where no key was yet. A key that begins like that stays, wherever it is.
+const FREE: u128 = u128::MAX;
+
 /// The earliest keys of each partition.
 #[derive(Debug)]
 struct Heads {
     first: usize,
     with_ties: bool,
-    /// `first` places for each partition, ascending as far as they are taken.
+    /// `first` places for each partition, ascending; [`FREE`] where no key was there yet.
     places: Vec<u128>,
-    taken: Vec<u32>,
     /// No key so far was longer than its head.
     all_short: bool,
 }
@@ -208,15 +210,14 @@ impl Heads {
             first,
             with_ties,
             places: Vec::new(),
-            taken: Vec::new(),
             all_short: true,
         }
     }
 
     fn make_room(&mut self, partitions: usize) {
-        if partitions > self.taken.len() {
-            self.places.resize(partitions * self.first, 0);
-            self.taken.resize(partitions, 0);
+        let places = partitions * self.first;
+        if places > self.places.len() {
+            self.places.resize(places, FREE);
         }
     }
 
@@ -224,20 +225,15 @@ impl Heads {
     fn stays(&mut self, partition: usize, head: u128) -> bool {
         let start = partition * self.first;
         let places = &mut self.places[start..start + self.first];
-        let taken = self.taken[partition] as usize;
-        if taken == self.first {
-            let last = places[taken - 1];
-            // Where heads are whole keys, an equal row is behind: the others came before it.
-            if head > last || head == last && self.all_short && !self.with_ties {
-                return false;
-            }
-            if head == last {
-                return true;
-            }
-        } else {
-            self.taken[partition] += 1;
+        let kept = self.first - 1;
+        let last = places[kept];
+        if head > last {
+            return false;
         }
-        let kept = taken.min(self.first - 1);
+        if head == last {
+            // Where heads are whole keys, an equal row is behind: the others came before it.
+            return last == FREE || self.with_ties || !self.all_short;
+        }
         let place = places[..kept].partition_point(|earlier| *earlier <= head);
         places.copy_within(place..kept, place + 1);
         places[place] = head;
@@ -245,7 +241,7 @@ impl Heads {
     }
 
     fn size(&self) -> usize {
-        self.places.capacity() * size_of::<u128>() + self.taken.capacity() * size_of::<u32>()
+        self.places.capacity() * size_of::<u128>()
     }
 }
 

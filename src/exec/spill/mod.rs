@@ -24,7 +24,7 @@ pub(crate) use scatter::{PARTS, Scattered};
 use self::directory::Directory;
 use super::RunContext;
 use super::memory::{Share, size_text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, system_reason};
 
 /// Where the queries of an engine write what does not fit, and how much of it there may be.
 #[derive(Debug, Default)]
@@ -154,7 +154,7 @@ fn io_error(error: &std::io::Error, path: &Path, operator: Option<&str>) -> Erro
         || "no directory for what does not fit into memory can be made in".to_string(),
         |operator| format!("what does not fit into memory in {operator} cannot be kept in"),
     );
-    let text = format!("{what} {}: {}", path.display(), error.kind());
+    let text = format!("{what} {}: {}", path.display(), system_reason(error));
     if error.kind() == std::io::ErrorKind::StorageFull {
         return Error::new(ErrorKind::Limit, "TM0511", text)
             .hint("free some space, or choose another directory with the spill directory setting");

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray, RecordBatchOptions};
 use arrow::buffer::Buffer;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{ByteViewType, DataType};
 use arrow::record_batch::RecordBatch;
 
 use crate::error::Result;
@@ -17,8 +17,8 @@ pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
 /// Bytes of the rows of one column.
 pub(crate) fn column_bytes(column: &ArrayRef) -> usize {
     let long_values = match column.data_type() {
-        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
-        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
+        DataType::Utf8View => bytes_of_long(column.as_string_view()),
+        DataType::BinaryView => bytes_of_long(column.as_binary_view()),
         _ => 0,
     };
     // Where arrow cannot tell the rows' part, the whole is the safe answer.
@@ -27,6 +27,14 @@ pub(crate) fn column_bytes(column: &ArrayRef) -> usize {
         .get_slice_memory_size()
         .unwrap_or_else(|_| column.get_array_memory_size());
     rows + long_values
+}
+
+/// Bytes of the strings that do not lie in their views.
+fn bytes_of_long<T: ByteViewType>(column: &GenericByteViewArray<T>) -> usize {
+    match column.data_buffers().is_empty() {
+        true => 0,
+        false => column.total_buffer_bytes_used(),
+    }
 }
 
 /// Lets go of text that a filter or a slice left behind: views keep the whole buffers they point into, and would take them into

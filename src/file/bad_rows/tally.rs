@@ -11,6 +11,17 @@ use crate::file::input::Input;
 
 /// Rows of CSV and JSON files that queries read, and what became of them: `read = returned + filtered + rejected`. A file that a query
 /// reads twice counts twice.
+///
+/// ```
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.csv");
+/// std::fs::write(&path, "a\n1\n2\n").unwrap();
+/// let engine = tidemill::Engine::in_memory()?;
+/// let mut rows = engine.query(&format!("FROM '{}'", path.display()), ())?;
+/// assert_eq!(rows.by_ref().count(), 1);
+/// assert_eq!(rows.read_counts().read, 2);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadCounts {

@@ -155,8 +155,15 @@ impl Dialect {
         let mut marks = Marks::new(window.text, counted.end, self.delimiter, self.quote);
         // Whether a line starts with the block, or at the carriage return before it: in the lowest bit.
         let (mut at_start, mut behind_return) = (1, 0);
+        // Where there was one quote there are more.
+        let mut no_quotes = true;
+        let mut next = || {
+            let block = no_quotes.then(|| marks.next_without_quotes()).flatten();
+            no_quotes = block.is_some();
+            block.or_else(|| marks.next())
+        };
         while counted.end < window.limit
-            && let Some(block) = marks.next()
+            && let Some(block) = next()
         {
             let starts = block.line_ends << 1 | at_start;
             let returns = block.carriage_returns & starts;

@@ -62,6 +62,28 @@ impl<'a> Marks<'a> {
         self.after_closing != 0
     }
 
+    /// The next block, without its delimiters, if there are no quotes in it and it is not inside of any; None otherwise.
+    #[inline]
+    pub(super) fn next_without_quotes(&mut self) -> Option<Block> {
+        let bytes: &[u8; BLOCK] = self.text.get(self.at..)?.first_chunk()?;
+        let quote = self.quote.unwrap_or(b'\n');
+        let [line_ends, carriage_returns, quotes] = marks(bytes, [b'\n', b'\r', quote]);
+        if self.quote.is_some() && quotes | self.inside | self.after_closing != 0 {
+            return None;
+        }
+        let block = Block {
+            start: self.at,
+            delimiters: 0,
+            line_ends,
+            doubled: 0,
+            carriage_returns,
+        };
+        let last = bytes[BLOCK - 1];
+        self.after_border = u64::from(last == self.delimiter || last == b'\n');
+        self.at += BLOCK;
+        Some(block)
+    }
+
     /// The next block; None at the end of the text and before a quote in an unusual place.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Block> {

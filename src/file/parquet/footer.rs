@@ -13,6 +13,7 @@ use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::blocks::Blocks;
 use super::thrift;
 use crate::error::Result;
 use crate::file::guard::{Suspect, guard};
@@ -29,6 +30,9 @@ const SCATTERED: u64 = 16 << 20;
 pub(super) struct Footer {
     pub(super) metadata: ArrowReaderMetadata,
     pub(super) bytes: u64,
+    /// Checksums of what lies before it, and of itself, where there are some.
+    pub(super) blocks: Option<Arc<Blocks>>,
+    pub(super) tail: Option<String>,
     /// The page index, read when a filter first asks for it.
     with_pages: OnceLock<ArrowReaderMetadata>,
 }
@@ -72,10 +76,20 @@ impl Footer {
         })
         .map_err(|error| plain_words(error, suspect))?;
         guard(&footer, || check_chunks(&metadata, bytes))?;
+        let blocks = guard(&footer, || Blocks::of(&metadata, bytes))?;
+        let tail = match &blocks {
+            Some(blocks) => {
+                let length = (bytes - blocks.end()) as usize;
+                Some(blocks.tail(&read_at(file, blocks.end(), length, suspect)?))
+            }
+            None => None,
+        };
         let metadata = guard(&footer, || with_our_types(Arc::new(metadata)))?;
         Ok(Footer {
             metadata,
             bytes,
+            blocks: blocks.map(Arc::new),
+            tail,
             with_pages: OnceLock::new(),
         })
     }

@@ -3,8 +3,9 @@
 //! [`footer`] reads what the file says about itself and checks it; [`narrow`] is how columns come in types
 //! no wider than they are stored; [`bounds`] is what a filter skips row groups and pages by;
 //! [`read`] opens a unit and [`decode`] decodes it, the filter's columns first; [`pages`] checks page headers before a decoder believes
-//! them, and [`thrift`] is the walk that both checks rest on.
+//! them, [`blocks`] finds bytes that changed, and [`thrift`] is the walk that both checks rest on.
 
+pub(crate) mod blocks;
 mod bounds;
 mod decode;
 mod footer;
@@ -15,6 +16,7 @@ mod thrift;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef};
@@ -22,7 +24,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::filter::{Stage, containers_left};
 use super::guard::{Suspect, guard};
-use super::{BatchIterator, Bounds, DataFile, ReadRequest, RowFilter, Unit};
+use super::{BatchIterator, Bounds, DataFile, Pruned, ReadRequest, RowFilter, Unit};
 use crate::error::Result;
 use bounds::GroupBounds;
 use footer::Footer;
@@ -100,6 +102,32 @@ impl ParquetFile {
     }
 }
 
+impl ParquetFile {
+    /// As [`DataFile::read`]. While it is read, `done` is the row of the row group before which everything was given: where it
+    /// fails, another copy of the file can go on from there.
+    pub(crate) fn read_noting(
+        &self,
+        unit: &Unit,
+        request: &ReadRequest,
+        done: &Arc<AtomicU64>,
+    ) -> Result<BatchIterator> {
+        read::read(self, unit, request, Some(done))
+    }
+
+    /// The checksum of the footer, as the file's writer knew it; nothing where the file has none.
+    pub(crate) fn tail(&self) -> Option<&str> {
+        self.footer.tail.as_deref()
+    }
+
+    /// The rows of a unit within its row group: the first, and how many.
+    pub(crate) fn rows_of(&self, unit: &Unit) -> (u64, u64) {
+        let groups = self.footer.metadata.metadata().row_groups();
+        let group = groups.get(unit.start as usize);
+        let all = group.map_or(0, |group| group.num_rows() as u64);
+        unit.rows.unwrap_or((0, all))
+    }
+}
+
 impl DataFile for ParquetFile {
     fn schema(&self) -> &SchemaRef {
         self.footer.schema()
@@ -138,7 +166,16 @@ impl DataFile for ParquetFile {
     }
 
     fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
-        read::read(self, unit, request)
+        read::read(self, unit, request, None)
+    }
+
+    fn pruned(&self, request: &ReadRequest) -> Result<Option<Pruned>> {
+        let groups = self.footer.metadata.metadata().row_groups();
+        Ok(Some(Pruned {
+            what: "row groups",
+            left: self.groups_left(request)?.len(),
+            all: groups.iter().filter(|group| group.num_rows() > 0).count(),
+        }))
     }
 
     fn row_count(&self) -> Option<u64> {
@@ -183,5 +220,7 @@ impl DataFile for ParquetFile {
     }
 }
 
+#[cfg(test)]
+mod copies;
 #[cfg(test)]
 pub(crate) mod tests;

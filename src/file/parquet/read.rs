@@ -8,6 +8,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -19,8 +20,11 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowFilter as First, RowSelection, RowSelector,
 };
+use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 
 use super::bounds::pages_left;
+use super::decode::chunk::Chunk;
 use super::narrow::narrowed;
 use super::{ParquetFile, decode, footer};
 use crate::error::{Error, Result};
@@ -32,6 +36,7 @@ pub(super) fn read(
     file: &ParquetFile,
     unit: &Unit,
     request: &ReadRequest,
+    done: Option<&Arc<AtomicU64>>,
 ) -> Result<BatchIterator> {
     let group = unit.start as usize;
     let suspect = file.suspect.part(format!("row group {group}"));
@@ -73,7 +78,8 @@ pub(super) fn read(
             selection,
             columns: &columns,
         };
-        let batches = decode::open(part, &suspect, handle, request)?;
+        let mut batches = decode::open(part, &suspect, handle, request)?;
+        batches.note(done);
         return Ok(Box::new(batches));
     }
     file.check_pages(group, &columns, &suspect, |_, start, length| {
@@ -95,35 +101,94 @@ pub(super) fn read(
         own.map(|(_, chunk)| chunk.uncompressed_size() as f64).sum()
     });
     let trouble = Trouble::default();
-    let reader = guard(&suspect, || {
-        let parquet = metadata.parquet_schema();
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.as_ref().clone())
-                .with_row_groups(vec![group])
-                .with_batch_size(request.batch_rows)
-                .with_projection(ProjectionMask::roots(parquet, plan.columns.iter().copied()));
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
+    let reader = guard(&suspect, || match &file.footer.blocks {
+        Some(blocks) => {
+            let handle = Arc::new(Mutex::new(handle));
+            let all = Chunk::new(&handle, Some(blocks), (0, file.footer.bytes), false);
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(all, metadata.as_ref().clone());
+            build(builder, group, request, &plan, selection, &trouble)
         }
-        if !plan.first.is_empty() {
-            let predicates = plan.first.iter().map(|step| {
-                let mask = ProjectionMask::roots(parquet, step.columns.iter().copied());
-                let keep = predicate(step.clone(), trouble.clone());
-                Box::new(ArrowPredicateFn::new(mask, keep)) as Box<dyn ArrowPredicate>
-            });
-            builder = builder.with_row_filter(First::new(predicates.collect()));
+        None => {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                handle,
+                metadata.as_ref().clone(),
+            );
+            build(builder, group, request, &plan, selection, &trouble)
         }
-        builder.build()
     })
     .map_err(|error| trouble.or(error))?;
-    Ok(Box::new(UnitReader {
+    let reader = UnitReader {
         reader: Some(reader),
         suspect,
         // The decoder's own row filters make the number of rows unknown.
         missing: plan.first.is_empty().then_some(expected),
         plan,
         projection: request.projection.clone(),
-    }))
+    };
+    Ok(match done {
+        // How far the crate's decoder has come it does not say: its rows are given when all of them are there.
+        Some(_) => Box::new(Whole::Unread(Box::new(reader))),
+        None => Box::new(reader),
+    })
+}
+
+/// The crate's reader of a row group.
+fn build<R: ChunkReader + 'static>(
+    mut builder: ParquetRecordBatchReaderBuilder<R>,
+    group: usize,
+    request: &ReadRequest,
+    plan: &Plan,
+    selection: Option<RowSelection>,
+    trouble: &Trouble,
+) -> Result<ParquetRecordBatchReader, ParquetError> {
+    let parquet = builder.parquet_schema();
+    let columns = ProjectionMask::roots(parquet, plan.columns.iter().copied());
+    let predicates = plan.first.iter().map(|step| {
+        let mask = ProjectionMask::roots(parquet, step.columns.iter().copied());
+        let keep = predicate(step.clone(), trouble.clone());
+        Box::new(ArrowPredicateFn::new(mask, keep)) as Box<dyn ArrowPredicate>
+    });
+    let predicates: Vec<_> = predicates.collect();
+    builder = builder
+        .with_row_groups(vec![group])
+        .with_batch_size(request.batch_rows)
+        .with_projection(columns);
+    if let Some(selection) = selection {
+        builder = builder.with_row_selection(selection);
+    }
+    if !predicates.is_empty() {
+        builder = builder.with_row_filter(First::new(predicates));
+    }
+    builder.build()
+}
+
+/// The batches of a unit, none of them before all are read.
+enum Whole {
+    Unread(Box<UnitReader>),
+    Read(std::vec::IntoIter<RecordBatch>),
+}
+
+impl Iterator for Whole {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Whole::Unread(reader) = self {
+            let batches = reader.collect::<Result<Vec<_>>>();
+            let (batches, error) = match batches {
+                Ok(batches) => (batches, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            *self = Whole::Read(batches.into_iter());
+            if error.is_some() {
+                return error;
+            }
+        }
+        match self {
+            Whole::Read(batches) => batches.next().map(Ok),
+            Whole::Unread(_) => None,
+        }
+    }
 }
 
 /// The selection with the rows after its end said to be skipped.

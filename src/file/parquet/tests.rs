@@ -89,7 +89,7 @@ struct Between {
     tally: crate::file::Tally,
 }
 
-fn between(low: i64, high: i64) -> Arc<dyn RowFilter> {
+pub(super) fn between(low: i64, high: i64) -> Arc<dyn RowFilter> {
     Arc::new(Between {
         low,
         high,

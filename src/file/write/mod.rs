@@ -21,7 +21,7 @@ pub(crate) use format::Compression;
 pub(crate) use pending::{Pending, publish};
 
 use super::format::Format;
-use crate::error::{Error, ErrorKind, FilePlace, Result};
+use crate::error::{Error, ErrorKind, FilePlace, Result, system_reason};
 use format::FileWriter;
 use partitions::Partitions;
 
@@ -50,7 +50,7 @@ impl WriteRequest {
     }
 
     /// The file or folder that will be there. `*` stands for the number of a file, and there is one.
-    fn target(&self) -> PathBuf {
+    pub(crate) fn target(&self) -> PathBuf {
         PathBuf::from(self.path.trim_end_matches('/').replace('*', "000000000000"))
     }
 
@@ -131,7 +131,7 @@ fn without(schema: &SchemaRef, columns: &[usize]) -> SchemaRef {
 
 /// TM0701: the system refused to write.
 fn unwritable(path: &Path, error: std::io::Error) -> Error {
-    let message = format!("this file cannot be written: {}", error.kind());
+    let message = format!("this file cannot be written: {}", system_reason(&error));
     Error::new(ErrorKind::Io, "TM0701", message).in_file(FilePlace {
         path: path.to_path_buf(),
         ..FilePlace::default()

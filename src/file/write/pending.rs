@@ -38,7 +38,8 @@ impl Pending {
 
     /// Puts the new in place of the old, which is kept until the caller is sure.
     fn place(self) -> io::Result<Placed> {
-        let older = set_aside(&self.target)?;
+        let is_file = matches!(self.temporary, Temporary::File(_));
+        let older = set_aside(&self.target, is_file)?;
         let placed = match self.temporary {
             Temporary::File(file) => readable(&file)
                 .and_then(|()| file.persist(&self.target).map_err(|error| error.error)),
@@ -104,11 +105,12 @@ pub(crate) fn publish(pending: Vec<Pending>, last: impl FnOnce() -> Result<()>) 
     result
 }
 
-/// Moves what stands at `target` into a temporary folder beside it.
-fn set_aside(target: &Path) -> io::Result<Option<TempDir>> {
-    if std::fs::symlink_metadata(target).is_err() {
+/// Keeps what stands at `target` in a temporary folder beside it. A file that another one will replace stays where it is until then,
+/// so that there is one at every moment; anything else is moved away.
+fn set_aside(target: &Path, for_a_file: bool) -> io::Result<Option<TempDir>> {
+    let Ok(about) = std::fs::symlink_metadata(target) else {
         return Ok(None);
-    }
+    };
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -117,7 +119,12 @@ fn set_aside(target: &Path) -> io::Result<Option<TempDir>> {
         .prefix(".tidemill-")
         .suffix(".old")
         .tempdir_in(parent)?;
-    std::fs::rename(target, folder.path().join("older"))?;
+    let older = folder.path().join("older");
+    // Not every file system has a second name for a file.
+    let stays = for_a_file && about.is_file() && std::fs::hard_link(target, &older).is_ok();
+    if !stays {
+        std::fs::rename(target, older)?;
+    }
     Ok(Some(folder))
 }
 

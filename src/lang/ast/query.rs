@@ -65,6 +65,8 @@ pub enum CatalogQuery {
     Show(Ident),
     /// `SHOW SHARDS t`
     Shards(Path),
+    /// `SHOW REPLICAS t`
+    Replicas(Path),
     Describe(Path),
     /// `SUMMARIZE t`: a row about each of its columns, from all of its rows.
     Summarize(Box<TableFactor>),

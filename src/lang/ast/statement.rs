@@ -191,6 +191,8 @@ pub enum ExplainTopic {
     Steps,
     /// `LINEAGE`: where each column comes from.
     Lineage,
+    /// `ROUTE`: from which replica each segment would be read.
+    Route,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -284,6 +286,22 @@ pub enum TableStatementKind {
     Reshard(u64),
     /// `ALTER TABLE t ADD COLUMN c STRING`
     AddColumn(ColumnDefinition),
+    AddReplica(AddReplica),
+    /// `ALTER TABLE t DROP REPLICA '/mnt/two/t'`
+    DropReplica(StringLiteral),
+    /// `ALTER TABLE t REPAIR [REPLICA '/mnt/two/t']`
+    Repair(Option<StringLiteral>),
+}
+
+/// `ALTER TABLE t ADD REPLICA '/mnt/two/t' [WEIGHT 3] [SYNC | ASYNC]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AddReplica {
+    pub path: StringLiteral,
+    pub weight: Option<u64>,
+    /// Commits wait for it.
+    pub is_sync: Option<bool>,
+    #[serde(serialize_with = "place")]
+    pub span: Span,
 }
 
 /// `VERSION AS OF n`, `SYSTEM_TIME AS OF ts`

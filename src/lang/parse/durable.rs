@@ -1,20 +1,21 @@
 //! Statements on durable tables, the layout of new ones, and versions in FROM.
 
 use super::{Node, Reader, Rule, has, mismatch, only, parts};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    Argument, ArgumentValue, AsOf, Expr, ExprKind, Ident, Literal, PartitionItem,
+    AddReplica, Argument, ArgumentValue, AsOf, Expr, ExprKind, Ident, Literal, PartitionItem,
     PartitionTransform, TableKind, TableLayout, TableStatement, TableStatementKind,
 };
 
 impl<'t> Reader<'_, 't> {
     pub(super) fn table_statement(&mut self, node: Node<'t>) -> Result<TableStatement> {
-        let rule = node.as_rule();
+        let (rule, span) = (node.as_rule(), self.span(&node));
         let mut inner = parts(node);
         let table = self.path(inner.next().ok_or_else(mismatch)?)?;
         let kind = match rule {
             Rule::update => self.update(inner)?,
             Rule::merge => self.merge(inner)?,
+            Rule::add_replica => self.add_replica(span, inner)?,
             _ => self.plain_table_statement(rule, inner.next())?,
         };
         Ok(TableStatement { table, kind })
@@ -38,9 +39,42 @@ impl<'t> Reader<'_, 't> {
                 TableStatementKind::AddColumn(column)
             }
             Rule::reshard => TableStatementKind::Reshard(self.count(&next.ok_or_else(mismatch)?)?),
+            Rule::drop_replica => {
+                TableStatementKind::DropReplica(self.text(next.ok_or_else(mismatch)?)?)
+            }
+            Rule::repair => {
+                TableStatementKind::Repair(next.map(|path| self.text(path)).transpose()?)
+            }
             Rule::restore => TableStatementKind::Restore(self.as_of(next.ok_or_else(mismatch)?)?),
             _ => return Err(mismatch()),
         })
+    }
+
+    /// What follows the table's name in `ALTER TABLE t ADD REPLICA 'path' [WEIGHT w] [SYNC | ASYNC]`.
+    fn add_replica(
+        &mut self,
+        span: Span,
+        rest: impl Iterator<Item = Node<'t>>,
+    ) -> Result<TableStatementKind> {
+        let (mut path, mut weight, mut is_sync) = (None, None, None);
+        for part in rest {
+            let place = self.span(&part);
+            let twice = match part.as_rule() {
+                Rule::replica_weight => weight.replace(self.count(&only(part)?)?).is_some(),
+                Rule::replica_mode => is_sync.replace(has(&part, Rule::kt_sync)).is_some(),
+                _ => path.replace(self.text(part)?).is_some(),
+            };
+            if twice {
+                let message = "this clause stands here twice";
+                return Err(Error::input("TM0102", message, place));
+            }
+        }
+        Ok(TableStatementKind::AddReplica(AddReplica {
+            path: path.ok_or_else(mismatch)?,
+            weight,
+            is_sync,
+            span,
+        }))
     }
 
     fn hours(&mut self, node: Node<'t>) -> Result<u64> {

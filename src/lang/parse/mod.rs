@@ -167,7 +167,7 @@ fn too_wide(what: &str, span: Span) -> Error {
 /// The keywords stand first and together in the grammar.
 pub(super) fn is_keyword(rule: Rule) -> bool {
     (Rule::kw_aggregate..=Rule::kw_within).contains(&rule)
-        || (Rule::kt_add..=Rule::kt_version).contains(&rule)
+        || (Rule::kt_add..=Rule::kt_weight).contains(&rule)
         || (Rule::km_after..=Rule::km_skip).contains(&rule)
 }
 

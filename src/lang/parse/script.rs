@@ -193,20 +193,25 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn shown(&self, node: Node<'t>) -> Result<CatalogQuery> {
+        let replicas = has(&node, Rule::kt_replica);
         let shown = only(node)?;
         if shown.as_rule() == Rule::path {
-            return Ok(CatalogQuery::Shards(self.path(shown)?));
+            let path = self.path(shown)?;
+            return Ok(match replicas {
+                true => CatalogQuery::Replicas(path),
+                false => CatalogQuery::Shards(path),
+            });
         }
         let name = self.word(&shown);
         match name.text.as_str() {
             "TABLES" | "VIEWS" | "SETTINGS" | "FUNCTIONS" | "VARIABLES" => {
                 Ok(CatalogQuery::Show(name))
             }
-            "SHARDS" => Err(
-                Error::input("TM0102", "SHOW SHARDS needs a table", name.span)
-                    .hint("write SHOW SHARDS t"),
-            ),
-            "STREAMS" | "REPLICAS" | "JOBS" => Err(Error::not_implemented(
+            word @ ("SHARDS" | "REPLICAS") => {
+                let message = format!("SHOW {word} needs a table");
+                Err(Error::input("TM0102", message, name.span).hint(format!("write SHOW {word} t")))
+            }
+            "STREAMS" | "JOBS" => Err(Error::not_implemented(
                 format!("SHOW {}", name.text),
                 name.span,
             )),
@@ -215,7 +220,7 @@ impl<'t> Reader<'_, 't> {
                 format!("there is nothing called `{}` to show", name.text),
                 name.span,
             )
-            .available("SHOW TABLES, VIEWS, FUNCTIONS, SETTINGS, VARIABLES, SHARDS t")),
+            .available("SHOW TABLES, VIEWS, FUNCTIONS, SETTINGS, VARIABLES, SHARDS t, REPLICAS t")),
         }
     }
 

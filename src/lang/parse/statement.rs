@@ -40,6 +40,9 @@ impl<'t> Reader<'_, 't> {
             | Rule::vacuum
             | Rule::restore
             | Rule::verify
+            | Rule::add_replica
+            | Rule::drop_replica
+            | Rule::repair
             | Rule::add_column
             | Rule::reshard => StatementKind::Table(self.table_statement(node)?),
             _ => self.script_statement(node)?,
@@ -57,6 +60,8 @@ impl<'t> Reader<'_, 't> {
             ExplainTopic::Steps
         } else if has(&node, Rule::kw_lineage) {
             ExplainTopic::Lineage
+        } else if has(&node, Rule::kt_route) {
+            ExplainTopic::Route
         } else {
             ExplainTopic::Pipelines
         };

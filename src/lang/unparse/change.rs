@@ -39,7 +39,11 @@ impl Words {
             TableStatementKind::Vacuum { .. } => "VACUUM TABLE",
             TableStatementKind::Restore(_) => "RESTORE TABLE",
             TableStatementKind::Verify => "VERIFY TABLE",
-            TableStatementKind::Reshard(_) | TableStatementKind::AddColumn(_) => "ALTER TABLE",
+            TableStatementKind::Reshard(_)
+            | TableStatementKind::AddColumn(_)
+            | TableStatementKind::AddReplica(_)
+            | TableStatementKind::DropReplica(_)
+            | TableStatementKind::Repair(_) => "ALTER TABLE",
         });
         self.path(&statement.table);
         match &statement.kind {
@@ -60,6 +64,27 @@ impl Words {
             TableStatementKind::AddColumn(column) => {
                 self.put("ADD COLUMN");
                 self.column(column);
+            }
+            TableStatementKind::AddReplica(added) => {
+                self.put("ADD REPLICA");
+                self.string(&added.path);
+                if let Some(weight) = added.weight {
+                    self.put(&format!("WEIGHT {weight}"));
+                }
+                if let Some(is_sync) = added.is_sync {
+                    self.put(if is_sync { "SYNC" } else { "ASYNC" });
+                }
+            }
+            TableStatementKind::DropReplica(path) => {
+                self.put("DROP REPLICA");
+                self.string(path);
+            }
+            TableStatementKind::Repair(path) => {
+                self.put("REPAIR");
+                if let Some(path) = path {
+                    self.put("REPLICA");
+                    self.string(path);
+                }
             }
             TableStatementKind::Truncate
             | TableStatementKind::Optimize

@@ -21,6 +21,10 @@ impl Words {
                 self.put("SHOW SHARDS");
                 self.path(path);
             }
+            QueryBody::Catalog(CatalogQuery::Replicas(path)) => {
+                self.put("SHOW REPLICAS");
+                self.path(path);
+            }
             QueryBody::Catalog(CatalogQuery::Describe(path)) => {
                 self.put("DESCRIBE");
                 self.path(path);

@@ -82,6 +82,7 @@ impl Words {
             ExplainTopic::Pipelines => {}
             ExplainTopic::Steps => self.put("STEPS"),
             ExplainTopic::Lineage => self.put("LINEAGE"),
+            ExplainTopic::Route => self.put("ROUTE"),
         }
         self.put_if(explain.format == ExplainFormat::Json, "FORMAT JSON");
         self.statement(&explain.statement);

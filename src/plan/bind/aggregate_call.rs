@@ -5,11 +5,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, Sort as SortKey};
-use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{AggregateUDF, Case, Expr};
 
 use super::Binder;
-use super::call::{function_name, refused};
+use super::call::{coerced, function_name, refused};
 use super::group::GroupKey;
 use super::order::alike;
 use super::predicate::conjunction;
@@ -99,6 +98,12 @@ impl Binder<'_> {
         } else {
             self.arguments(call, function.signature(), stage)?
         };
+        if args.is_empty() && function.name() == "count" {
+            return Err(
+                Error::input("TM0402", "COUNT needs what it counts", call.function.span)
+                    .hint("COUNT(*) counts rows, COUNT(x) those in which x is not NULL"),
+            );
+        }
         if call.distinct && args.len() > 1 && function.name() == "count" {
             args = vec![self.row_without_nulls(args, call.function.span)?];
         }
@@ -124,6 +129,7 @@ impl Binder<'_> {
             args.insert(0, value);
             order_by = vec![key];
         }
+        check_fraction(function, &args)?;
         let null_treatment = call.ignore_nulls.map(|ignore| {
             if ignore {
                 NullTreatment::IgnoreNulls
@@ -246,6 +252,42 @@ impl Binder<'_> {
     }
 }
 
+/// A percentile is asked for by a number from 0 to 1.
+fn check_fraction(function: &AggregateUDF, args: &[Typed]) -> Result<()> {
+    let fraction = match function.name() {
+        "percentile_cont" | "approx_percentile_cont" => args.get(1),
+        "approx_percentile_cont_with_weight" => args.get(2),
+        _ => None,
+    };
+    let Some(fraction) = fraction else {
+        return Ok(());
+    };
+    let number = fraction
+        .value()
+        .map(|value| value.cast_to(&DataType::Float64));
+    match number {
+        Some(Ok(ScalarValue::Float64(Some(number)))) if !(0.0..=1.0).contains(&number) => {
+            let message = format!("a percentile is a number from 0 to 1, not {number}");
+            Err(Error::input("TM0404", message, fraction.span))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Types that a function's signature takes and its code does not.
+fn cannot_take(function: &AggregateUDF, data_type: &DataType) -> bool {
+    match function.name() {
+        "approx_distinct" => data_type.is_floating() || data_type.is_nested(),
+        "min" | "max" => match data_type {
+            DataType::List(element) | DataType::LargeList(element) => {
+                element.data_type().is_nested()
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// The type of an aggregate's result; TM0402 if it does not take the arguments.
 pub(super) fn aggregate_type(
     function: &Arc<AggregateUDF>,
@@ -254,8 +296,15 @@ pub(super) fn aggregate_type(
     span: Span,
 ) -> Result<FieldRef> {
     let fields: Vec<FieldRef> = args.iter().map(Typed::field).collect();
-    let returned = fields_with_udf(&fields, function.as_ref())
-        .and_then(|fields| function.return_field(&fields));
+    if let Some(argument) = args
+        .iter()
+        .find(|arg| cannot_take(function, &arg.data_type))
+    {
+        let message = format!("{name} does not take ({})", argument.type_name());
+        return Err(Error::input("TM0402", message, span));
+    }
+    let returned =
+        coerced(&fields, function.as_ref()).and_then(|fields| function.return_field(&fields));
     returned.map_err(|error| {
         let forms = usage(name, function.signature(), function.documentation());
         refused(error, name, args, forms, span)

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::ScalarValue;
-use datafusion::error::DataFusionError;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::logical_expr::expr::{HigherOrderFunction, Lambda, ScalarFunction};
 use datafusion::logical_expr::type_coercion::functions::{
-    fields_with_udf, value_fields_with_higher_order_udf,
+    UDFCoercionExt, fields_with_udf, value_fields_with_higher_order_udf,
     value_fields_with_higher_order_udf_and_lambdas,
 };
 use datafusion::logical_expr::{
@@ -170,7 +171,8 @@ impl Binder<'_> {
                 _ => None,
             })
             .collect();
-        let returned = fields_with_udf(&fields, function.as_ref()).and_then(|fields| {
+        let taken = coerced(&fields, function.as_ref());
+        let returned = taken.and_then(|fields| {
             function.return_field_from_args(ReturnFieldArgs {
                 arg_fields: &fields,
                 scalar_arguments: &literals,
@@ -357,6 +359,21 @@ pub(super) fn function_name(call: &Call) -> String {
     let name = call.function.parts.last();
     name.map(|name| name.text.to_uppercase())
         .unwrap_or_default()
+}
+
+/// What the function takes for values of these types; an error where one cannot become what it takes.
+pub(super) fn coerced<F: UDFCoercionExt>(
+    fields: &[FieldRef],
+    function: &F,
+) -> DataFusionResult<Vec<FieldRef>> {
+    let taken = fields_with_udf(fields, function)?;
+    for (given, taken) in fields.iter().zip(&taken) {
+        let (given, taken) = (given.data_type(), taken.data_type());
+        if given != taken && !can_cast_types(given, taken) {
+            return Err(DataFusionError::Plan(format!("{given} is no {taken}")));
+        }
+    }
+    Ok(taken)
 }
 
 /// TM0402: the function does not take these arguments.

@@ -7,6 +7,7 @@ use datafusion::datasource::MemTable;
 
 use super::Binder;
 use super::relation::Relation;
+use super::replicas::replicas;
 use super::scope::ScopeColumn;
 use super::stage::Env;
 use super::types::type_name;
@@ -24,6 +25,7 @@ impl Binder<'_> {
             CatalogQuery::Summarize(table) => return self.summarized(table, env),
             CatalogQuery::Describe(path) => self.described(path, env)?,
             CatalogQuery::Shards(path) => shards(&self.durable(path)?),
+            CatalogQuery::Replicas(path) => replicas(&self.durable(path)?)?,
             CatalogQuery::Show(what) => match what.text.to_ascii_uppercase().as_str() {
                 "TABLES" => self.tables()?,
                 "VIEWS" => self.views()?,

@@ -80,7 +80,8 @@ fn equalities_to_lists(conditions: Vec<Expr>) -> Vec<Expr> {
         match key {
             // An emptied list stands for one that has taken its place already.
             Some(key) if lists.contains_key(&key) => {
-                let values = lists.get_mut(&key).map(std::mem::take).unwrap_or_default();
+                let mut values = lists.get_mut(&key).map(std::mem::take).unwrap_or_default();
+                add_other_zero(&mut values);
                 if !values.is_empty() {
                     let column = Box::new(Expr::Column(key.0));
                     kept.push(Expr::InList(InList::new(column, values, false)));
@@ -90,6 +91,21 @@ fn equalities_to_lists(conditions: Vec<Expr>) -> Vec<Expr> {
         }
     }
     kept
+}
+
+/// Floating-point numbers have two zeros that are equal; a list is looked up by bits.
+fn add_other_zero(values: &mut Vec<Expr>) {
+    let is_zero = |value: &Expr| match value {
+        Expr::Literal(ScalarValue::Float64(Some(number)), _) => *number == 0.0,
+        Expr::Literal(ScalarValue::Float32(Some(number)), _) => *number == 0.0,
+        _ => false,
+    };
+    let zero = values.iter().find(|value| is_zero(value)).cloned();
+    if let Some(Expr::Literal(zero, _)) = zero
+        && let Ok(other) = zero.arithmetic_negate()
+    {
+        values.push(Expr::Literal(other, None));
+    }
 }
 
 fn column_equals_literal(condition: &Expr) -> Option<(&Column, &ScalarValue)> {

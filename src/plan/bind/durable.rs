@@ -1,5 +1,6 @@
 //! Statements that change durable tables, and what CREATE TABLE makes of them.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -12,8 +13,8 @@ use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    Ident, PartitionItem, PartitionTransform, Path, TableLayout, TableStatement,
-    TableStatementKind, TableTarget,
+    self, AddReplica, Ident, PartitionItem, PartitionTransform, StringLiteral, TableLayout,
+    TableStatement, TableStatementKind, TableTarget,
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
@@ -21,6 +22,7 @@ use crate::table::database::DurableTable;
 use crate::table::ingest;
 use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
+use crate::table::replica::{Mode, Replica, WEIGHT_MAX};
 use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
 use crate::table::transform::{Transform, Unit};
@@ -53,6 +55,19 @@ pub(crate) enum DurableChange {
     AddColumn {
         table: DurableTable,
         commit: Box<Commit>,
+    },
+    AddReplica {
+        table: DurableTable,
+        replica: Replica,
+    },
+    DropReplica {
+        table: DurableTable,
+        replica: Replica,
+    },
+    /// Of one replica, or of the table's own directory and all of them.
+    Repair {
+        table: DurableTable,
+        only: Option<Replica>,
     },
 }
 
@@ -102,6 +117,21 @@ impl Binder<'_> {
                     table,
                 }
             }
+            TableStatementKind::AddReplica(added) => DurableChange::AddReplica {
+                replica: new_replica(&table, added)?,
+                table,
+            },
+            TableStatementKind::DropReplica(path) => DurableChange::DropReplica {
+                replica: replica_at(&table, path)?,
+                table,
+            },
+            TableStatementKind::Repair(path) => DurableChange::Repair {
+                only: match path {
+                    Some(path) => Some(replica_at(&table, path)?),
+                    None => None,
+                },
+                table,
+            },
             TableStatementKind::AddColumn(column) => {
                 if column.not_null {
                     let message = "a new column cannot be NOT NULL: rows that are there lack it";
@@ -134,7 +164,7 @@ impl Binder<'_> {
     }
 
     /// A durable table that is to be changed: its rows are all in segments.
-    pub(super) fn settled(&self, path: &Path) -> Result<DurableTable> {
+    pub(super) fn settled(&self, path: &ast::Path) -> Result<DurableTable> {
         let table = self.durable(path)?;
         // Where nothing will run, nothing is written either.
         if table.waiting.is_empty() || self.parameters.absent_are_null {
@@ -147,7 +177,7 @@ impl Binder<'_> {
     }
 
     /// A durable table at its newest version.
-    pub(super) fn durable(&self, path: &Path) -> Result<DurableTable> {
+    pub(super) fn durable(&self, path: &ast::Path) -> Result<DurableTable> {
         let name = super::macros::joined(path);
         let entry = self.entry(&name).map_err(|error| error.at(path.span))?;
         match entry {
@@ -200,7 +230,7 @@ impl Binder<'_> {
     }
 
     /// The shards of another table, where rows of equal keys lie in shards of the same number.
-    fn shards_beside(&self, layout: &Layout, columns: &Columns, other: &Path) -> Result<u64> {
+    fn shards_beside(&self, layout: &Layout, columns: &Columns, other: &ast::Path) -> Result<u64> {
         let table = self.durable(other)?;
         let theirs = &table.snapshot;
         if theirs.layout.shard_key.is_empty() {
@@ -251,6 +281,55 @@ fn layout(written: &TableLayout, columns: &Columns) -> Result<Layout> {
         cluster_by: positions(&written.cluster_by)?,
         shard_key: positions(&written.shard_key)?,
         shards: written.shards,
+    })
+}
+
+/// The directory that a text names.
+fn directory(path: &StringLiteral) -> Result<PathBuf> {
+    if path.value.contains("://") {
+        return Err(Error::not_implemented(
+            "a replica in an object store",
+            path.span,
+        ));
+    }
+    std::path::absolute(&path.value).map_err(|error| {
+        let message = format!("this is no path of a directory: {error}");
+        Error::input("TM0752", message, path.span)
+    })
+}
+
+fn new_replica(table: &DurableTable, added: &AddReplica) -> Result<Replica> {
+    let path = directory(&added.path)?;
+    if table.snapshot.replicas.iter().any(|one| one.path == path) {
+        let message = format!("`{}` has this replica already", table.name);
+        return Err(Error::input("TM0752", message, added.path.span));
+    }
+    let weight = added.weight.unwrap_or(1);
+    let weight = u32::try_from(weight).ok();
+    let weight = weight.filter(|weight| (1..=WEIGHT_MAX).contains(weight));
+    let weight = weight.ok_or_else(|| {
+        let message = format!("a weight is from 1 to {WEIGHT_MAX}");
+        Error::input("TM0752", message, added.span)
+    })?;
+    let mode = match added.is_sync {
+        Some(true) => Mode::Sync,
+        Some(false) | None => Mode::Async,
+    };
+    Ok(Replica { path, mode, weight })
+}
+
+fn replica_at(table: &DurableTable, path: &StringLiteral) -> Result<Replica> {
+    let wanted = directory(path)?;
+    let mut replicas = table.snapshot.replicas.iter();
+    let found = replicas.find(|one| one.path == wanted || one.path == Path::new(&path.value));
+    found.cloned().ok_or_else(|| {
+        let message = format!("`{}` has no replica in {}", table.name, wanted.display());
+        let names: Vec<String> = table.snapshot.replicas.iter().map(Replica::name).collect();
+        let error = Error::input("TM0752", message, path.span);
+        match names.is_empty() {
+            true => error.hint("it has none: write ALTER TABLE … ADD REPLICA"),
+            false => error.available(names.join(", ")),
+        }
     })
 }
 

@@ -55,8 +55,8 @@ impl Binder<'_> {
     #[expect(clippy::too_many_arguments, reason = "the parts of a join")]
     fn join_on(
         &self,
-        left: Relation,
-        right: Relation,
+        mut left: Relation,
+        mut right: Relation,
         kind: JoinType,
         condition: &ast::Expr,
         lateral: bool,
@@ -65,7 +65,10 @@ impl Binder<'_> {
     ) -> Result<Relation> {
         let scope = both(&left.scope, &right.scope, span)?;
         let mut stage = Stage::plain(&scope, env, "ON");
-        let on = self.condition(condition, &mut stage)?;
+        let mut on = self.condition(condition, &mut stage)?;
+        if kind != JoinType::Inner {
+            on = self.subqueries_to_sides(on, &mut left, &mut right)?;
+        }
         self.join_plans(left, right, kind, Some(on), lateral, span)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::{MemTable, provider_as_source};
@@ -200,6 +200,33 @@ pub(super) fn constants(list: &[Typed]) -> Result<Option<ArrayRef>> {
         }
     }
     Ok(Some(ScalarValue::iter_to_array(values)?))
+}
+
+/// A zero of the type in which `operand IN (…)` compares, if that is a floating-point one.
+pub(super) fn floating_zero(operand: &Typed, list: &[Typed]) -> Option<ScalarValue> {
+    let mut types = list.iter().chain([operand]).map(|value| &value.data_type);
+    let floating = types.find(|data_type| data_type.is_floating())?;
+    ScalarValue::new_zero(floating).ok()
+}
+
+/// Puts the other zero beside one that is in the list: the two are equal, but a list is looked up by bits.
+pub(super) fn add_both_zeros(list: &mut Vec<Typed>, zero: &ScalarValue, span: Span) {
+    let is_zero = |item: &Typed| {
+        let number = item
+            .value()
+            .and_then(|value| value.cast_to(&DataType::Float64).ok());
+        matches!(number, Some(ScalarValue::Float64(Some(number))) if number == 0.0)
+    };
+    if !list.iter().any(is_zero) {
+        return;
+    }
+    let negative = zero.arithmetic_negate().ok();
+    let both = [Some(zero.clone()), negative];
+    list.extend(
+        both.into_iter()
+            .flatten()
+            .map(|value| Typed::literal(value, span)),
+    );
 }
 
 /// `operand IN (…)` over the values of [`constants`].

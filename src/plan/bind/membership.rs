@@ -2,6 +2,7 @@
 //!
 //! A conjunct of a filter becomes a join. Elsewhere (in a SELECT list, under OR) it is computed from counts, which know NULL.
 
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
@@ -18,6 +19,8 @@ use super::subquery::all_columns;
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, BinaryOp};
+use crate::plan::decorrelate::outer_references;
+use crate::plan::shared::{SharedKey, SharedNode};
 
 impl Binder<'_> {
     /// `x IN (query)` as a conjunct of a filter.
@@ -87,37 +90,115 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Typed> {
         let value = Typed::column(column, span);
-        let outer = as_outer(operand.expr.clone(), stage)?;
         let outer = Typed {
-            expr: outer,
+            expr: as_outer(operand.expr.clone(), stage)?,
             ..operand.clone()
         };
         let equal = self.operate(value, Operator::Eq, outer, span)?;
+        if !outer_references(plan)?.is_empty() {
+            let found = self.by_rows(plan.clone(), equal.expr, false, span, stage)?;
+            return Ok(maybe_not(found, negated));
+        }
+        let plan = self.read_twice(plan.clone(), stage);
         let mut matching = Relation::new(plan.clone(), Scope::default());
         matching.filter(equal.expr)?;
-        let mut nulls = Relation::new(plan.clone(), Scope::default());
-        nulls.filter(Expr::IsNull(Box::new(column.expr())))?;
         let matched = self.has_rows(matching.plan, span, stage)?;
-        let any = self.has_rows(plan.clone(), span, stage)?;
-        let has_null = self.has_rows(nulls.plan, span, stage)?;
-        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
-        let case = Case {
+        let unknown = self.is_unknown(&operand, plan, column, span, stage)?;
+        let found = verdict(matched.expr, unknown, false);
+        Ok(maybe_not(Typed::bool(found, span), negated))
+    }
+
+    /// Looks once at every row: TRUE if `holds` for one, else NULL if it is unknown for one, else FALSE. For `all`: FALSE if it does
+    /// not hold for one, else NULL, else TRUE.
+    ///
+    /// What depends on the rows around is read once: each further reading would double the plan, level by level.
+    fn by_rows(
+        &self,
+        plan: LogicalPlan,
+        holds: Expr,
+        all: bool,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let decides = match all {
+            true => Expr::Not(Box::new(holds.clone())),
+            false => holds.clone(),
+        };
+        let weight = Case {
             expr: None,
             when_then_expr: vec![
-                (Box::new(matched.expr), Box::new(boolean(Some(true)))),
+                (Box::new(decides), Box::new(number(DECIDED))),
                 (
-                    Box::new(Expr::Not(Box::new(any.expr))),
-                    Box::new(boolean(Some(false))),
+                    Box::new(Expr::IsNull(Box::new(holds))),
+                    Box::new(number(UNKNOWN)),
                 ),
-                (
-                    Box::new(Expr::IsNull(Box::new(operand.expr))),
-                    Box::new(boolean(None)),
-                ),
-                (Box::new(has_null.expr), Box::new(boolean(None))),
+            ],
+            else_expr: Some(Box::new(number(0))),
+        };
+        let weight = Typed::new(Expr::Case(weight), DataType::Int64, span);
+        let heaviest = self.heaviest(plan, weight, span, stage)?;
+        let case = Case {
+            expr: Some(Box::new(heaviest.expr)),
+            when_then_expr: vec![
+                (Box::new(number(DECIDED)), Box::new(boolean(Some(!all)))),
+                (Box::new(number(UNKNOWN)), Box::new(boolean(None))),
+            ],
+            else_expr: Some(Box::new(boolean(Some(all)))),
+        };
+        Ok(Typed::bool(Expr::Case(case), span))
+    }
+
+    /// Whether a comparison of `operand` with the rows is unknown where none decides: there is a row, and a NULL on either side.
+    fn is_unknown(
+        &self,
+        operand: &Typed,
+        plan: LogicalPlan,
+        column: &ScopeColumn,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Expr> {
+        let weight = Case {
+            expr: None,
+            when_then_expr: vec![(
+                Box::new(Expr::IsNull(Box::new(column.expr()))),
+                Box::new(number(UNKNOWN)),
+            )],
+            else_expr: Some(Box::new(number(0))),
+        };
+        let weight = Typed::new(Expr::Case(weight), DataType::Int64, span);
+        let heaviest = self.heaviest(plan, weight, span, stage)?;
+        let of_operand = Expr::IsNull(Box::new(operand.expr.clone()));
+        Ok(Expr::Case(Case {
+            expr: Some(Box::new(heaviest.expr)),
+            when_then_expr: vec![
+                (Box::new(number(UNKNOWN)), Box::new(boolean(Some(true)))),
+                (Box::new(number(0)), Box::new(of_operand)),
             ],
             else_expr: Some(Box::new(boolean(Some(false)))),
+        }))
+    }
+
+    /// The largest `weight` of the rows; NULL without rows.
+    fn heaviest(
+        &self,
+        plan: LogicalPlan,
+        weight: Typed,
+        span: Span,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        let mut relation = Relation::new(plan, Scope::default());
+        let weight = self.add_hidden(&mut relation, "weight", weight)?;
+        self.summary("max", &relation.plan, &weight, span, stage)
+    }
+
+    /// The plan for several readers, which runs once.
+    fn read_twice(&self, plan: LogicalPlan, stage: &Stage) -> LogicalPlan {
+        let key = SharedKey {
+            id: self.fresh("rows"),
+            within: stage.env.recursion.clone(),
+            is_view: false,
         };
-        Ok(maybe_not(Typed::bool(Expr::Case(case), span), negated))
+        SharedNode::over(plan, key)
     }
 
     /// The rows of `query`, and whether one of them equals `operand`: as many columns as it has fields, or one that is a row.
@@ -168,22 +249,19 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
+        if !outer_references(&plan)?.is_empty() {
+            let found = self.by_rows(plan, equal, false, span, stage)?;
+            return Ok(maybe_not(found, negated));
+        }
+        let plan = self.read_twice(plan, stage);
         let mut matching = Relation::new(plan.clone(), Scope::default());
         matching.filter(equal.clone())?;
         let mut unknown = Relation::new(plan, Scope::default());
         unknown.filter(Expr::IsNull(Box::new(equal)))?;
         let matched = self.has_rows(matching.plan, span, stage)?;
         let unknown = self.has_rows(unknown.plan, span, stage)?;
-        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
-        let case = Case {
-            expr: None,
-            when_then_expr: vec![
-                (Box::new(matched.expr), Box::new(boolean(Some(true)))),
-                (Box::new(unknown.expr), Box::new(boolean(None))),
-            ],
-            else_expr: Some(Box::new(boolean(Some(false)))),
-        };
-        Ok(maybe_not(Typed::bool(Expr::Case(case), span), negated))
+        let found = verdict(matched.expr, unknown.expr, false);
+        Ok(maybe_not(Typed::bool(found, span), negated))
     }
 
     /// `x > ANY (query)`: the smallest and the largest value decide.
@@ -216,45 +294,36 @@ impl Binder<'_> {
                 span,
             ));
         }
-        let plan = &finished.plan;
-        let low = self.summary("min", plan, &column, span, stage)?;
-        let high = self.summary("max", plan, &column, span, stage)?;
-        let any = self.has_rows(plan.clone(), span, stage)?;
-        let mut nulls = Relation::new(plan.clone(), Scope::default());
-        nulls.filter(Expr::IsNull(Box::new(column.expr())))?;
-        let has_null = self.has_rows(nulls.plan, span, stage)?;
-        let compare = |this: &Self, bound: &Typed| {
-            this.operate(operand.clone(), operator(op), bound.clone(), span)
+        if !outer_references(&finished.plan)?.is_empty() {
+            let outer = Typed {
+                expr: as_outer(operand.expr.clone(), stage)?,
+                ..operand
+            };
+            let inner = Typed::column(&column, query.span);
+            let holds = self.operate(outer, operator(op), inner, span)?;
+            return self.by_rows(finished.plan, holds.expr, all, span, stage);
+        }
+        let plan = self.read_twice(finished.plan, stage);
+        let mut compare = |function: &str| {
+            let bound = self.summary(function, &plan, &column, span, stage)?;
+            self.operate(operand.clone(), operator(op), bound, span)
         };
         let holds = match (op, all) {
             (BinaryOp::Equal | BinaryOp::NotEqual, _) => {
-                let (low, high) = (compare(self, &low)?, compare(self, &high)?);
+                let (low, high) = (compare("min")?, compare("max")?);
                 let joined = if all { Operator::And } else { Operator::Or };
                 self.operate(low, joined, high, span)?
             }
             (BinaryOp::Greater | BinaryOp::GreaterEqual, false)
-            | (BinaryOp::Less | BinaryOp::LessEqual, true) => compare(self, &low)?,
-            _ => compare(self, &high)?,
+            | (BinaryOp::Less | BinaryOp::LessEqual, true) => compare("min")?,
+            _ => compare("max")?,
         };
-        let boolean = |value: Option<bool>| Expr::Literal(ScalarValue::Boolean(value), None);
-        let decided = if all {
-            Expr::Not(Box::new(holds.expr.clone()))
-        } else {
-            holds.expr.clone()
+        let decided = match all {
+            true => Expr::Not(Box::new(holds.expr)),
+            false => holds.expr,
         };
-        let case = Case {
-            expr: None,
-            when_then_expr: vec![
-                (
-                    Box::new(Expr::Not(Box::new(any.expr))),
-                    Box::new(boolean(Some(all))),
-                ),
-                (Box::new(decided), Box::new(boolean(Some(!all)))),
-                (Box::new(has_null.expr), Box::new(boolean(None))),
-            ],
-            else_expr: Some(Box::new(holds.expr)),
-        };
-        Ok(Typed::bool(Expr::Case(case), span))
+        let unknown = self.is_unknown(&operand, plan, &column, span, stage)?;
+        Ok(Typed::bool(verdict(decided, unknown, all), span))
     }
 
     /// The smallest or largest value of a query's column.
@@ -271,6 +340,30 @@ impl Binder<'_> {
         let plan = self.aggregated(plan.clone(), function, udaf, column, Vec::new())?;
         self.scalar(plan, column.data_type.clone(), span, stage)
     }
+}
+
+/// Weights of rows: one that is compared with the outcome that decides, and one with an unknown outcome. Others have none.
+const DECIDED: i64 = 2;
+const UNKNOWN: i64 = 1;
+
+fn number(weight: i64) -> Expr {
+    Expr::Literal(ScalarValue::from(weight), None)
+}
+
+fn boolean(value: Option<bool>) -> Expr {
+    Expr::Literal(ScalarValue::Boolean(value), None)
+}
+
+/// What the comparisons of all rows come to, when one of them may have `decided` it.
+fn verdict(decided: Expr, unknown: Expr, all: bool) -> Expr {
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![
+            (Box::new(decided), Box::new(boolean(Some(!all)))),
+            (Box::new(unknown), Box::new(boolean(None))),
+        ],
+        else_expr: Some(Box::new(boolean(Some(all)))),
+    })
 }
 
 /// Columns of the current query as seen from a subquery of it.

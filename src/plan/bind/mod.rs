@@ -30,6 +30,7 @@ mod group;
 mod hints;
 mod interval;
 mod join;
+mod join_condition;
 mod list;
 mod literal;
 mod macros;
@@ -50,6 +51,7 @@ mod query;
 mod recover;
 mod regroup;
 mod relation;
+mod replicas;
 mod rewrites;
 mod row;
 mod row_pattern;
@@ -159,6 +161,10 @@ pub(crate) enum Bound {
     ExplainSteps {
         /// With their queries where they are to be measured.
         steps: Vec<BoundStep>,
+        format: ExplainFormat,
+    },
+    ExplainRoute {
+        query: BoundQuery,
         format: ExplainFormat,
     },
     ExplainLineage {

@@ -1,5 +1,6 @@
 //! Operators: arithmetic and comparison, with the rules that differ from DataFusion's.
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::type_coercion::binary::{BinaryTypeCoercer, comparison_coercion};
@@ -121,8 +122,21 @@ impl Binder<'_> {
         let coercer = BinaryTypeCoercer::new(&left.data_type, &operator, &right.data_type);
         let mixed =
             is_comparison(operator) && mixes_time_and_number(&left.data_type, &right.data_type);
+        // Days are added to dates as numbers, by a rule of their own.
+        let of_date = [&left, &right]
+            .iter()
+            .any(|operand| matches!(operand.data_type, DataType::Date32 | DataType::Date64));
+        let castable = |(first, second): &(DataType, DataType)| {
+            let casts = [(&left.data_type, first), (&right.data_type, second)];
+            let mut casts = casts.into_iter();
+            casts.all(|(given, taken)| given == taken || can_cast_types(given, taken))
+        };
+        let fits = of_date
+            || coercer
+                .get_input_types()
+                .is_ok_and(|types| castable(&types));
         let data_type = match coercer.get_result_type() {
-            Ok(data_type) if !mixed => data_type,
+            Ok(data_type) if !mixed && fits => data_type,
             _ => return Err(operator_types(&symbol(operator), &[&left, &right], span)),
         };
         if is_comparison(operator) {

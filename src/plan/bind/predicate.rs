@@ -1,14 +1,17 @@
 //! Predicates: IS, BETWEEN, LIKE and IN over lists and arrays.
 
+use arrow::array::{Scalar, StringArray};
+use arrow::compute::like;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, Like, Operator};
 
 use super::Binder;
 use super::chain::balanced;
-use super::list::{constants, in_constants};
+use super::list::{add_both_zeros, constants, floating_zero, in_constants};
 use super::nested::element_type;
 use super::operators::is_list;
+use super::order::alike;
 use super::row::{check_comparable, is_row};
 use super::stage::Stage;
 use super::translate::operator_types;
@@ -104,6 +107,7 @@ impl Binder<'_> {
             None => pattern,
             Some(escape) => self.escaped(pattern, escape)?,
         };
+        check_length(&pattern)?;
         let text = arrow::datatypes::DataType::Utf8;
         let [operand, pattern] = [operand, pattern].map(|typed| {
             if typed.is_null() {
@@ -149,13 +153,21 @@ impl Binder<'_> {
             values.push(self.expr(item, stage)?);
         }
         agree_on_exactness(&mut values);
-        let operand = values.remove(0);
+        let mut operand = values.remove(0);
         for item in &values {
             check_comparable("IN", &operand, item, item.span)?;
             self.note_readings([&operand, item]);
         }
         if is_row(&operand) {
             return self.in_rows_list(&operand, values, negated, span);
+        }
+        if let Some(zero) = floating_zero(&operand, &values) {
+            if values.iter().all(|item| item.value().is_some()) {
+                add_both_zeros(&mut values, &zero, span);
+            } else {
+                operand = alike(operand);
+                values = values.into_iter().map(alike).collect();
+            }
         }
         if let Some(values) = constants(&values)? {
             return in_constants(operand, values, negated, span);
@@ -276,5 +288,26 @@ fn single_character(escape: &ast::StringLiteral) -> Result<char> {
             "ESCAPE needs exactly one character",
             escape.span,
         )),
+    }
+}
+
+/// Bytes of a pattern that any number of wildcards may be in.
+const LONG_PATTERN: usize = 4096;
+
+/// A pattern may be too long for the automaton that it becomes.
+fn check_length(pattern: &Typed) -> Result<()> {
+    let Some(text) = pattern.text().filter(|text| text.len() > LONG_PATTERN) else {
+        return Ok(());
+    };
+    let tried = like(
+        &StringArray::from(vec![""]),
+        &Scalar::new(StringArray::from(vec![text])),
+    );
+    match tried {
+        Ok(_) => Ok(()),
+        Err(_) => Err(
+            Error::input("TM0404", "this LIKE pattern is too long", pattern.span)
+                .hint("split it into several that are joined by OR or AND"),
+        ),
     }
 }

@@ -76,6 +76,18 @@ impl Binder<'_> {
                 steps: self.steps(statement, analyze)?,
                 format,
             },
+            ExplainTopic::Route if analyze => {
+                let message = "EXPLAIN ROUTE runs nothing";
+                return Err(Error::input("TM0315", message, statement.span)
+                    .hint("leave ANALYZE out; SHOW REPLICAS counts what was read"));
+            }
+            ExplainTopic::Route => match self.statement(statement)? {
+                Bound::Query(query) => Bound::ExplainRoute { query, format },
+                _ => {
+                    let message = "EXPLAIN ROUTE takes a query";
+                    return Err(Error::input("TM0315", message, statement.span));
+                }
+            },
             ExplainTopic::Lineage => Bound::ExplainLineage {
                 columns: self.lineage(statement)?,
                 format,

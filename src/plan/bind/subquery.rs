@@ -109,6 +109,16 @@ impl Binder<'_> {
                 span,
             });
         }
+        if let (Some(span), false) = (self.in_text(span), outer_ref_columns.is_empty()) {
+            let names = outer_ref_columns
+                .iter()
+                .filter_map(|reference| match reference {
+                    Expr::OuterReferenceColumn(_, column) => Some(column.name.clone()),
+                    _ => None,
+                });
+            let names = names.collect();
+            self.places.borrow_mut().note_subquery(names, span);
+        }
         Ok(Subquery {
             subquery: shared(plan),
             outer_ref_columns,

@@ -8,16 +8,15 @@ use datafusion::logical_expr::expr::{
     WindowFunction, WindowFunctionDefinition, WindowFunctionParams,
 };
 use datafusion::logical_expr::function::WindowUDFFieldArgs;
-use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{Expr, WindowUDF};
 
 use super::Binder;
 use super::aggregate_call::{Arguments, aggregate_type};
-use super::call::{function_name, refused};
+use super::call::{coerced, function_name, refused};
 use super::signature::usage;
 use super::stage::{Calls, Stage};
 use super::typed::Typed;
-use crate::catalog::functions::placed;
+use crate::catalog::functions::{placed, sliding};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{Call, Over};
 
@@ -63,6 +62,14 @@ impl Binder<'_> {
             let definition = WindowFunctionDefinition::WindowUDF(function);
             (definition, arguments, returned)
         } else if let Some(function) = functions.aggregate(name) {
+            if function.name() == "grouping" {
+                return Err(Error::input(
+                    "TM0315",
+                    "GROUPING has no OVER: it tells of the groups of an AGGREGATE",
+                    span,
+                )
+                .hint("compute it in the AGGREGATE, and use its column here"));
+            }
             if !call.within_group.is_empty() || call.limit.is_some() {
                 return Err(Error::not_implemented(
                     format!("{shown} with WITHIN GROUP or LIMIT and OVER"),
@@ -71,7 +78,7 @@ impl Binder<'_> {
             }
             let arguments = self.aggregate_arguments(&function, call, stage)?;
             let returned = aggregate_type(&function, &arguments.args, &shown, span)?;
-            let function = placed(function, self.in_text(span), self.sums());
+            let function = sliding(placed(function, self.in_text(span), self.sums()));
             let definition = WindowFunctionDefinition::AggregateUDF(function);
             (definition, arguments, returned)
         } else if functions.scalar(name).is_some() {
@@ -165,6 +172,13 @@ fn check_literals(function: &str, args: &[Typed]) -> Result<()> {
             return Err(Error::input("TM0407", message, argument.span));
         };
         let count = value.cast_to(&arrow::datatypes::DataType::Int64);
+        if count.is_err() {
+            let message = format!(
+                "{shown} needs a whole number here, this is {}",
+                argument.type_name()
+            );
+            return Err(Error::input("TM0402", message, argument.span));
+        }
         let positive = matches!(count, Ok(ScalarValue::Int64(Some(1..))));
         if function == "ntile" && !positive {
             let message = "NTILE needs a number of buckets: 1, 2, 3 …";
@@ -181,7 +195,7 @@ pub(super) fn window_type(
     span: Span,
 ) -> Result<FieldRef> {
     let fields: Vec<FieldRef> = args.iter().map(Typed::field).collect();
-    let returned = fields_with_udf(&fields, function.as_ref())
+    let returned = coerced(&fields, function.as_ref())
         .and_then(|fields| function.field(WindowUDFFieldArgs::new(&fields, name)));
     returned.map_err(|error| {
         let forms = usage(name, function.signature(), function.documentation());

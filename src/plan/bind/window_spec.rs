@@ -158,7 +158,16 @@ impl Binder<'_> {
                     WindowFrameBound::CurrentRow | WindowFrameBound::Following(_),
                     WindowFrameBound::Preceding(_)
                 ) | (WindowFrameBound::Following(_), WindowFrameBound::CurrentRow)
-            );
+            )
+            || match (&start, &end) {
+                (WindowFrameBound::Preceding(start), WindowFrameBound::Preceding(end)) => {
+                    is_less(start, end)
+                }
+                (WindowFrameBound::Following(start), WindowFrameBound::Following(end)) => {
+                    is_less(end, start)
+                }
+                _ => false,
+            };
         if backwards {
             return Err(Error::input(
                 "TM0320",
@@ -216,6 +225,22 @@ impl Binder<'_> {
                 .map_err(|_| invalid()),
             _ => Err(invalid()),
         }
+    }
+}
+
+/// Whether one distance is less than another; none is, that is unbounded.
+fn is_less(one: &ScalarValue, other: &ScalarValue) -> bool {
+    if one.is_null() || other.is_null() {
+        return false;
+    }
+    // A number stands as text until it is known what the rows are sorted by.
+    let number = |value: &ScalarValue| match value {
+        ScalarValue::Utf8(Some(text)) => text.parse::<f64>().ok(),
+        _ => None,
+    };
+    match (number(one), number(other)) {
+        (Some(one), Some(other)) => one < other,
+        _ => one < other,
     }
 }
 

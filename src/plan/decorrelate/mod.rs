@@ -16,6 +16,7 @@ mod simple;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -27,6 +28,7 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subquery};
 
 use crate::error::{Error, ErrorKind};
+use crate::plan::places::Places;
 use domain::{column, columns_of, display_name, outer_names};
 pub(super) use domain::{correlated_names, outer_references};
 
@@ -40,7 +42,11 @@ pub(super) enum Which {
 }
 
 /// The plan without the correlation that DataFusion cannot take out of it.
-pub(super) fn decorrelate(plan: &LogicalPlan, which: Which) -> crate::error::Result<LogicalPlan> {
+pub(super) fn decorrelate(
+    plan: &LogicalPlan,
+    which: Which,
+    places: &Places,
+) -> crate::error::Result<LogicalPlan> {
     let plan = plan.clone();
     if correlated_names(&plan)?.is_empty() {
         return Ok(plan);
@@ -49,7 +55,13 @@ pub(super) fn decorrelate(plan: &LogicalPlan, which: Which) -> crate::error::Res
         which,
         ..Decorrelator::default()
     };
-    Ok(decorrelator.node(plan)?)
+    decorrelator.node(plan).map_err(|error| match error {
+        DataFusionError::External(error) => match error.downcast::<Impossible>() {
+            Ok(impossible) => cannot_be_joined(&impossible.names, places),
+            Err(other) => Error::from(DataFusionError::External(other)),
+        },
+        other => Error::from(other),
+    })
 }
 
 #[derive(Debug, Default)]
@@ -283,20 +295,38 @@ fn cut_to(plan: LogicalPlan, kept: Vec<Column>) -> Result<LogicalPlan> {
     )?))
 }
 
-/// TM0901: what this way of taking subqueries apart does not reach.
+/// What this way of taking subqueries apart does not reach: one that uses these columns of the query around.
+#[derive(Debug)]
+struct Impossible {
+    names: BTreeSet<String>,
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a subquery cannot be turned into a join")
+    }
+}
+
+impl std::error::Error for Impossible {}
+
 fn impossible(plan: &LogicalPlan) -> DataFusionError {
     let names = outer_names(plan).unwrap_or_default();
-    DataFusionError::External(Box::new(cannot_be_joined(&names)))
+    DataFusionError::External(Box::new(Impossible { names }))
 }
 
 /// TM0901 about these columns of the query around.
-pub(super) fn cannot_be_joined(names: &BTreeSet<String>) -> Error {
+pub(super) fn cannot_be_joined(names: &BTreeSet<String>, places: &Places) -> Error {
+    let place = places.of_subquery(names);
     let names: BTreeSet<&str> = names.iter().map(|name| display_name(name)).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let message = format!(
         "a subquery that uses {} of the query around it cannot be turned into a join",
         names.join(", ")
     );
-    Error::new(ErrorKind::Input, "TM0901", message)
-        .hint("write the subquery as a JOIN, or compare the outer column with = inside it")
+    let error = Error::new(ErrorKind::Input, "TM0901", message)
+        .hint("write the subquery as a JOIN, or compare the outer column with = inside it");
+    match place {
+        Some(place) => error.at(place),
+        None => error,
+    }
 }

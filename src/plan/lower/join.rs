@@ -192,6 +192,7 @@ fn lower(
             source: Arc::new(UnmatchedSource::new(spec, slot)),
             operators: Vec::new(),
             after: vec![built],
+            reads: Vec::new(),
             after_branches: probes,
         });
     }
@@ -243,6 +244,7 @@ fn spilling(
         source: Arc::new(SpilledSource::new(&join, slot)),
         operators: Vec::new(),
         after: vec![built],
+        reads: Vec::new(),
         after_branches: probes,
     });
     stream

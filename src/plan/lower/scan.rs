@@ -9,7 +9,7 @@ use crate::catalog::scan::TableScanExec;
 use crate::error::Result;
 use crate::exec::expr::conjuncts;
 use crate::exec::graph::Stream;
-use crate::exec::operators::files::FileSource;
+use crate::exec::operators::files::{FileShards, FileSource};
 
 /// Batches get the run's size when the source opens its files.
 const ANY_BATCH_ROWS: usize = 1;
@@ -46,6 +46,14 @@ fn lower(scan: &TableScanExec, narrow: impl Fn(usize, &DataType) -> bool) -> Res
         .map(|(_, column)| *column)
         .collect();
     let filter = scan.predicate_text().map(str::to_string);
-    let source = FileSource::new(scan.path(), scan.files(), request, filter);
+    let mut source = FileSource::new(scan.path(), scan.files(), request, filter)
+        .with_pruned(scan.pruned().to_vec());
+    if let Some((key, count, of_files)) = scan.shards_of_files() {
+        source = source.with_shards(FileShards {
+            key,
+            count,
+            of_files: of_files.to_vec(),
+        });
+    }
     Ok(Stream::from_source(Arc::new(source), Vec::new()))
 }

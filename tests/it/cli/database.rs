@@ -133,7 +133,10 @@ fn other_programs_read_and_write_our_tables() {
          MERGE INTO days USING (SELECT 51 AS id, 0 AS v UNION ALL SELECT 1000, 7) AS s ON days.id = s.id \
          WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v);\n\
          INSERT OVERWRITE days PARTITION (ts_day) SELECT 60, TIMESTAMP '2024-02-28 05:00:00', 1;\n\
-         ALTER TABLE days SHARDS 3;\n"
+         ALTER TABLE days SHARDS 3;\n\
+         CREATE TABLE copied DISTRIBUTE BY HASH(id) INTO 2 SHARDS AS SELECT n AS id {numbers};\n\
+         ALTER TABLE copied ADD REPLICA 'copies/copied' WEIGHT 2 SYNC;\n\
+         INSERT INTO copied VALUES (101);\n"
     );
     for id in 1001..1013 {
         script += &format!("INSERT INTO laid VALUES ({id}, {id} % 9, 'more');\n");
@@ -163,6 +166,15 @@ fn other_programs_read_and_write_our_tables() {
         number(&place, "FROM laid |> WHERE id = 5001 |> AGGREGATE COUNT(*)"),
         1
     );
+    // Their segments of a table with a replica are in the table alone, until it is mended.
+    let missing = "SHOW REPLICAS copied |> AGGREGATE SUM(missing_segments)";
+    assert!(number(&place, missing) > 0);
+    assert_eq!(number(&place, "FROM copied |> AGGREGATE SUM(id)"), 5253);
+    assert_eq!(
+        place.run(["--db", "db", "ALTER TABLE copied REPAIR"]).code,
+        Some(0)
+    );
+    assert_eq!(number(&place, missing), 0);
     assert_eq!(number(&place, "FROM theirs |> AGGREGATE SUM(x)"), 6);
     let insert = "INSERT INTO theirs VALUES (4, 'd', NULL)";
     assert_eq!(place.run(["--db", "db", insert]).code, Some(0));

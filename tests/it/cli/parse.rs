@@ -63,7 +63,8 @@ fn double_quotes_hold_what_the_flag_says() {
 #[test]
 fn a_word_that_names_a_subcommand_is_one_only_in_front() {
     assert_eq!(super::answer(["SELECT 1 AS parse"]), "parse\n1\n");
-    run(["--timing", "parse", "--json", "-c", "SELECT 1"]).fails(2, &["parse"]);
+    run(["--timing", "parse", "--json", "-c", "SELECT 1"])
+        .fails(2, &["--json", "tidemill COMMAND [OPTIONS]"]);
     run(["parser"]).fails(2, &["TM0102", "query:1:1"]);
     run(["help"]).fails(2, &["query:1:1"]);
 }

@@ -62,3 +62,13 @@ write_deltalake(os.path.join(database, "laid"), pyarrow.table(more), mode="appen
 table("laid").create_checkpoint()
 theirs = pyarrow.table({"x": [1, 2, 3], "s": ["a", "b", "c"], "p": ["one", "one", None]})
 write_deltalake(os.path.join(database, "theirs"), theirs, partition_by=["p"])
+
+# A table with a replica is a table to everybody, and so is the replica.
+copied = os.path.join(database, "copied")
+mirror = os.path.join(os.path.dirname(os.path.abspath(database)), "copies", "copied")
+for path in (copied, mirror):
+    assert sum(DeltaTable(path).to_pyarrow_table()["id"].to_pylist()) == 5151, path
+    found = connection.execute(f"SELECT sum(id) FROM delta_scan('{path}')").fetchone()[0]
+    assert found == 5151, found
+write_deltalake(copied, pyarrow.table({"id": pyarrow.array([102], pyarrow.int64())}), mode="append")
+assert "tidemill.replicas" in DeltaTable(copied).metadata().configuration

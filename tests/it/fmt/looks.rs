@@ -110,8 +110,8 @@ fn changes_of_tables_break_at_their_clauses() {
          WHEN NOT MATCHED THEN INSERT (\n    id,\n    x\n) VALUES (s.id, s.x)\n",
     );
     looks(
-        "insert overwrite t partition (day=3) from s; show shards t; alter table t shards 16",
-        "INSERT OVERWRITE t PARTITION (day = 3)\nFROM s;\nSHOW SHARDS t;\nALTER TABLE t SHARDS 16\n",
+        "insert overwrite t partition (day=3) from s; show shards t; alter table t shards 16; show replicas t; alter table t add replica '/r/t' weight 2 sync; alter table t drop replica '/r/t'; alter table t repair; explain route format json from t",
+        "INSERT OVERWRITE t PARTITION (day = 3)\nFROM s;\nSHOW SHARDS t;\nALTER TABLE t SHARDS 16;\nSHOW REPLICAS t;\nALTER TABLE t ADD REPLICA '/r/t' WEIGHT 2 SYNC;\nALTER TABLE t DROP REPLICA '/r/t';\nALTER TABLE t REPAIR;\nEXPLAIN ROUTE FORMAT JSON FROM t\n",
     );
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use tidemill::Checked;
 
-use super::Reading;
 use crate::report::{list, list_warnings};
+use crate::settings::Reading;
 use crate::stop::{Stop, WRONG_USAGE};
 use crate::texts;
 use crate::values::Values;
@@ -19,7 +19,7 @@ pub(crate) struct Check {
     files: Vec<PathBuf>,
 
     /// Know the tables in this directory
-    #[arg(long, value_name = "DIRECTORY")]
+    #[arg(long, value_name = "DIRECTORY", env = "TIDEMILL_DB", hide_env = true)]
     db: Option<PathBuf>,
 
     #[command(flatten)]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Reading, answer};
+use super::answer;
 use crate::report::Text;
+use crate::settings::Reading;
 use crate::stop::Stop;
 use crate::target::Target;
 use crate::texts;

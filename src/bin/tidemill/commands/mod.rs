@@ -2,71 +2,78 @@
 //!
 //! A query of one word is no query, so no subcommand stands in the way of one.
 
+mod bench;
 mod check;
+mod completions;
+mod config;
+mod doctor;
+mod dry_run;
+mod errors;
 mod fmt;
 mod lsp;
+mod man;
 mod parse;
 mod peek;
+mod run;
 mod schema;
 
 use std::path::Path;
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Subcommand};
 use tidemill::{Engine, Error, Syntax};
 
+use crate::config::FileSetting;
 use crate::flags::{DoubleQuotes, ErrorFormat};
+use crate::settings::Reading;
 use crate::stop::Stop;
 use crate::target::Target;
 use crate::texts;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Run(Box<run::Run>),
+    Bench(Box<bench::Bench>),
     Check(check::Check),
+    Doctor(doctor::Doctor),
+    Errors(errors::Errors),
     Fmt(fmt::Fmt),
-    Lsp(lsp::Lsp),
     Parse(parse::Parse),
     Peek(peek::Peek),
     Schema(schema::Schema),
+    Lsp(lsp::Lsp),
+    Config(Box<config::Config>),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
-    /// Runs the subcommand; the exit code.
-    pub(crate) fn run(&self) -> u8 {
-        let (result, reading) = match self {
-            Command::Check(check) => (check.run(), &check.reading),
-            Command::Fmt(fmt) => (fmt.run(), &fmt.reading),
-            Command::Lsp(lsp) => (lsp.run(), &lsp.reading),
-            Command::Parse(parse) => (parse.run(), &parse.reading),
-            Command::Peek(peek) => return ended(peek.run(), peek.error_format),
-            Command::Schema(schema) => return ended(schema.run(), schema.error_format),
+    /// Runs the subcommand; the exit code. `files` are the settings that files give.
+    pub(crate) fn run(&self, matches: &ArgMatches, files: &[FileSetting]) -> u8 {
+        let (result, format) = match self {
+            Command::Run(run) => (run.run(), run.engine.reading.error_format),
+            Command::Bench(bench) => (bench.run(), bench.engine.reading.error_format),
+            Command::Check(check) => (check.run(), check.reading.error_format),
+            Command::Doctor(doctor) => (doctor.run(), doctor.reading.error_format),
+            Command::Errors(errors) => (errors.run(), errors.reading.error_format),
+            Command::Fmt(fmt) => (fmt.run(), fmt.reading.error_format),
+            Command::Lsp(lsp) => (lsp.run(), lsp.reading.error_format),
+            Command::Parse(parse) => (parse.run(), parse.reading.error_format),
+            Command::Peek(peek) => (peek.run(), peek.error_format),
+            Command::Schema(schema) => (schema.run(), schema.error_format),
+            Command::Config(config) => (config.run(matches, files), config.error_format()),
+            Command::Completions(completions) => (completions.run(), ErrorFormat::Text),
+            Command::Man(man) => (man.run(), ErrorFormat::Text),
         };
-        ended(result, reading.error_format)
-    }
-}
-
-/// The exit code.
-fn ended(result: Result<(), Stop>, format: ErrorFormat) -> u8 {
-    match result {
-        Ok(()) => 0,
-        Err(stop) => stop.end(format),
+        match result {
+            Ok(()) => 0,
+            Err(stop) => stop.end(format),
+        }
     }
 }
 
 /// An error that is about no text.
 fn failed(error: Error, format: ErrorFormat) -> Stop {
     Stop::wrong_text(vec![error], &texts::given(""), format)
-}
-
-/// The flags of every subcommand that reads texts.
-#[derive(Debug, Args)]
-struct Reading {
-    /// How errors are written
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    error_format: ErrorFormat,
-
-    /// What "double quotes" hold
-    #[arg(long, value_name = "KIND", default_value = "identifier")]
-    double_quotes: DoubleQuotes,
 }
 
 impl Reading {

@@ -31,7 +31,13 @@ pub(crate) struct Schema {
     format: Form,
 
     /// How errors are written
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "TIDEMILL_ERROR_FORMAT",
+        hide_env = true
+    )]
     pub(super) error_format: ErrorFormat,
 }
 

@@ -89,7 +89,7 @@ pub(super) fn shown(column: &ColumnText<'_>, row: usize) -> io::Result<(String, 
 }
 
 /// The text with nothing in it that a terminal would obey.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -6,12 +6,14 @@ mod delimited;
 mod expanded;
 mod grid;
 mod json;
+mod lines;
 mod paint;
 mod picture;
 mod table;
 
 use std::io::{self, Write};
 
+use tidemill::LINES_KEY;
 use tidemill::arrow::array::RecordBatch;
 use tidemill::arrow::datatypes::SchemaRef;
 
@@ -47,12 +49,17 @@ pub(crate) fn writer<'a>(
         Format::Tsv => Box::new(delimited::Delimited::new(b'\t', schema, style, out)?),
         Format::Json => Box::new(json::Json::array(schema, out)),
         Format::Ndjson => Box::new(json::Json::lines(schema, out)),
+        Format::Table if schema.metadata().contains_key(LINES_KEY) => {
+            Box::new(lines::Lines::new(style, out))
+        }
         Format::Table => Box::new(table::Table::new(schema, style, out)),
         Format::Markdown => Box::new(table::Markdown::new(schema, out)?),
         Format::Arrow => Box::new(binary::Arrow::new(schema, out)?),
         Format::Parquet => Box::new(binary::Parquet::new(schema, out)?),
     })
 }
+
+pub(crate) use lines::cut;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use tidemill::ColumnText;
 use tidemill::arrow::array::RecordBatch;
 use tidemill::arrow::datatypes::SchemaRef;
 
-use super::cells::{is_number, shown};
+use super::cells::{is_number, shown, visible};
 use super::paint::Paint;
 use super::picture::{Expanded, Frame, Picture, count_text};
 use super::{ResultWriter, Style};
@@ -78,10 +78,9 @@ impl<'a> Markdown<'a> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace("\r\n", "<br>")
-        .replace(['\n', '\r'], "<br>")
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    lines.join("<br>").replace('\\', "\\\\").replace('|', "\\|")
 }
 
 impl ResultWriter for Markdown<'_> {

@@ -27,7 +27,7 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) fn new(flags: &Flags) -> Result<Self, Stop> {
-        let format = flags.format.unwrap_or(Format::Table);
+        let format = flags.settings.output.format.unwrap_or(Format::Table);
         if format.is_binary() {
             return Err(Stop::Usage(
                 "a terminal cannot show arrow or parquet; give a query and use --output FILE or a pipe"
@@ -39,9 +39,9 @@ impl Look {
             expanded: Expanded::Auto,
             rows: None,
             pager: false,
-            timing: flags.timing,
+            timing: flags.settings.timing,
             paint: Paint::of_stdout(),
-            null: flags.null.clone(),
+            null: flags.settings.output.null.clone(),
         })
     }
 

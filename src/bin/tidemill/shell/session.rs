@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
             text: text.trim_end().to_string(),
         };
         match self.engine.statements(&text.text) {
-            Err(errors) => report(&Error::together(errors), &text, self.flags.error_format),
+            Err(errors) => report(&Error::together(errors), &text, self.flags.error_format()),
             Ok(statements) => {
                 for statement in &statements {
                     if !self.statement(statement, &text) {
@@ -120,14 +120,18 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn complain(&self, message: &str) {
-        complain(None, message, self.flags.error_format);
+        complain(None, message, self.flags.error_format());
     }
 
     /// Whether it ran to its end.
     fn statement(&mut self, statement: &Statement, text: &Text) -> bool {
         let started = Instant::now();
         self.statements += 1;
-        let watch = Watch::begin(&self.engine, self.flags.progress, self.statements);
+        let watch = Watch::begin(
+            &self.engine,
+            self.flags.settings.telling.progress,
+            self.statements,
+        );
         let shown = match self.engine.run(statement, &self.params) {
             Ok(outcome) => self.outcome(outcome, text, &watch),
             Err(error) => {
@@ -149,7 +153,7 @@ impl<'a> Session<'a> {
 
     /// What was shown; `None` where something failed, which is then said.
     fn outcome(&mut self, outcome: Outcome, text: &Text, watch: &Watch) -> Option<Shown> {
-        let format = self.flags.error_format;
+        let format = self.flags.error_format();
         match outcome {
             Outcome::Several(outcomes) => {
                 let mut shown = Shown::Nothing;
@@ -195,7 +199,7 @@ impl<'a> Session<'a> {
             let _ = writeln!(out, "\rcancelled").and_then(|()| out.flush());
             return;
         }
-        report(error, text, self.flags.error_format);
+        report(error, text, self.flags.error_format());
     }
 }
 

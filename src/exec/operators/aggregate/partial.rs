@@ -24,6 +24,8 @@ const TABLE_BYTES: usize = 16 * 1024 * 1024;
 const DENSE_TABLE_BYTES: usize = 16 * TABLE_BYTES;
 /// ... and so many that it is not the size of each that counts: a few huge ones would only grow again.
 const TABLE_GROUPS_AT_LEAST: usize = if cfg!(test) { 12 } else { 4 * 1024 };
+/// A table that has met most groups there are may have so many times as many as another before it overflows.
+const SETTLED: usize = 4;
 /// Of 10 rows, so many or more were new groups: grouping here is a waste, the partitions do it once.
 const POOR_REDUCTION: usize = 6;
 /// Groups of all workers that one unit merges faster than several.
@@ -42,6 +44,8 @@ pub(super) struct WorkerGroups {
     table: GroupTable,
     /// Rows that went into the table since it was empty, once for each grouping set.
     rows: usize,
+    /// Whether the last batch had mostly groups that were there.
+    is_settled: bool,
     /// The table's size, and the rows to come before it is looked at again.
     size: usize,
     rows_until_size: usize,
@@ -81,6 +85,7 @@ impl Sink for GroupSink {
             context: Arc::clone(context),
             table: GroupTable::new(&self.plan)?,
             rows: 0,
+            is_settled: false,
             size: 0,
             rows_until_size: 0,
             scatters: false,
@@ -140,8 +145,11 @@ impl GroupSink {
             let inputs = Cargo::Inputs(worker.table.ungrouped(batch)?);
             worker.send(&inputs, &self.partitions)?;
         } else {
+            let before = worker.table.len();
             worker.table.update(batch)?;
-            worker.rows += batch.num_rows() * self.plan.group_by.groups().len().max(1);
+            let rows = batch.num_rows() * self.plan.group_by.groups().len().max(1);
+            worker.rows += rows;
+            worker.is_settled = worker.settles(before, rows);
             worker.look_at_size(batch.num_rows());
             if !is_spilled && self.overflows(worker) {
                 worker.overflow(&self.partitions)?;
@@ -155,6 +163,7 @@ impl GroupSink {
         let groups = worker.table.len();
         let (most, bytes) = match worker.table.is_dense() {
             true => (DENSE_TABLE_GROUPS, DENSE_TABLE_BYTES),
+            false if worker.is_settled => (SETTLED * TABLE_GROUPS, SETTLED * TABLE_BYTES),
             false => (TABLE_GROUPS, TABLE_BYTES),
         };
         (groups > most || groups > TABLE_GROUPS_AT_LEAST && worker.size > bytes)
@@ -190,6 +199,15 @@ impl GroupSink {
 }
 
 impl WorkerGroups {
+    /// Whether the table has met most groups there are, by the last `rows`, before which it had `before`. Of keys that are spread
+    /// evenly there are no more than `SETTLED` times as many as groups where of four rows at most three are new ones, and they
+    /// become fewer; keys that come in order bring as many as ever.
+    fn settles(&self, before: usize, rows: usize) -> bool {
+        let groups = self.table.len();
+        let new = groups.saturating_sub(before);
+        new * SETTLED <= rows * (SETTLED - 1) && new * self.rows * 10 <= groups * rows * 9
+    }
+
     /// Measures the table after as many rows as it has groups: the measure may look at each group.
     fn look_at_size(&mut self, rows: usize) {
         if rows < self.rows_until_size {

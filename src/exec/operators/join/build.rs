@@ -143,8 +143,7 @@ impl BuildSink {
             .collect::<Result<_>>()?;
         let schema = Arc::new(self.input.project(&self.spec.build_columns)?);
         // One piece is faster to read, but not worth failing for.
-        let copy = batches.iter().map(rows::memory_size).sum();
-        let join = memory.try_grow(copy).is_ok();
+        let join = memory.try_grow(rows::copied_size(&batches)).is_ok();
         let rows = BuildRows::new(&schema, batches, join)?;
         memory.free();
         memory.try_grow(Index::memory_size(rows.len() as usize))?;

@@ -144,27 +144,13 @@ impl KeyEncoder {
     }
 
     fn pack<K: PackedKey>(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<K>> {
-        let mut keys = Vec::new();
-        for column in columns {
-            let width = width(column.data_type()).ok_or_else(no_width)?;
-            let mut bits = bits_of::<K>(column)?;
-            if self.nulls_match {
-                for (row, bits) in bits.iter_mut().enumerate() {
-                    let null = column.is_null(row);
-                    let value = if null { K::default() } else { *bits };
-                    *bits = value.push(1, K::of_flag(null));
-                }
-            }
-            if keys.is_empty() {
-                keys = bits;
-                continue;
-            }
-            let width = width + u32::from(self.nulls_match);
-            for (key, bits) in keys.iter_mut().zip(bits) {
-                *key = key.push(width, bits);
-            }
+        if let ([only], false) = (columns, self.nulls_match) {
+            return bits_of(only);
         }
-        keys.resize(rows, K::default());
+        let mut keys = vec![K::default(); rows];
+        for column in columns {
+            push_bits(column, self.nulls_match, &mut keys)?;
+        }
         Ok(keys)
     }
 
@@ -293,24 +279,61 @@ fn bits_of<K: PackedKey>(column: &ArrayRef) -> Result<Vec<K>> {
     if let Some(booleans) = column.as_boolean_opt() {
         return Ok(booleans.values().iter().map(K::of_flag).collect());
     }
+    macro_rules! bits {
+        ($number:ty) => {{
+            let values = stored::<$number>(column)?;
+            let bits = values.iter().map(|value| K::of_bits(value.flipped()));
+            Ok(bits.collect())
+        }};
+    }
     match width(column.data_type()) {
-        Some(8) => fixed_bits::<K, u8>(column),
-        Some(16) => fixed_bits::<K, u16>(column),
-        Some(32) => fixed_bits::<K, u32>(column),
-        Some(64) => fixed_bits::<K, u64>(column),
-        Some(128) => fixed_bits::<K, u128>(column),
+        Some(8) => bits!(u8),
+        Some(16) => bits!(u16),
+        Some(32) => bits!(u32),
+        Some(64) => bits!(u64),
+        Some(128) => bits!(u128),
         _ => Err(no_width()),
     }
 }
 
-fn fixed_bits<K: PackedKey, T: Bits>(column: &ArrayRef) -> Result<Vec<K>> {
+/// Puts each row's bits behind those that are in its key; with `nulls_match` and a bit for NULL behind them, where what the NULL
+/// hides does not count.
+fn push_bits<K: PackedKey>(column: &ArrayRef, nulls_match: bool, keys: &mut [K]) -> Result<()> {
+    let width = width(column.data_type()).ok_or_else(no_width)?;
+    if nulls_match || column.as_boolean_opt().is_some() {
+        for (row, (key, bits)) in keys.iter_mut().zip(bits_of::<K>(column)?).enumerate() {
+            let null = nulls_match && column.is_null(row);
+            *key = key.push(width, if null { K::default() } else { bits });
+            if nulls_match {
+                *key = key.push(1, K::of_flag(null));
+            }
+        }
+        return Ok(());
+    }
+    macro_rules! push {
+        ($number:ty) => {{
+            let values = stored::<$number>(column)?;
+            for (key, value) in keys.iter_mut().zip(values.iter()) {
+                *key = key.push(<$number>::BITS, K::of_bits(value.flipped()));
+            }
+            Ok(())
+        }};
+    }
+    match width {
+        8 => push!(u8),
+        16 => push!(u16),
+        32 => push!(u32),
+        64 => push!(u64),
+        128 => push!(u128),
+        _ => Err(no_width()),
+    }
+}
+
+/// The values of a column as they lie in memory.
+fn stored<T: Bits>(column: &ArrayRef) -> Result<ScalarBuffer<T>> {
     let data = column.to_data();
     let buffer = data.buffers().first().ok_or_else(no_width)?;
-    let values = ScalarBuffer::<T>::new(buffer.clone(), data.offset(), data.len());
-    Ok(values
-        .iter()
-        .map(|value| K::of_bits(value.flipped()))
-        .collect())
+    Ok(ScalarBuffer::new(buffer.clone(), data.offset(), data.len()))
 }
 
 /// The bytes of the only column.

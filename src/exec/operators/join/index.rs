@@ -135,6 +135,11 @@ impl Index {
             .is_none_or(|members| members.any_between(low, high))
     }
 
+    /// All keys of the build side, if they are numbers and no more than `most`.
+    pub(super) fn few_keys(&self, most: usize) -> Option<Vec<u64>> {
+        self.members.as_ref()?.few(most)
+    }
+
     /// For each probe row the first build row with its key. `keys` is absent where the join has none.
     pub(super) fn heads(&self, keys: Option<&EncodedKeys>, probe_rows: usize) -> Result<Vec<Link>> {
         let mut heads = match (&self.finder, keys.map(|keys| &keys.keys)) {
@@ -208,21 +213,22 @@ pub(super) fn is_valid(valid: Option<&NullBuffer>, row: usize) -> bool {
 
 /// The smallest and the largest key.
 pub(super) fn span(keys: &[u64], valid: Option<&NullBuffer>) -> Option<(u64, u64)> {
-    let (mut least, mut most) = (u64::MAX, 0);
-    match valid {
-        None => {
-            for key in keys {
-                least = least.min(*key);
-                most = most.max(*key);
-            }
-        }
+    let wider = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
+    let none = (u64::MAX, 0);
+    let of = |keys: &[u64]| {
+        keys.iter()
+            .fold(none, |span, key| wider(span, (*key, *key)))
+    };
+    let (least, most) = match valid {
+        None => keys
+            .par_chunks(PARALLEL_ROWS)
+            .map(of)
+            .reduce(|| none, wider),
         Some(valid) => {
-            for row in valid.valid_indices() {
-                least = least.min(keys[row]);
-                most = most.max(keys[row]);
-            }
+            let keys = valid.valid_indices().map(|row| keys[row]);
+            keys.fold(none, |span, key| wider(span, (key, key)))
         }
-    }
+    };
     (least <= most).then_some((least, most))
 }
 
@@ -240,7 +246,12 @@ fn direct_heads(
     places: usize,
     next: &OnceLock<Vec<AtomicU32>>,
 ) -> Vec<AtomicU32> {
-    let heads: Vec<AtomicU32> = (0..places).map(|_| AtomicU32::new(0)).collect();
+    let heads: Vec<AtomicU32> = if places < PARALLEL_ROWS {
+        (0..places).map(|_| AtomicU32::new(0)).collect()
+    } else {
+        let none = |_| AtomicU32::new(0);
+        (0..places).into_par_iter().map(none).collect()
+    };
     let add = |row: usize| {
         if is_valid(valid, row) {
             // In range by the choice of `least` and `places`.

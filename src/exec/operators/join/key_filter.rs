@@ -57,6 +57,8 @@ pub(crate) struct KeyFilter {
     ordered: bool,
     /// The only one of several keys that is looked at.
     part: Option<usize>,
+    /// The bits of the only key that is looked at, where it is a whole number.
+    signed_bits: Option<u32>,
 }
 
 impl KeyFilter {
@@ -80,6 +82,10 @@ impl KeyFilter {
             encoder,
             ordered,
             part: None,
+            signed_bits: match (ordered, spec.probe_keys.as_slice()) {
+                (true, [only]) => signed_bits(&only.data_type(probe)?),
+                _ => None,
+            },
         }))
     }
 
@@ -100,7 +106,9 @@ impl KeyFilter {
             return Ok(None);
         }
         let encoder = encoder(only, probe, spec)?;
+        let signed_bits = signed_bits(&only[0].data_type(probe)?);
         Ok(encoder.map(|encoder| KeyFilter {
+            signed_bits,
             slot,
             encoder,
             ordered: true,
@@ -165,6 +173,35 @@ impl RuntimeFilter for KeyFilter {
         let places = 0..bounds.containers().min(lows.len()).min(highs.len());
         let may = |place| unknown(place) || self.any_between(table, lows[place], highs[place]);
         Some(places.map(may).collect())
+    }
+
+    fn numbers(&self, most: usize) -> Option<Vec<i64>> {
+        let table = self.slot.get()?;
+        if table.rows.len() == 0 {
+            return Some(Vec::new());
+        }
+        let bits = self.signed_bits?;
+        let keys = match self.part {
+            None => table.index.few_keys(most),
+            Some(part) => table.part(part)?.few(most),
+        };
+        // As they were before they were encoded, the sign spread over all bits.
+        let number = |key: u64| {
+            let unflipped = key ^ 1 << (bits - 1);
+            (unflipped << (64 - bits)).cast_signed() >> (64 - bits)
+        };
+        Some(keys?.into_iter().map(number).collect())
+    }
+}
+
+/// How many bits a whole number of the type has.
+fn signed_bits(data_type: &DataType) -> Option<u32> {
+    match data_type {
+        DataType::Int8 => Some(8),
+        DataType::Int16 => Some(16),
+        DataType::Int32 => Some(32),
+        DataType::Int64 => Some(64),
+        _ => None,
     }
 }
 

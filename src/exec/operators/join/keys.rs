@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use arrow::array::NullBufferBuilder;
 use arrow::buffer::NullBuffer;
 use foldhash::fast::RandomState;
+use rayon::prelude::*;
 
 use super::encode::KeyShape;
 use crate::error::{Error, Result};
@@ -130,22 +131,54 @@ impl EncodedKeys {
                 None => valid.append_n_non_nulls(part.len()),
             }
         }
-        let mut keys = match shape {
-            KeyShape::Narrow => Keys::Narrow(Vec::with_capacity(rows)),
-            KeyShape::Wide => Keys::Wide(Vec::with_capacity(rows)),
-            KeyShape::Text | KeyShape::Rows(_) => Keys::Bytes(ByteKeys::default()),
-        };
-        for part in parts {
-            match (&mut keys, part.keys) {
-                (Keys::Narrow(all), Keys::Narrow(part)) => all.extend(part),
-                (Keys::Wide(all), Keys::Wide(part)) => all.extend(part),
-                (Keys::Bytes(all), Keys::Bytes(part)) => all.append(&part),
-                _ => return Err(Error::bug("join keys changed their form")),
+        let changed = || Error::bug("join keys changed their form");
+        let keys = match shape {
+            KeyShape::Narrow => {
+                let narrow = |part: EncodedKeys| match part.keys {
+                    Keys::Narrow(keys) => Ok(keys),
+                    _ => Err(changed()),
+                };
+                let parts = parts.into_iter().map(narrow);
+                Keys::Narrow(one_after_the_other(&parts.collect::<Result<Vec<_>>>()?))
             }
-        }
+            KeyShape::Wide => {
+                let wide = |part: EncodedKeys| match part.keys {
+                    Keys::Wide(keys) => Ok(keys),
+                    _ => Err(changed()),
+                };
+                let parts = parts.into_iter().map(wide);
+                Keys::Wide(one_after_the_other(&parts.collect::<Result<Vec<_>>>()?))
+            }
+            KeyShape::Text | KeyShape::Rows(_) => {
+                let mut all = ByteKeys::default();
+                for part in parts {
+                    let Keys::Bytes(part) = part.keys else {
+                        return Err(changed());
+                    };
+                    all.append(&part);
+                }
+                Keys::Bytes(all)
+            }
+        };
         Ok(EncodedKeys {
             keys,
             valid: valid.finish(),
         })
     }
+}
+
+/// Numbers in one piece, copied by several threads: the memory is seen for the first time there, and that takes longest.
+fn one_after_the_other<K: Copy + Default + Send + Sync>(parts: &[Vec<K>]) -> Vec<K> {
+    let mut all = vec![K::default(); parts.iter().map(Vec::len).sum()];
+    let mut rest = all.as_mut_slice();
+    let mut places = Vec::with_capacity(parts.len());
+    for part in parts {
+        let (here, behind) = rest.split_at_mut(part.len());
+        places.push((here, part));
+        rest = behind;
+    }
+    places
+        .into_par_iter()
+        .for_each(|(here, part)| here.copy_from_slice(part));
+    all
 }

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow::array::BooleanBufferBuilder;
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use rayon::prelude::*;
 
-use super::index::{is_valid, span};
+use super::index::{PARALLEL_ROWS, is_valid, span};
 use super::keys::{EncodedKeys, Keys};
 use crate::error::{Error, Result};
 
@@ -29,10 +30,22 @@ pub(super) enum Members {
 impl Members {
     /// `heads` has a place for each key from `least` on.
     pub(super) fn of_places(least: u64, heads: &[AtomicU32]) -> Self {
-        let taken = |place: usize| heads[place].load(Ordering::Relaxed) != 0;
+        let word = |heads: &[AtomicU32]| {
+            let taken = heads
+                .iter()
+                .map(|head| head.load(Ordering::Relaxed) != 0)
+                .enumerate();
+            let bits = taken.fold(0, |bits, (place, taken)| bits | u64::from(taken) << place);
+            bits.to_le()
+        };
+        let words: Vec<u64> = heads
+            .par_chunks(64)
+            .with_min_len(PARALLEL_ROWS / 64)
+            .map(word)
+            .collect();
         Members::Places {
             least,
-            bits: BooleanBuffer::collect_bool(heads.len(), taken),
+            bits: BooleanBuffer::new(Buffer::from_vec(words), 0, heads.len()),
         }
     }
 
@@ -102,6 +115,18 @@ impl Members {
             Members::Span(least, most) => {
                 BooleanBuffer::collect_bool(rows, |row| (*least..=*most).contains(&keys[row]))
             }
+        }
+    }
+
+    /// All keys in order, if they are no more than `most`.
+    pub(super) fn few(&self, most: usize) -> Option<Vec<u64>> {
+        match self {
+            Members::Places { least, bits } => (bits.count_set_bits() <= most).then(|| {
+                let places = bits.set_indices();
+                places.map(|place| least + place as u64).collect()
+            }),
+            Members::Few(few) => (few.len() <= most).then(|| few.clone()),
+            Members::Span(..) => None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::prep_null_mask_filter;
@@ -34,6 +36,8 @@ pub(in super::super) struct Batches {
     /// What was read and is more than a batch.
     rest: Option<RecordBatch>,
     failed: bool,
+    /// Told the row before which everything was given.
+    done: Option<Arc<AtomicU64>>,
 }
 
 impl Batches {
@@ -59,7 +63,13 @@ impl Batches {
             passed: 0,
             rest: None,
             failed: false,
+            done: None,
         }
+    }
+
+    /// Tells how far it has come.
+    pub(in super::super) fn note(&mut self, done: Option<&Arc<AtomicU64>>) {
+        self.done = done.cloned();
     }
 
     /// The next rows to look at: more than a batch has where few of them pass.
@@ -94,6 +104,9 @@ impl Batches {
             let Some((first, rows)) = self.next_stretch() else {
                 return Ok(None);
             };
+            if let Some(done) = &self.done {
+                done.store(first, Ordering::Relaxed);
+            }
             let mut undecoded = Rows {
                 suspect: &self.suspect,
                 readers: &mut self.readers,

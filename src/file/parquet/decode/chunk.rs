@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::super::blocks::Blocks;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
@@ -17,9 +18,11 @@ const SMALL_PIECE: u64 = 64 * 1024;
 
 /// A column chunk in a file.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(in super::super) struct Chunk {
     /// The columns of a unit share it: each sets its place before it reads.
     file: Arc<Mutex<File>>,
+    /// What its bytes are held to, where that is known.
+    blocks: Option<Arc<Blocks>>,
     end: u64,
     is_read_at_once: bool,
     /// Bytes read at once at least.
@@ -30,10 +33,16 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// The chunk at `start`; `all` if most of it is wanted.
-    pub(super) fn new(file: &Arc<Mutex<File>>, start: u64, length: u64, all: bool) -> Self {
+    pub(in super::super) fn new(
+        file: &Arc<Mutex<File>>,
+        blocks: Option<&Arc<Blocks>>,
+        (start, length): (u64, u64),
+        all: bool,
+    ) -> Self {
         let is_read_at_once = all && length <= WHOLE;
         Chunk {
             file: Arc::clone(file),
+            blocks: blocks.cloned(),
             end: start + length,
             is_read_at_once,
             piece: match all {
@@ -64,7 +73,8 @@ impl Chunk {
         let wanted = (length as u64).min(self.end.saturating_sub(start));
         if skipped.saturating_add(wanted) > held.1.len() as u64 {
             let rest = self.end.saturating_sub(start);
-            let bytes = read(&self.file, start, wanted.max(self.piece).min(rest))?;
+            let length = wanted.max(self.piece).min(rest);
+            let bytes = checked(&self.file, self.blocks.as_deref(), start, length)?;
             *held = (start, bytes);
             return Ok(held.1.clone());
         }
@@ -74,6 +84,14 @@ impl Chunk {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes that are as they were written, where the file says what that is.
+fn checked(file: &Mutex<File>, blocks: Option<&Blocks>, start: u64, length: u64) -> Result<Bytes> {
+    match blocks {
+        Some(blocks) => blocks.read(start, length, |start, length| read(file, start, length)),
+        None => read(file, start, length),
+    }
 }
 
 fn read(file: &Mutex<File>, start: u64, length: u64) -> Result<Bytes> {
@@ -97,6 +115,7 @@ impl ChunkReader for Chunk {
         Ok(Header {
             bytes: self.from(start, HEADER)?,
             file: Arc::clone(&self.file),
+            blocks: self.blocks.clone(),
             after: start,
             end: self.end,
         }
@@ -117,9 +136,10 @@ const HEADER: usize = 1024;
 
 /// Reads a page header.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(in super::super) struct Header {
     bytes: Bytes,
     file: Arc<Mutex<File>>,
+    blocks: Option<Arc<Blocks>>,
     /// Where `bytes` end in the file.
     after: u64,
     end: u64,
@@ -136,7 +156,8 @@ impl Read for Header {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.bytes.is_empty() && self.after < self.end {
             let length = SMALL_PIECE.min(self.end - self.after);
-            self.bytes = read(&self.file, self.after, length).map_err(io::Error::other)?;
+            let bytes = checked(&self.file, self.blocks.as_deref(), self.after, length);
+            self.bytes = bytes.map_err(io::Error::other)?;
             self.after += self.bytes.len() as u64;
         }
         let count = into.len().min(self.bytes.len());

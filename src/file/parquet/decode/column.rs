@@ -90,6 +90,8 @@ impl Column {
             return self.read_held(held, stretch.picks);
         }
         self.skip_to(stretch.first)?;
+        self.values
+            .expect(stretch.picks.map_or(stretch.rows, <[u32]>::len));
         let mut present = Validity::default();
         let mut done = 0;
         let mut picks = stretch.picks;
@@ -336,13 +338,13 @@ impl Column {
                     self.rows_of_page(1)?;
                 }
                 let wanted = stretch.picks.map_or(stretch.rows, <[u32]>::len);
+                // A large dictionary pays only where it serves many rows.
+                if self.values.dictionary_len() > wanted * WORTH {
+                    return Ok(None);
+                }
                 let Some(values) = self.values.dictionary()? else {
                     return Ok(None);
                 };
-                // A large dictionary pays only where it serves many rows.
-                if values.len() > wanted * WORTH {
-                    return Ok(None);
-                }
                 let null = self.is_optional && ask(None)?.value(0);
                 let answers = Arc::new(Answers {
                     values: ask(Some(&values))?.values().iter().collect(),

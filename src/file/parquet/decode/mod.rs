@@ -10,7 +10,7 @@
 
 mod answers;
 mod batches;
-mod chunk;
+pub(super) mod chunk;
 mod column;
 mod hybrid;
 mod levels;
@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex};
 
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::datatypes::{BinaryViewType, DataType, SchemaRef, StringViewType, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, TimeUnit as StoredUnit, Type};
 use parquet::errors::ParquetError;
@@ -120,9 +120,10 @@ fn values_of(stored: &ColumnDescriptor, data_type: &DataType) -> Option<Box<dyn 
                 _ => fixed!(BigEndian => i128, width),
             }
         }
-        (Type::BYTE_ARRAY, Utf8View | BinaryView) => {
-            Some(Box::new(Text::new(*data_type == Utf8View)))
-        }
+        (Type::BYTE_ARRAY, Utf8View | BinaryView) => Some(match *data_type == Utf8View {
+            true => Box::new(Text::<StringViewType>::new()),
+            false => Box::new(Text::<BinaryViewType>::new()),
+        }),
         (Type::BYTE_ARRAY, Dictionary(..)) => Some(Box::new(Codes::default())),
         _ => None,
     }
@@ -180,7 +181,8 @@ pub(super) fn open(
         .filter_map(|column| leaf_of(best, *column))
         .map(|leaf| {
             let (start, length) = chunks.column(leaf).byte_range();
-            let chunk = Chunk::new(&handle, start, length, selected * 2 > rows);
+            let blocks = file.footer.blocks.as_ref();
+            let chunk = Chunk::new(&handle, blocks, (start, length), selected * 2 > rows);
             (leaf, Arc::new(chunk))
         })
         .collect();

@@ -4,6 +4,7 @@
 
 mod fixed;
 mod text;
+mod views;
 
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ pub(super) trait Values: Send {
     /// Takes a page of plain values, of which there are at most `count`.
     fn set_page(&mut self, bytes: Bytes, count: usize) -> Result<(), Broken>;
 
+    /// So many values are going to be gathered for the next batch.
+    fn expect(&mut self, count: usize);
+
     /// Gathers `count` values of the page, from number `first` on.
     fn push(&mut self, first: usize, count: usize) -> Result<(), Broken>;
 
@@ -39,6 +43,9 @@ pub(super) trait Values: Send {
 
     /// The dictionary's values; none if there is no dictionary.
     fn dictionary(&self) -> Result<Option<ArrayRef>, Broken>;
+
+    /// How many these are.
+    fn dictionary_len(&self) -> usize;
 }
 
 const CUT_OFF: &str = "its values are cut off";
@@ -69,6 +76,10 @@ impl Values for Bits {
         let bits = count.min(bytes.len() * 8);
         self.page = Some(BooleanBuffer::new(Buffer::from(bytes), 0, bits));
         Ok(())
+    }
+
+    fn expect(&mut self, count: usize) {
+        self.gathered.reserve(count);
     }
 
     fn push(&mut self, first: usize, count: usize) -> Result<(), Broken> {
@@ -111,5 +122,9 @@ impl Values for Bits {
 
     fn dictionary(&self) -> Result<Option<ArrayRef>, Broken> {
         Ok(None)
+    }
+
+    fn dictionary_len(&self) -> usize {
+        0
     }
 }

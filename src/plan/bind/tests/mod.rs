@@ -213,7 +213,7 @@ fn run_here(text: &str, parameters: &Parameters) -> Result<(Vec<String>, Vec<Str
         false,
     );
     let context = SessionContext::new_with_config(config);
-    let plan = decorrelate(&inlined(query.plan)?, Which::Stubborn)?;
+    let plan = decorrelate(&inlined(query.plan)?, Which::Stubborn, &query.places)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

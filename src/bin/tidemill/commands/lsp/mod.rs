@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lsp_server::Connection;
 
-use super::Reading;
+use crate::settings::Reading;
 use crate::stop::Stop;
 
 /// Serve editors: the language server protocol on standard input and output

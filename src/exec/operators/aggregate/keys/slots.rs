@@ -208,13 +208,21 @@ impl<K: Key> Lookup<K> {
             })),
             Index::Hashed(slots) => {
                 slots.reserve(keys.len());
+                // Rows often come ordered by their key, or nearly so.
+                let mut last = None;
                 row_groups.extend(keys.iter().map(|key| {
+                    if let Some((same, group)) = last
+                        && same == *key
+                    {
+                        return group;
+                    }
                     let next = known.len() as u32;
                     let (group, is_new) =
                         slots.find_or_add(key.hash(), next, |group| known[group as usize] == *key);
                     if is_new {
                         known.push(*key);
                     }
+                    last = Some((*key, group as usize));
                     group as usize
                 }));
             }

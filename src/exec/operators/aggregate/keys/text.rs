@@ -5,10 +5,11 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, ByteView, DictionaryArray, make_view,
+    Array, ArrayRef, AsArray, BinaryViewArray, ByteView, DictionaryArray, StringViewArray,
+    UInt32Array, make_view,
 };
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
-use arrow::compute::cast;
+use arrow::compute::{cast, take};
 use arrow::datatypes::{BinaryViewType, DataType, Int32Type};
 use foldhash::fast::RandomState;
 
@@ -206,21 +207,34 @@ impl TextColumn {
 
     /// The strings by their codes.
     pub(super) fn decode(&self, codes: impl Iterator<Item = u64>) -> Result<ArrayRef> {
-        let codes: Vec<u64> = codes.collect();
-        let views: Vec<u128> = codes
-            .iter()
-            .map(|code| self.views[*code as usize])
-            .collect();
-        let nulls = self
-            .null
-            .map(u64::from)
-            .map(|null| NullBuffer::from_iter(codes.iter().map(|code| *code != null)));
+        let mut in_order = true;
+        // A number has 32 bits.
+        let codes = codes.enumerate().map(|(place, code)| {
+            in_order &= place as u64 == code;
+            code as u32
+        });
+        let codes: Vec<u32> = codes.collect();
+        let strings = self.strings()?;
+        if in_order && codes.len() == strings.len() {
+            return Ok(strings);
+        }
+        Ok(take(&strings, &UInt32Array::from(codes), None)?)
+    }
+
+    /// Every string once, by its number.
+    fn strings(&self) -> Result<ArrayRef> {
+        let nulls = self.null.map(|null| {
+            let numbers = 0..self.views.len();
+            NullBuffer::from_iter(numbers.map(|number| number != null as usize))
+        });
+        let views = ScalarBuffer::from(self.views.clone());
         let mut buffers = self.full.clone();
-        buffers.push(Buffer::from(self.open.as_slice()));
-        let bytes = BinaryViewArray::try_new(ScalarBuffer::from(views), buffers, nulls)?;
+        if !self.open.is_empty() {
+            buffers.push(Buffer::from(self.open.as_slice()));
+        }
         Ok(match &self.data_type {
-            DataType::Utf8View => Arc::new(bytes.to_string_view()?),
-            other => cast(&bytes, other)?,
+            DataType::Utf8View => Arc::new(StringViewArray::try_new(views, buffers, nulls)?),
+            other => cast(&BinaryViewArray::try_new(views, buffers, nulls)?, other)?,
         })
     }
 }

@@ -151,6 +151,10 @@ impl<S: Becomes<N> + 'static, N: ArrowNativeType> Values for Fixed<S, N> {
         Ok(())
     }
 
+    fn expect(&mut self, count: usize) {
+        self.gathered.reserve(count);
+    }
+
     fn push(&mut self, first: usize, count: usize) -> Result<(), Broken> {
         let mut gathered = std::mem::take(&mut self.gathered);
         let bytes = self.stretch(first, count)?;
@@ -202,5 +206,9 @@ impl<S: Becomes<N> + 'static, N: ArrowNativeType> Values for Fixed<S, N> {
     fn dictionary(&self) -> Result<Option<ArrayRef>, Broken> {
         let values = self.dictionary.clone();
         values.map(|values| self.array(values, None)).transpose()
+    }
+
+    fn dictionary_len(&self) -> usize {
+        self.dictionary.as_ref().map_or(0, Vec::len)
     }
 }

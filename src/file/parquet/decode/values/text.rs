@@ -2,55 +2,28 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, BinaryViewArray, DictionaryArray, Int32Array, StringArray, StringViewArray,
-    UInt32Array, make_view,
-};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
-use arrow::compute::{concat, take};
+use arrow::datatypes::ByteViewType;
 use bytes::Bytes;
 
+use super::views::{Gathered, Strings};
 use super::{Broken, CUT_OFF, NO_ENTRY, Values, spread};
 
 /// Text or bytes as views into the pages they lie in.
-pub(in super::super) struct Text {
-    is_text: bool,
-    dictionary: Option<ArrayRef>,
-    page: Option<ArrayRef>,
-    /// Pieces of one after the other.
-    gathered: Vec<ArrayRef>,
+pub(in super::super) struct Text<K> {
+    dictionary: Option<Strings<K>>,
+    page: Option<Strings<K>>,
+    gathered: Gathered<K>,
 }
 
-impl Text {
-    pub(in super::super) fn new(is_text: bool) -> Self {
+impl<K: ByteViewType> Text<K> {
+    pub(in super::super) fn new() -> Self {
         Text {
-            is_text,
             dictionary: None,
             page: None,
-            gathered: Vec::new(),
+            gathered: Gathered::default(),
         }
-    }
-
-    /// At most `count` strings, each behind its length.
-    fn views(&self, bytes: &Bytes, count: usize) -> Result<ArrayRef, Broken> {
-        let places = places(bytes, count)?;
-        let views = places
-            .map(|(start, end)| make_view(&bytes[start..end], 0, start as u32))
-            .collect::<Vec<u128>>()
-            .into();
-        let buffers = vec![Buffer::from(bytes.clone())];
-        Ok(match self.is_text {
-            true => Arc::new(StringViewArray::try_new(views, buffers, None).map_err(not_utf8)?),
-            false => Arc::new(
-                BinaryViewArray::try_new(views, buffers, None)
-                    .map_err(|error| error.to_string())?,
-            ),
-        })
-    }
-
-    fn of_page(&self, end: usize) -> Result<&ArrayRef, Broken> {
-        let page = self.page.as_ref().filter(|page| end <= page.len());
-        Ok(page.ok_or(CUT_OFF)?)
     }
 }
 
@@ -77,69 +50,58 @@ fn places(bytes: &[u8], count: usize) -> Result<impl Iterator<Item = (usize, usi
     Ok(places.into_iter())
 }
 
-impl Values for Text {
+impl<K: ByteViewType> Values for Text<K> {
     fn set_dictionary(&mut self, bytes: &Bytes, count: usize) -> Result<(), Broken> {
-        self.dictionary = Some(self.views(bytes, count)?);
+        self.dictionary = Some(Strings::read(bytes, count)?);
         Ok(())
     }
 
     fn set_page(&mut self, bytes: Bytes, count: usize) -> Result<(), Broken> {
-        self.page = Some(self.views(&bytes, count)?);
+        self.page = Some(Strings::read(&bytes, count)?);
         Ok(())
+    }
+
+    fn expect(&mut self, count: usize) {
+        self.gathered.reserve(count);
     }
 
     fn push(&mut self, first: usize, count: usize) -> Result<(), Broken> {
-        let piece = self.of_page(first + count)?.slice(first, count);
-        self.gathered.push(piece);
-        Ok(())
+        let page = self.page.as_ref().ok_or(CUT_OFF)?;
+        match self.gathered.push(page, first..first + count) {
+            true => Ok(()),
+            false => Err(CUT_OFF.to_string()),
+        }
     }
 
     fn push_picked(&mut self, first: usize, picks: &[u32]) -> Result<(), Broken> {
-        let end = first + picks.last().map_or(0, |last| *last as usize + 1);
-        let numbers = picks.iter().map(|pick| first as u32 + pick);
-        let numbers = UInt32Array::from_iter_values(numbers);
-        let piece = taken(self.of_page(end)?, &numbers)?;
-        self.gathered.push(piece);
-        Ok(())
+        let page = self.page.as_ref().ok_or(CUT_OFF)?;
+        let numbers = picks.iter().map(|pick| first + *pick as usize);
+        match self.gathered.push_each(page, numbers) {
+            true => Ok(()),
+            false => Err(CUT_OFF.to_string()),
+        }
     }
 
     fn push_indices(&mut self, indices: &[u32]) -> Result<(), Broken> {
         let dictionary = self.dictionary.as_ref().ok_or(NO_ENTRY)?;
-        let end = indices.iter().max().map_or(0, |last| *last as usize + 1);
-        if end > dictionary.len() {
-            return Err(NO_ENTRY.to_string());
+        let numbers = indices.iter().map(|index| *index as usize);
+        match self.gathered.push_each(dictionary, numbers) {
+            true => Ok(()),
+            false => Err(NO_ENTRY.to_string()),
         }
-        let piece = taken(dictionary, &UInt32Array::from(indices.to_vec()))?;
-        self.gathered.push(piece);
-        Ok(())
     }
 
     fn finish(&mut self, present: Option<BooleanBuffer>) -> Result<ArrayRef, Broken> {
-        let gathered = std::mem::take(&mut self.gathered);
-        let values = match gathered.as_slice() {
-            [] => self.views(&Bytes::new(), 0)?,
-            [only] => Arc::clone(only),
-            pieces => {
-                let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| piece.as_ref()).collect();
-                concat(&pieces).map_err(|error| error.to_string())?
-            }
-        };
-        let Some(present) = present else {
-            return Ok(values);
-        };
-        let numbers: Vec<u32> = (0..values.len() as u32).collect();
-        let numbers = spread(&numbers, &present);
-        let nulls = Some(NullBuffer::new(present));
-        taken(&values, &UInt32Array::new(numbers.into(), nulls))
+        Ok(self.gathered.finish(present))
     }
 
     fn dictionary(&self) -> Result<Option<ArrayRef>, Broken> {
-        Ok(self.dictionary.clone())
+        Ok(self.dictionary.as_ref().map(Strings::array))
     }
-}
 
-fn taken(values: &ArrayRef, numbers: &UInt32Array) -> Result<ArrayRef, Broken> {
-    take(values, numbers, None).map_err(|error| error.to_string())
+    fn dictionary_len(&self) -> usize {
+        self.dictionary.as_ref().map_or(0, Strings::len)
+    }
 }
 
 /// Text as numbers into the dictionary of the chunk, which every batch shares.
@@ -164,6 +126,10 @@ impl Values for Codes {
 
     fn set_page(&mut self, _bytes: Bytes, _count: usize) -> Result<(), Broken> {
         Err("a page does without the dictionary that all pages are said to use".to_string())
+    }
+
+    fn expect(&mut self, count: usize) {
+        self.gathered.reserve(count);
     }
 
     fn push(&mut self, _first: usize, _count: usize) -> Result<(), Broken> {
@@ -200,5 +166,9 @@ impl Values for Codes {
 
     fn dictionary(&self) -> Result<Option<ArrayRef>, Broken> {
         Ok(self.dictionary.clone())
+    }
+
+    fn dictionary_len(&self) -> usize {
+        self.dictionary.as_ref().map_or(0, |values| values.len())
     }
 }

@@ -1,6 +1,6 @@
 //! Values are bound, never pasted into the text.
 //!
-//! Run it with `cargo run --example 02_parameters`.
+//! Run it with `cargo run --example 03_parameters`.
 
 use tidemill::{Engine, params};
 

@@ -1,6 +1,6 @@
-//! Rows stream: a reader that stops, or a handle in another thread, ends the query.
+//! Rows stream: a reader that stops, or a handle in another thread, ends the query; and the handle says how far it is.
 //!
-//! Run it with `cargo run --example 05_cancel`.
+//! Run it with `cargo run --example 07_cancel_and_progress`.
 
 use tidemill::{Engine, ErrorKind};
 
@@ -30,5 +30,18 @@ fn main() -> tidemill::Result<()> {
         end.is_some_and(|error| error.kind() == ErrorKind::Cancelled)
     );
     let _ = stopper.join();
+
+    // A handle tells rows, bytes and the share that is done, while the query runs and after it.
+    let rows = engine.query("FROM n |> WHERE n % 2 = 0", ())?;
+    let handle = rows.handle();
+    let even: usize = rows
+        .map(|batch| batch.map_or(0, |batch| batch.num_rows()))
+        .sum();
+    let progress = handle.progress();
+    println!(
+        "{even} of {} rows are even, {:.0} % done",
+        progress.rows,
+        progress.fraction * 100.0
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Closures as functions of the language.
 //!
-//! Run it with `cargo run --example 03_functions`.
+//! Run it with `cargo run --example 05_functions`.
 
 use tidemill::Engine;
 

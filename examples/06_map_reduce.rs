@@ -1,6 +1,6 @@
 //! Map-reduce with closures over Arrow batches, on the pipelines that run queries.
 //!
-//! Run it with `cargo run --example 04_map_reduce`.
+//! Run it with `cargo run --example 06_map_reduce`.
 
 use tidemill::arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use tidemill::{Engine, Result};

@@ -1,0 +1,197 @@
+//! EXPLAIN ROUTE: from which copy each segment of a query would be read, and why not from the others.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+use serde_json::{Value, json};
+
+use super::super::{Engine, query};
+use crate::catalog::durable::{ReplicatedFile, SegmentRoute};
+use crate::catalog::scan::TableScanExec;
+use crate::error::Result;
+use crate::plan::BoundQuery;
+use crate::route::{Candidate, Why};
+use crate::table::routes::clock;
+
+/// A scan of a query.
+pub(super) struct ScanRoute {
+    /// As EXPLAIN calls the scan.
+    name: String,
+    policy: &'static str,
+    /// The file with what was known of copies could not be read.
+    forgot: bool,
+    segments: Vec<Chosen>,
+}
+
+struct Chosen {
+    route: SegmentRoute,
+    /// The copy, and why it and no other.
+    copy: Option<(String, &'static str)>,
+    passed_over: Vec<(String, String)>,
+}
+
+/// Where each scan of the query would read. Scans of tables without replicas have no choice and say so.
+pub(super) fn routes(engine: &Engine, query: &BoundQuery) -> Result<Vec<ScanRoute>> {
+    let cancel = engine.context()?.0.cancel.clone();
+    let physical = query::optimize(engine, query, &cancel)?;
+    let mut routes = Vec::new();
+    of_plan(&physical, &mut routes);
+    Ok(routes)
+}
+
+fn of_plan(plan: &Arc<dyn ExecutionPlan>, routes: &mut Vec<ScanRoute>) {
+    if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
+        let files = scan.files().iter();
+        let replicated = files.filter_map(|file| {
+            let any: &dyn Any = file.data.as_ref();
+            any.downcast_ref::<ReplicatedFile>()
+        });
+        routes.push(of_scan(scan.path(), replicated.map(ReplicatedFile::route)));
+    }
+    for child in plan.children() {
+        of_plan(child, routes);
+    }
+}
+
+fn of_scan(name: &str, segments: impl Iterator<Item = SegmentRoute>) -> ScanRoute {
+    let segments: Vec<SegmentRoute> = segments.collect();
+    let first = segments.first();
+    ScanRoute {
+        name: name.to_string(),
+        policy: first.map_or("", |route| route.policy.name()),
+        forgot: first.is_some_and(|route| route.routes.is_damaged()),
+        segments: chosen(segments),
+    }
+}
+
+/// What the router would say if the scan started now.
+fn chosen(segments: Vec<SegmentRoute>) -> Vec<Chosen> {
+    let now = clock();
+    let Some(first) = segments.first() else {
+        return Vec::new();
+    };
+    let units = segments.iter().map(|route| {
+        let candidates = route.copies.iter().map(|(name, weight)| Candidate {
+            name,
+            weight: *weight,
+        });
+        (route.key, candidates.collect())
+    });
+    let units: Vec<(u64, Vec<Candidate>)> = units.collect();
+    let router = &first.routes.router;
+    let orders = router.forecast(first.policy, &first.table, &units, now);
+    drop(units);
+    segments
+        .into_iter()
+        .zip(orders)
+        .map(|(route, order)| {
+            let first = order.asked.first().copied();
+            let copy = first.map(|place| {
+                let why = match order.why[place] {
+                    Why::Probed => "to see whether it answers again",
+                    Why::LastHope => "all that have it are left alone after failures",
+                    _ => "",
+                };
+                (route.copies[place].0.clone(), why)
+            });
+            let others = (0..route.copies.len()).filter(|place| Some(*place) != first);
+            let mut passed_over: Vec<(String, String)> = others
+                .map(|place| (route.copies[place].0.clone(), reason(order.why[place], now)))
+                .collect();
+            passed_over.extend(route.without.iter().cloned());
+            Chosen {
+                route,
+                copy,
+                passed_over,
+            }
+        })
+        .collect()
+}
+
+fn reason(why: Why, now: u64) -> String {
+    match why {
+        Why::LeftAlone(until) if until > now => {
+            let seconds = (until - now).div_ceil(1000);
+            format!("left alone for {seconds} s after failures")
+        }
+        Why::LeftAlone(_) => "tried by others after failures".to_string(),
+        _ => "another is due".to_string(),
+    }
+}
+
+/// The table's own directory under a word, others by their path.
+fn said(route: &SegmentRoute, name: &str) -> String {
+    match name == route.table {
+        true => "primary".to_string(),
+        false => name.to_string(),
+    }
+}
+
+pub(super) fn text(routes: &[ScanRoute]) -> String {
+    let mut lines = Vec::new();
+    for scan in routes {
+        lines.push(format!("scan {}", scan.name));
+        if scan.segments.is_empty() {
+            lines.push("  nothing to choose: no segment with replicas is read".to_string());
+            continue;
+        }
+        if scan.forgot {
+            lines.push("  what earlier runs knew of replicas could not be read".to_string());
+        }
+        lines.push(format!("  routing {}", scan.policy));
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (number, segment) in scan.segments.iter().enumerate() {
+            let copy = segment.copy.as_ref();
+            let name = copy.map_or_else(
+                || "nobody".to_string(),
+                |(name, _)| said(&segment.route, name),
+            );
+            *counts.entry(name.clone()).or_default() += 1;
+            let why = copy.map_or("", |(_, why)| why);
+            let why = match why.is_empty() {
+                true => String::new(),
+                false => format!(" ({why})"),
+            };
+            lines.push(format!(
+                "  segment {} ({}): {name}{why}",
+                number + 1,
+                segment.route
+            ));
+            for (name, reason) in &segment.passed_over {
+                let name = said(&segment.route, name);
+                lines.push(format!("    passed over {name}: {reason}"));
+            }
+        }
+        for (name, count) in counts {
+            lines.push(format!("  {count} of {} from {name}", scan.segments.len()));
+        }
+    }
+    lines.join("\n")
+}
+
+pub(super) fn json(routes: &[ScanRoute]) -> Value {
+    let segment = |chosen: &Chosen| {
+        let passed = chosen
+            .passed_over
+            .iter()
+            .map(|(name, reason)| json!({"replica": said(&chosen.route, name), "reason": reason}));
+        let copy = chosen.copy.as_ref();
+        json!({
+            "segment": chosen.route.segment.add.path,
+            "bytes": chosen.route.segment.add.size,
+            "replica": copy.map(|(name, _)| said(&chosen.route, name)),
+            "why": copy.map(|(_, why)| why).filter(|why| !why.is_empty()),
+            "passed_over": passed.collect::<Vec<_>>(),
+        })
+    };
+    let scan = |scan: &ScanRoute| {
+        json!({
+            "scan": scan.name,
+            "routing": (!scan.policy.is_empty()).then_some(scan.policy),
+            "segments": scan.segments.iter().map(segment).collect::<Vec<_>>(),
+        })
+    };
+    json!({"scans": routes.iter().map(scan).collect::<Vec<_>>()})
+}

@@ -1,0 +1,411 @@
+//! Copies of a table's files in its replicas.
+//!
+//! A replica gets segments first and the log's files behind them, in order: of what its log says it has, everything is there. So
+//! its directory is a table by itself, as it was some versions ago, which every reader of the protocol can open when the first
+//! directory is lost. A file has its own name there only when it is whole, synced and found to be what the log says; a copy that
+//! was stopped leaves a temporary name behind.
+//!
+//! A mark in the directory says whose replica it is. Nothing is copied where it is missing: the place of a disk that is not there
+//! must not fill with files. DROP REPLICA and DROP TABLE leave the directory as it is.
+
+use std::collections::BTreeSet;
+use std::hash::Hasher;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash64;
+
+use super::action::{Add, Commit};
+use super::log::TableLog;
+use super::replica::{Mode, Replica};
+use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot};
+use crate::error::{Error, ErrorKind, FilePlace, Result};
+use crate::store::{failed, temporary_name};
+
+/// The file that says whose replica a directory is. Other readers pass over names that begin so.
+pub(super) const MARK: &str = "_tidemill_replica.json";
+
+/// Names in the log's directory that go with it.
+const LAST_CHECKPOINT: &str = "_last_checkpoint";
+
+/// The code of a segment that is missing or not what was written.
+const LOST: &str = "TM0748";
+
+/// Bytes that are copied at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// The table's identifier.
+    table: String,
+}
+
+/// What became of a file that should be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    Whole,
+    Missing,
+    Damaged,
+}
+
+/// Makes the directory of a new replica, which may hold nothing but files of this table's replica.
+pub(crate) fn prepare(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<()> {
+    let log = replica.log(table);
+    let own = std::path::absolute(&table.directory);
+    let own = own.unwrap_or_else(|_| table.directory.clone());
+    if log.directory.starts_with(&own) || own.starts_with(&log.directory) {
+        return Err(unsuitable(
+            replica,
+            "lies inside of the table, or the table in it",
+        ));
+    }
+    match owner(&log)? {
+        Some(owner) if owner == snapshot.metadata.id => Ok(()),
+        Some(_) => Err(unsuitable(replica, "is the replica of another table")),
+        None if holds_files(&log)? => Err(unsuitable(replica, "is not empty")),
+        None => {
+            log.store.make_directory(&log.directory)?;
+            let mark = Mark {
+                table: snapshot.metadata.id.clone(),
+            };
+            let mark = serde_json::to_vec(&mark).map_err(|error| Error::bug(error.to_string()))?;
+            log.store.put_if_absent(&log.directory.join(MARK), &mark)?;
+            Ok(())
+        }
+    }
+}
+
+/// Whether there is anything but marks that were begun.
+fn holds_files(log: &TableLog) -> Result<bool> {
+    let begun = |name: &str| name.starts_with(&format!(".{MARK}.")) && name.ends_with(".tmp");
+    let entries = log.store.list(&log.directory)?;
+    Ok(entries.iter().any(|entry| !begun(&entry.name)))
+}
+
+fn unsuitable(replica: &Replica, reason: &str) -> Error {
+    let message = format!("{} cannot be a replica: it {reason}", replica.name());
+    Error::new(ErrorKind::Input, "TM0752", message).hint("name a directory that is new or empty")
+}
+
+/// The table whose replica a directory is.
+fn owner(log: &TableLog) -> Result<Option<String>> {
+    let mark = log.store.read(&log.directory.join(MARK))?;
+    Ok(mark.and_then(|mark| {
+        let mark: Option<Mark> = serde_json::from_slice(&mark).ok();
+        mark.map(|mark| mark.table)
+    }))
+}
+
+/// TM0505 where the directory is not there, or is no replica of the table.
+pub(crate) fn check(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<TableLog> {
+    let log = replica.log(table);
+    if owner(&log)?.as_ref() == Some(&snapshot.metadata.id) {
+        return Ok(log);
+    }
+    let message = format!("the replica {} is not there", replica.name());
+    Err(Error::new(ErrorKind::Unavailable, "TM0505", message)
+        .hint("see that its disk is there; or take it out: ALTER TABLE … DROP REPLICA"))
+}
+
+/// The newest version that the replica has everything of.
+pub(crate) fn version(log: &TableLog) -> Result<Option<u64>> {
+    Ok(log.list()?.range().map(|(_, newest)| newest))
+}
+
+/// Whether a copy is there, judged by its size; with `read` by all of its bytes.
+pub(crate) fn held(log: &TableLog, segment: &Segment, read: bool) -> Result<Held> {
+    let path = log.directory.join(segment.file()?);
+    let Some(about) = log.store.about(&path)? else {
+        return Ok(Held::Missing);
+    };
+    if about.is_directory || about.bytes != segment.add.size as u64 {
+        return Ok(Held::Damaged);
+    }
+    let Some(checksum) = segment.tag(CHECKSUM_TAG).filter(|_| read) else {
+        return Ok(Held::Whole);
+    };
+    let Some(mut file) = log.store.open(&path)? else {
+        return Ok(Held::Missing);
+    };
+    let (mut hash, mut bytes) = (XxHash64::with_seed(0), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(count) => hash.write(&bytes[..count]),
+            // A sector that cannot be read is damage to be mended.
+            Err(_) => return Ok(Held::Damaged),
+        }
+    }
+    Ok(match format!("{:016x}", hash.finish()) == checksum {
+        true => Held::Whole,
+        false => Held::Damaged,
+    })
+}
+
+/// Copies a segment to a directory, from the first of these that has it whole.
+fn copy_segment(sources: &[&TableLog], to: &TableLog, segment: &Segment) -> Result<()> {
+    let below = segment.file()?;
+    let mut last = None;
+    for source in sources {
+        match copy(source, to, &below, Some(segment)) {
+            Ok(()) => return Ok(()),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last
+        .unwrap_or_else(|| damaged(&to.directory.join(below), "is lost: there is no other copy")))
+}
+
+/// Copies one file. It has its name when it is whole, and keeps it.
+fn copy(from: &TableLog, to: &TableLog, below: &Path, segment: Option<&Segment>) -> Result<()> {
+    let (source, target) = (from.directory.join(below), to.directory.join(below));
+    let missing = || damaged(&source, "is missing");
+    let mut file = from.store.open(&source)?.ok_or_else(missing)?;
+    if let Some(parent) = target.parent() {
+        to.store.make_directory(parent)?;
+    }
+    let temporary = temporary_name(&target);
+    let mut copy = to.store.create(&temporary)?;
+    let (mut hash, mut bytes) = (XxHash64::with_seed(0), vec![0; PIECE_BYTES]);
+    let mut length = 0;
+    loop {
+        let count = file.read(&mut bytes);
+        let count = count.map_err(|error| damaged(&source, &format!("cannot be read: {error}")))?;
+        if count == 0 {
+            break;
+        }
+        hash.write(&bytes[..count]);
+        length += count as i64;
+        let written = copy.write_all(&bytes[..count]);
+        written.map_err(|error| failed(&temporary, &error))?;
+    }
+    if let Some(segment) = segment {
+        let found = format!("{:016x}", hash.finish());
+        let same = segment.tag(CHECKSUM_TAG).is_none_or(|known| known == found);
+        if length != segment.add.size || !same {
+            return Err(damaged(&source, "is not what was written"));
+        }
+    }
+    copy.finish()?;
+    to.store.rename(&temporary, &target)?;
+    target
+        .parent()
+        .map_or(Ok(()), |parent| to.store.sync_directory(parent))
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    let message = format!("a segment {what}");
+    Error::new(ErrorKind::Data, LOST, message)
+        .in_file(FilePlace {
+            path: path.to_path_buf(),
+            ..FilePlace::default()
+        })
+        .hint("mend it from a replica: ALTER TABLE … REPAIR")
+}
+
+/// Puts the segments of a commit to be on every replica that must have them first (TM0751 where one cannot).
+pub(super) fn before_commit(table: &TableLog, base: &Snapshot, commit: &Commit) -> Result<()> {
+    // Without new rows there is nothing to wait for; above all not where a replica that is away is dropped.
+    if commit.adds.is_empty() {
+        return Ok(());
+    }
+    for replica in must_have(base) {
+        let put = || -> Result<()> {
+            let log = check(table, base, replica)?;
+            for add in &commit.adds {
+                let segment = Segment::new(add.clone());
+                if held(&log, &segment, false)? != Held::Whole {
+                    copy_segment(&[table], &log, &segment)?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = put() {
+            take_back(table, base, commit);
+            let message = format!(
+                "nothing was written: the SYNC replica {} did not take the new rows: {}",
+                replica.name(),
+                error.message()
+            );
+            return Err(Error::new(ErrorKind::Unavailable, "TM0751", message).hint(
+                "bring it back and run the statement again, or write ALTER TABLE … DROP REPLICA",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn must_have(snapshot: &Snapshot) -> impl Iterator<Item = &Replica> {
+    let mut replicas = snapshot.replicas.iter();
+    std::iter::from_fn(move || replicas.find(|replica| replica.mode == Mode::Sync))
+}
+
+/// Takes copies away of a commit that did not happen. What stays is in no version: VACUUM takes it away.
+pub(super) fn take_back(table: &TableLog, base: &Snapshot, commit: &Commit) {
+    for replica in must_have(base) {
+        let log = replica.log(table);
+        for add in &commit.adds {
+            if let Ok(file) = Segment::new(add.clone()).file() {
+                let _ = log.store.remove(&log.directory.join(file));
+            }
+        }
+    }
+}
+
+/// Brings replicas to the version that a commit has made. What they could not take they get with a later commit, or by REPAIR.
+pub(crate) fn after_commit(table: &TableLog, snapshot: &Snapshot, adds: &[Add]) -> Vec<Error> {
+    let mut warnings = Vec::new();
+    for replica in &snapshot.replicas {
+        if let Err(error) = follow(table, snapshot, replica, adds) {
+            let message = format!(
+                "the statement is done, and the replica {} lags behind: {}",
+                replica.name(),
+                error.message()
+            );
+            let warning = Error::new(error.kind(), "TW08", message);
+            warnings.push(warning.hint("ALTER TABLE … REPAIR brings it up to date"));
+        }
+    }
+    warnings
+}
+
+fn follow(table: &TableLog, snapshot: &Snapshot, replica: &Replica, adds: &[Add]) -> Result<()> {
+    let log = check(table, snapshot, replica)?;
+    let has_before = match snapshot.version.checked_sub(1) {
+        Some(before) => log.about(before)?.is_some(),
+        None => false,
+    };
+    if !has_before {
+        return catch_up(table, snapshot, replica).map(drop);
+    }
+    let new = adds.iter().map(|add| Arc::new(Segment::new(add.clone())));
+    copy_missing(table, &log, new)?;
+    copy_log(table, &log, snapshot.version)
+}
+
+/// Copies everything that the replica lacks; the number of segments.
+pub(crate) fn catch_up(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<u64> {
+    let log = check(table, snapshot, replica)?;
+    let copied = copy_missing(table, &log, snapshot.segments().map(Arc::clone))?;
+    copy_log(table, &log, snapshot.version)?;
+    Ok(copied)
+}
+
+fn copy_missing(
+    table: &TableLog,
+    log: &TableLog,
+    segments: impl Iterator<Item = Arc<Segment>>,
+) -> Result<u64> {
+    let mut copied = 0;
+    for segment in segments {
+        if held(log, &segment, false)? != Held::Whole {
+            copy_segment(&[table], log, &segment)?;
+            copied += 1;
+        }
+    }
+    Ok(copied)
+}
+
+/// Copies the log's files that the replica lacks, up to a version, in their order.
+fn copy_log(table: &TableLog, log: &TableLog, newest: u64) -> Result<()> {
+    let directory = Path::new("_delta_log");
+    let names = |log: &TableLog| -> Result<BTreeSet<String>> {
+        let entries = log.store.list(&log.log_directory())?.into_iter();
+        Ok(entries.map(|entry| entry.name).collect())
+    };
+    let (ours, theirs) = (names(table)?, names(log)?);
+    let goes_along = |name: &&String| {
+        let (digits, ending) = name.split_once('.').unwrap_or_default();
+        let version = (digits.len() == 20).then(|| digits.parse::<u64>().ok());
+        let known = ending == "json" || ending.ends_with("parquet");
+        known && version.flatten().is_some_and(|version| version <= newest)
+    };
+    let missing: Vec<&String> = ours.difference(&theirs).filter(goes_along).collect();
+    // Commits first: a reader starts at the newest checkpoint.
+    let is_commit = |name: &&&String| name.ends_with(".json");
+    for name in missing.iter().filter(is_commit) {
+        copy(table, log, &directory.join(name), None)?;
+    }
+    let checkpoints: Vec<_> = missing.iter().filter(|name| !is_commit(name)).collect();
+    for name in &checkpoints {
+        copy(table, log, &directory.join(name), None)?;
+    }
+    if !checkpoints.is_empty() && ours.contains(LAST_CHECKPOINT) {
+        copy(table, log, &directory.join(LAST_CHECKPOINT), None)?;
+    }
+    Ok(())
+}
+
+/// What a repair did.
+#[derive(Debug, Default)]
+pub(crate) struct Repaired {
+    /// Copies that were made again.
+    pub(crate) segments: u64,
+    /// What could not be mended.
+    pub(crate) failures: Vec<Error>,
+}
+
+/// Reads every copy of every segment and makes those again that are missing or damaged, from one that is whole. `only` names the
+/// replica; without it the table's own directory and all replicas are looked after.
+pub(crate) fn repair(table: &TableLog, snapshot: &Snapshot, only: Option<&Replica>) -> Repaired {
+    let mut repaired = Repaired::default();
+    let mut copies = vec![table.clone()];
+    for replica in &snapshot.replicas {
+        match check(table, snapshot, replica) {
+            Ok(log) => copies.push(log),
+            Err(error) if only.is_none_or(|only| only == replica) => repaired.failures.push(error),
+            Err(_) => {}
+        }
+    }
+    let wanted = |log: &TableLog| only.is_none_or(|only| only.path == log.directory);
+    for segment in snapshot.segments() {
+        for (place, log) in copies.iter().enumerate().filter(|(_, log)| wanted(log)) {
+            match held(log, segment, true) {
+                Ok(Held::Whole) => continue,
+                Ok(Held::Missing | Held::Damaged) => {}
+                Err(error) => {
+                    repaired.failures.push(error);
+                    continue;
+                }
+            }
+            let others = copies.iter().enumerate();
+            let others: Vec<&TableLog> = others
+                .filter_map(|(other, log)| (other != place).then_some(log))
+                .collect();
+            match clear(log, segment).and_then(|()| copy_segment(&others, log, segment)) {
+                Ok(()) => repaired.segments += 1,
+                Err(error) if error.code() == LOST => {
+                    // Nor has any other directory a whole one.
+                    repaired.failures.push(lost(segment));
+                    break;
+                }
+                Err(error) => repaired.failures.push(error),
+            }
+        }
+    }
+    for log in copies.iter().skip(1).filter(|log| wanted(log)) {
+        let copied = copy_log(table, log, snapshot.version);
+        repaired.failures.extend(copied.err());
+    }
+    repaired
+}
+
+fn lost(segment: &Segment) -> Error {
+    let message = format!("no copy of the segment {} is whole", segment.add.path);
+    Error::new(ErrorKind::Data, LOST, message)
+        .hint("put one back from elsewhere; or RESTORE a version that does not need it")
+}
+
+/// A directory that has a segment's name makes room.
+fn clear(log: &TableLog, segment: &Segment) -> Result<()> {
+    let path: PathBuf = log.directory.join(segment.file()?);
+    match log.store.about(&path)? {
+        Some(about) if about.is_directory => log.store.remove_tree(&path),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
