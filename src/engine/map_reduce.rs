@@ -149,6 +149,7 @@ impl Table {
             answers: Mutex::new(Vec::new()),
         });
         let mut graph = plan::lower::lower(
+            &query,
             &physical,
             Arc::new(MapSink(Arc::clone(&job))),
             self.engine.is_limited(),

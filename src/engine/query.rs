@@ -87,8 +87,8 @@ fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Ar
     let physical = optimize(engine, query, &context.cancel)?;
     let schema = result::named_schema(&physical.schema(), &query.columns);
     let (sink, receiver) = exec::output(&context);
-    let limited = engine.is_limited();
-    let lower = move || plan::lower::lower(&physical, Arc::new(sink), limited);
+    let (limited, bound) = (engine.is_limited(), query.clone());
+    let lower = move || plan::lower::lower(&bound, &physical, Arc::new(sink), limited);
     let graph = while_wanted(&context.cancel, lower)?;
     let execution = exec::run(graph, &context);
     handle.shows(&execution);

@@ -278,7 +278,7 @@ impl<'a> Writing<'a> {
             );
             let limited = engine.is_limited();
             let graph = planning::on_planner_stack(|| {
-                plan::lower::lower(&physical, Arc::new(sink), limited)
+                plan::lower::lower(query, &physical, Arc::new(sink), limited)
             })?;
             engine.run_whole(graph, &context, &handle)?;
             notes.extend(context.notes.warnings());

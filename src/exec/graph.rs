@@ -43,6 +43,8 @@ pub(crate) struct Pipeline {
 pub(crate) struct PipelineGraph {
     /// Memory has a limit: operators must be able to write out what they hold.
     pub(crate) limited: bool,
+    /// Parts of the plan whose rows may come in any order, where that is asked.
+    pub(crate) in_any_order: Vec<Arc<dyn ExecutionPlan>>,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) sinks: Vec<Arc<dyn AnySink>>,
     /// Parts of the plan whose rows are kept for all who read them.
@@ -72,6 +74,12 @@ impl PipelineGraph {
                 .collect(),
             ..PipelineGraph::default()
         }
+    }
+
+    /// Whether nobody sees in which order the rows of `plan` come, as far as that is known.
+    pub(crate) fn is_in_any_order(&self, plan: &Arc<dyn ExecutionPlan>) -> bool {
+        let mut known = self.in_any_order.iter();
+        known.any(|known| Arc::ptr_eq(known, plan))
     }
 
     pub(crate) fn add_sink(&mut self, sink: Arc<dyn AnySink>) -> SinkId {

@@ -227,7 +227,7 @@ fn part(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<Part> {
     let physical = query::optimize(engine, query, &context.cancel)?;
     let (sink, _receiver) = exec::output(&context);
     let graph = planning::on_planner_stack(|| {
-        crate::plan::lower::lower(&physical, Arc::new(sink), engine.is_limited())
+        crate::plan::lower::lower(query, &physical, Arc::new(sink), engine.is_limited())
     })?;
     Ok(Part::of_graph(&graph))
 }

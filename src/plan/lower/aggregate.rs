@@ -53,10 +53,11 @@ pub(crate) fn plain_keys(aggregate: &AggregateExec) -> Result<Vec<usize>> {
         .collect())
 }
 
-/// Ends `input`, the stream of [`aggregate_input`], in the aggregate.
+/// Ends `input`, the stream of [`aggregate_input`], in the aggregate. With `in_any_order` nobody sees in which order its rows come.
 pub(crate) fn lower_aggregate(
     aggregate: &AggregateExec,
     mut input: Stream,
+    in_any_order: bool,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let definition = definition(aggregate)?;
@@ -79,7 +80,8 @@ pub(crate) fn lower_aggregate(
         .then(|| aggregate.limit_options())
         .flatten()
         .map(|options| options.limit());
-    let in_order = needs_order(definition) || aggregate.properties().output_ordering().is_some();
+    let is_sorted = aggregate.properties().output_ordering().is_some();
+    let in_order = needs_order(definition) || is_sorted && !in_any_order;
     input.ordered |= in_order;
     let plan = Aggregation::new(
         definition.group_expr(),
@@ -89,7 +91,7 @@ pub(crate) fn lower_aggregate(
     )?
     .with_limit(limit)
     .with_order(in_order);
-    Ok(aggregate::aggregate(plan, input, graph))
+    aggregate::aggregate(plan, input, graph)
 }
 
 /// What the function makes of count and sum, if that is all it is.
@@ -116,7 +118,7 @@ fn distinct_count(function: &AggregateFunctionExpr, input: &Schema) -> Result<Op
 
 /// Whether a function was planned to see its rows in the order of the input. Where the input has no order, functions with an
 /// ORDER BY sort by themselves.
-fn needs_order(definition: &AggregateExec) -> bool {
+pub(super) fn needs_order(definition: &AggregateExec) -> bool {
     definition.input().output_ordering().is_some()
         && definition
             .aggr_expr()

@@ -26,11 +26,12 @@ use crate::exec::operators::join::{
 pub(crate) type LowerInput<'a> =
     &'a mut dyn FnMut(JoinSide, Offers, &mut PipelineGraph) -> Result<Stream>;
 
-/// An equi-join of any type.
+/// An equi-join of any type. With `in_any_order` nobody sees in which order its rows come.
 pub(crate) fn lower_hash_join(
     join: &HashJoinExec,
     offers: &Offers,
     input: LowerInput<'_>,
+    in_any_order: bool,
     graph: &mut PipelineGraph,
 ) -> Result<Stream> {
     let sides = Sides::of(join.left(), join.right());
@@ -42,6 +43,7 @@ pub(crate) fn lower_hash_join(
         filter: join.filter().map(FilterColumns::of),
         projection: join.projection.as_deref().map(<[usize]>::to_vec),
         schema: join.schema(),
+        in_any_order,
     };
     if let (true, Some(filter)) = (request.null_aware, &request.filter) {
         // With a condition beside the key, which NULLs matter differs from row to row: no key, every pair is looked at.
@@ -72,6 +74,7 @@ pub(crate) fn lower_nested_loop_join(
         filter: join.filter().map(FilterColumns::of),
         projection: join.projection().as_deref().map(<[usize]>::to_vec),
         schema: join.schema(),
+        in_any_order: false,
     };
     let sides = Sides::of(join.left(), join.right());
     lower(request, &sides, offers, input, graph)
@@ -92,6 +95,7 @@ pub(crate) fn lower_cross_join(
         filter: None,
         projection: None,
         schema: join.schema(),
+        in_any_order: false,
     };
     let sides = Sides::of(join.left(), join.right());
     lower(request, &sides, offers, input, graph)
@@ -123,6 +127,8 @@ struct Request {
     projection: Option<Vec<usize>>,
     /// After the projection.
     schema: SchemaRef,
+    /// Nobody sees in which order the rows come.
+    in_any_order: bool,
 }
 
 /// A condition and the columns it reads, in the order of its own schema.
@@ -158,6 +164,7 @@ fn lower(
     let (to_left, to_right) = (through(JoinSide::Left), through(JoinSide::Right));
     let probe_keys = request.on.iter().map(|(_, probe)| column_of(probe));
     let probe_keys: Vec<Option<usize>> = probe_keys.collect();
+    let in_any_order = request.in_any_order;
     let spec = Arc::new(spec(request, &columns)?);
     let slot = TableSlot::new(OnceLock::new());
     let asked = Arc::new(Asked::new(spec.build_keys.len()));
@@ -169,7 +176,8 @@ fn lower(
     );
     let left = input(JoinSide::Left, to_left, graph)?;
     let (built, right) = if graph.limited {
-        let right = input(JoinSide::Right, to_right, graph)?;
+        let mut right = input(JoinSide::Right, to_right, graph)?;
+        right.ordered &= !in_any_order;
         // Rows that are written out come back in another order.
         if !right.ordered {
             return Ok(spilling(&spec, sides, &slot, build, (left, right), graph));

@@ -8,6 +8,7 @@ mod join;
 mod limit;
 mod matching;
 mod offers;
+mod order;
 mod project;
 mod recursive;
 mod repeated;
@@ -44,20 +45,26 @@ use crate::error::{Error, Result};
 use crate::exec::AnySink;
 use crate::exec::graph::{PipelineGraph, Stream};
 use crate::exec::operators::bridge::BridgeSource;
+use crate::plan::BoundQuery;
 use crate::plan::assert::AssertExec;
 use crate::plan::matching::MatchExec;
 use crate::plan::repeated::RepeatedExec;
 use crate::plan::shared::SharedScanExec;
 use offers::Offers;
 
-/// The pipelines of `plan`, ending in `sink`. `limited`: memory has a limit.
+/// The pipelines of `query`, for which DataFusion planned `plan`, ending in `sink`. `limited`: memory has a limit.
 pub(crate) fn lower(
+    query: &BoundQuery,
     plan: &Arc<dyn ExecutionPlan>,
     sink: Arc<dyn AnySink>,
     limited: bool,
 ) -> Result<PipelineGraph> {
     let mut graph = PipelineGraph {
         limited,
+        in_any_order: match limited {
+            true => order::in_any_order(plan, order::is_ordered(&query.plan))?,
+            false => Vec::new(),
+        },
         ..PipelineGraph::default()
     };
     let stream = match limited {
@@ -113,7 +120,8 @@ fn lower_node(
         let offers = offers.through_aggregate(aggregate);
         let input = aggregate::aggregate_input(aggregate)?;
         let input = lower_narrow(input, &keys, &offers, graph)?;
-        return aggregate::lower_aggregate(aggregate, input, graph);
+        let in_any_order = graph.is_in_any_order(plan);
+        return aggregate::lower_aggregate(aggregate, input, in_any_order, graph);
     }
     let mut input = |side: JoinSide, offers: Offers, graph: &mut PipelineGraph| {
         let children = plan.children();
@@ -122,7 +130,8 @@ fn lower_node(
         lower_node(child, &offers, graph)
     };
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        return join::lower_hash_join(join, offers, &mut input, graph);
+        let in_any_order = graph.is_in_any_order(plan);
+        return join::lower_hash_join(join, offers, &mut input, in_any_order, graph);
     }
     if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
         return join::lower_nested_loop_join(join, offers, &mut input, graph);

@@ -151,7 +151,7 @@ pub(crate) fn window_functions(plan: &Arc<dyn ExecutionPlan>) -> Result<&[Arc<dy
 }
 
 /// Whether the window sorts at all: if not, the order of its input is part of the query.
-fn has_keys(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+pub(super) fn has_keys(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let (exprs, _, _) = window_parts(plan)?;
     Ok(exprs
         .first()

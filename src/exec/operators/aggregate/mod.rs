@@ -6,11 +6,13 @@
 //! workers share. [`merge`], phase 2: one unit for each partition merges what is left and gives the rows. [`ungrouped`]: one state
 //! for each worker, merged at the end.
 //!
-//! Where memory has a limit and the groups do not fit, all states go to files ([`spilled`]).
+//! Where memory has a limit and the groups do not fit, all states go to files ([`spilled`]). Different values of all rows are then
+//! groups, too ([`apart`]).
 //!
 //! A table that never overflowed is not taken apart: one worker alone never makes states at all, and few groups are merged into
 //! the first worker's table.
 
+mod apart;
 mod distinct;
 mod keys;
 mod merge;
@@ -25,28 +27,33 @@ mod ungrouped;
 
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::exec::graph::{PipelineGraph, Stream};
+use crate::exec::memory::ShareSlot;
 
 pub(super) use keys::{GroupKeys, has_codes};
 pub(crate) use plan::{Aggregation, Function};
 pub(crate) use totals::Total;
 
 /// Ends `input` in the aggregate and gives the stream of its results.
-pub(crate) fn aggregate(plan: Aggregation, input: Stream, graph: &mut PipelineGraph) -> Stream {
+pub(crate) fn aggregate(
+    plan: Aggregation,
+    input: Stream,
+    graph: &mut PipelineGraph,
+) -> Result<Stream> {
     let plan = Arc::new(plan);
     if plan.is_ungrouped() {
-        let (sink, source) = ungrouped::ungrouped(plan);
-        let sink = input.into_sink(graph, Arc::new(sink));
-        return Stream::from_source(Arc::new(source), vec![sink]);
+        return ungrouped::ungrouped(plan, input, graph);
     }
     let ordered = plan.in_order;
     // Groups that are written out come back in another order.
     let can_spill = graph.limited && !ordered;
-    let partitions = partitions::Partitions::new(Arc::clone(&plan), can_spill);
+    let spilled = can_spill.then(|| spilled::Spilled::new(ShareSlot::default()));
+    let partitions = partitions::Partitions::new(Arc::clone(&plan), spilled);
     let partitions = Arc::new(partitions);
     let sink = partial::GroupSink::new(plan, Arc::clone(&partitions));
     let sink = input.into_sink(graph, Arc::new(sink));
     let mut output = Stream::from_source(Arc::new(merge::GroupSource::new(partitions)), vec![sink]);
     output.ordered = ordered;
-    output
+    Ok(output)
 }

@@ -54,11 +54,12 @@ pub(super) struct Partition {
 }
 
 impl Partitions {
-    pub(super) fn new(plan: Arc<Aggregation>, can_spill: bool) -> Self {
+    /// With `spilled` for groups that do not fit.
+    pub(super) fn new(plan: Arc<Aggregation>, spilled: Option<Spilled>) -> Self {
         Partitions {
             plan,
             all: OnceLock::new(),
-            spilled: can_spill.then(Spilled::new),
+            spilled,
         }
     }
 

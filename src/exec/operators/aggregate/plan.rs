@@ -280,6 +280,11 @@ impl Function {
         self.expr.fun().name()
     }
 
+    /// The type of the values if it counts different ones.
+    pub(super) fn distinct_count(&self) -> Option<&DataType> {
+        self.distinct_count.as_ref()
+    }
+
     pub(super) fn filter(&self) -> Option<&Arc<dyn PhysicalExpr>> {
         self.filter.as_ref()
     }

@@ -30,9 +30,10 @@ pub(super) struct Spilled {
 }
 
 impl Spilled {
-    pub(super) fn new() -> Self {
+    /// What is held and written counts for the owner of the share.
+    pub(super) fn new(share: ShareSlot) -> Self {
         Spilled {
-            share: ShareSlot::default(),
+            share,
             states: OnceLock::new(),
             files: OnceLock::new(),
         }

@@ -97,9 +97,17 @@ fn ours_in(
     aggregate: &AggregateExec,
     units: Vec<RecordBatch>,
 ) -> Result<(Vec<RecordBatch>, u64)> {
-    let mut graph = PipelineGraph::default();
+    ours_of(PipelineGraph::default(), context, aggregate, units)
+}
+
+fn ours_of(
+    mut graph: PipelineGraph,
+    context: &Arc<RunContext>,
+    aggregate: &AggregateExec,
+    units: Vec<RecordBatch>,
+) -> Result<(Vec<RecordBatch>, u64)> {
     let input = Stream::from_source(Arc::new(Units(units)), Vec::new());
-    let output = lower_aggregate(aggregate, input, &mut graph)?;
+    let output = lower_aggregate(aggregate, input, false, &mut graph)?;
     let rows = Arc::new(Mutex::new(Vec::new()));
     output.into_sink(&mut graph, Arc::new(Collect(Arc::clone(&rows))));
     let execution = run(graph, context);
@@ -200,13 +208,25 @@ impl Case {
         for (threads, batch_rows) in runs {
             let units = cut(&self.input, 5);
             let rows = ours(self.aggregate(), units, threads, batch_rows).unwrap();
-            let mut lines = lines(&self.aggregate().schema(), &rows);
-            lines.sort();
-            assert_eq!(
-                lines, self.expected,
-                "{threads} threads, batches of {batch_rows}"
+            self.expect(
+                &rows,
+                &format!("{threads} threads, batches of {batch_rows}"),
             );
         }
+        let context = RunContext::for_tests_within(4, 7, 1 << 30);
+        let graph = PipelineGraph {
+            limited: true,
+            ..PipelineGraph::default()
+        };
+        let units = cut(&self.input, 5);
+        let (rows, _) = ours_of(graph, &context, self.aggregate(), units).unwrap();
+        self.expect(&rows, "with a memory limit");
+    }
+
+    fn expect(&self, rows: &[RecordBatch], how: &str) {
+        let mut lines = lines(&self.aggregate().schema(), rows);
+        lines.sort();
+        assert_eq!(lines, self.expected, "{how}");
     }
 }
 

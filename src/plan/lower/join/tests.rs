@@ -296,7 +296,7 @@ fn give(
 fn hash_stream(join: &HashJoinExec, inputs: &Inputs) -> (Stream, PipelineGraph) {
     let mut graph = PipelineGraph::default();
     let mut input = give(&inputs.sources(), inputs.hidden);
-    let stream = lower_hash_join(join, &Offers::default(), &mut input, &mut graph).unwrap();
+    let stream = lower_hash_join(join, &Offers::default(), &mut input, false, &mut graph).unwrap();
     (stream, graph)
 }
 
@@ -775,7 +775,7 @@ fn given_by_probe_side(kind: JoinType, null_aware: bool) -> usize {
     let sources = inputs.sources();
     let mut graph = PipelineGraph::default();
     let mut input = give(&sources, None);
-    let stream = lower_hash_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
+    let stream = lower_hash_join(&join, &Offers::default(), &mut input, false, &mut graph).unwrap();
     let ours = collect(&RunContext::for_tests(2, 100), stream, graph).unwrap();
     assert_eq!(
         sorted(printed(&ours)),
@@ -819,7 +819,8 @@ fn a_key_that_is_asked_for_alone_leaves_out_what_it_can() {
         let sources = inputs.sources();
         let mut graph = PipelineGraph::default();
         let mut input = give(&sources, hidden);
-        let stream = lower_hash_join(&join, &Offers::default(), &mut input, &mut graph).unwrap();
+        let stream =
+            lower_hash_join(&join, &Offers::default(), &mut input, false, &mut graph).unwrap();
         let ours = collect(&RunContext::for_tests(2, 100), stream, graph).unwrap();
         assert_eq!(sorted(printed(&ours)), by_datafusion(Arc::new(join)));
         assert_eq!(

@@ -21,7 +21,7 @@ fn in_little_memory(
 ) -> Vec<String> {
     let mut graph = limited();
     let mut input = give(&inputs.sources(), inputs.hidden);
-    let stream = lower_hash_join(join, &Offers::default(), &mut input, &mut graph).unwrap();
+    let stream = lower_hash_join(join, &Offers::default(), &mut input, false, &mut graph).unwrap();
     let ours = sorted(printed(&collect(context, stream, graph).unwrap()));
     // The last worker may still be on its way out.
     while context.memory.reserved() > 0 {
