@@ -17,6 +17,7 @@
 mod answer;
 mod changes;
 mod check;
+mod checksums;
 mod cli;
 mod codes;
 mod complete;

@@ -3,10 +3,11 @@
 //! [`footer`] reads what the file says about itself and checks it; [`narrow`] is how columns come in types
 //! no wider than they are stored; [`bounds`] is what a filter skips row groups and pages by;
 //! [`read`] opens a unit and [`decode`] decodes it, the filter's columns first; [`pages`] checks page headers before a decoder believes
-//! them, [`blocks`] finds bytes that changed, and [`thrift`] is the walk that both checks rest on.
+//! them, [`checksums`] and [`blocks`] find bytes that changed, and [`thrift`] is the walk that the checks rest on.
 
 pub(crate) mod blocks;
 mod bounds;
+mod checksums;
 mod decode;
 mod footer;
 mod narrow;
@@ -28,6 +29,7 @@ use super::{BatchIterator, Bounds, DataFile, Pruned, ReadRequest, RowFilter, Uni
 use crate::error::Result;
 use bounds::GroupBounds;
 use footer::Footer;
+use pages::CheckedChunk;
 
 /// Smaller pieces of a row group are not worth finding their first row.
 const PIECE_ROWS: u64 = 128 * 1024;
@@ -40,9 +42,8 @@ const REPEATED: u64 = 10;
 pub(crate) struct ParquetFile {
     suspect: Suspect,
     footer: Arc<Footer>,
-    /// Column chunks whose page headers are checked, by row group and leaf; and whether all data pages of each hold numbers into
-    /// its dictionary.
-    checked: Mutex<HashMap<(usize, usize), bool>>,
+    /// Column chunks whose page headers are checked, by row group and leaf.
+    checked: Mutex<HashMap<(usize, usize), CheckedChunk>>,
 }
 
 impl ParquetFile {

@@ -1,11 +1,13 @@
 //! Page headers, read before a decoder allocates what they promise.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ColumnChunkMetaData;
 
+use super::checksums::Checksums;
 use super::footer::{open, read_at};
 use super::{ParquetFile, thrift};
 use crate::error::Result;
@@ -39,27 +41,32 @@ impl ParquetFile {
                 continue;
             }
             let key = (group, leaf);
-            let known = self
-                .checked
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains_key(&key);
+            let known = self.checked().contains_key(&key);
             if !known {
                 let read = &mut |start, length| read(leaf, start, length);
-                let has_only_indices = check_chunk(read, chunk, suspect)?;
-                self.checked
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(key, has_only_indices);
+                let checked = check_chunk(read, chunk, suspect)?;
+                self.checked().insert(key, checked);
             }
         }
         Ok(())
     }
 
+    fn checked(&self) -> MutexGuard<'_, HashMap<(usize, usize), CheckedChunk>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The checksums of a chunk that was checked, where it has some.
+    pub(super) fn checksums(&self, group: usize, leaf: usize) -> Option<Arc<Checksums>> {
+        let checked = self.checked();
+        let checksums = &checked.get(&(group, leaf))?.checksums;
+        (!checksums.is_empty()).then(|| Arc::clone(checksums))
+    }
+
     /// Whether every data page of a chunk that was checked holds numbers into its dictionary.
     pub(super) fn has_only_indices(&self, group: usize, leaf: usize) -> bool {
-        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        checked.get(&(group, leaf)).copied().unwrap_or(false)
+        let checked = self.checked();
+        let chunk = checked.get(&(group, leaf));
+        chunk.is_some_and(|chunk| chunk.has_only_indices)
     }
 }
 
@@ -87,11 +94,20 @@ impl ParquetFile {
     }
 }
 
+/// What the page headers of a column chunk say.
+#[derive(Debug)]
+pub(super) struct CheckedChunk {
+    /// Every data page holds numbers into the dictionary.
+    has_only_indices: bool,
+    checksums: Arc<Checksums>,
+}
+
 /// What a page header says.
 #[derive(Default)]
 struct Header {
     uncompressed: i64,
     compressed: i64,
+    checksum: Option<i64>,
     dictionary_values: i64,
     /// That of a data page's values.
     encoding: Option<i64>,
@@ -100,19 +116,19 @@ struct Header {
 /// The encodings of numbers into a dictionary, as headers have them.
 const INDICES: [i64; 2] = [2, 8];
 
-/// Walks from page to page: each lies inside its chunk and promises no more than the chunk does. Gives whether every data page
-/// holds numbers into the dictionary.
+/// Walks from page to page: each lies inside its chunk and promises no more than the chunk does.
 fn check_chunk(
     read: &mut dyn FnMut(u64, usize) -> Result<Bytes>,
     chunk: &ColumnChunkMetaData,
     suspect: &Suspect,
-) -> Result<bool> {
+) -> Result<CheckedChunk> {
     let (start, length) = chunk.byte_range();
     let end = start + length;
     let column = chunk.column_path();
     let mut position = start;
     let mut promised = 0_i64;
     let mut has_only_indices = true;
+    let mut checksums = Checksums::new(column.string());
     while position < end {
         let (header, length) = header_at(read, position, end, suspect)?;
         promised = promised.saturating_add(header.uncompressed);
@@ -133,9 +149,16 @@ fn check_chunk(
         {
             return Err(suspect.damaged(format!("a page of column {column} promises too much")));
         }
+        if let Some(checksum) = header.checksum {
+            let start = position + length as u64;
+            checksums.add((start, after - start), checksum);
+        }
         position = after;
     }
-    Ok(has_only_indices)
+    Ok(CheckedChunk {
+        has_only_indices,
+        checksums: Arc::new(checksums),
+    })
 }
 
 fn header_at(
@@ -152,6 +175,7 @@ fn header_at(
         let length = thrift::walk(&bytes, &mut |parent, field, value| match (parent, field) {
             (0, 2) => header.uncompressed = value,
             (0, 3) => header.compressed = value,
+            (0, 4) => header.checksum = Some(value),
             (7, 1) => header.dictionary_values = value,
             // Of the first version, and of the second. (What comes later under the same numbers is of its statistics.)
             (5, 2) | (8, 4) => _ = header.encoding.get_or_insert(value),

@@ -85,6 +85,10 @@ pub(super) fn read(
     file.check_pages(group, &columns, &suspect, |_, start, length| {
         footer::read_at(&mut handle, start, length, &suspect).map(Bytes::from)
     })?;
+    let leaves = 0..best.parquet_schema().num_columns();
+    let checksums: Vec<_> = leaves
+        .filter_map(|leaf| file.checksums(group, leaf))
+        .collect();
     let mut metadata = Cow::Borrowed(best);
     if !request.narrow.is_empty() {
         let narrow = guard(&suspect, || {
@@ -101,21 +105,18 @@ pub(super) fn read(
         own.map(|(_, chunk)| chunk.uncompressed_size() as f64).sum()
     });
     let trouble = Trouble::default();
-    let reader = guard(&suspect, || match &file.footer.blocks {
-        Some(blocks) => {
-            let handle = Arc::new(Mutex::new(handle));
-            let all = Chunk::new(&handle, Some(blocks), (0, file.footer.bytes), false);
-            let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(all, metadata.as_ref().clone());
-            build(builder, group, request, &plan, selection, &trouble)
+    let blocks = file.footer.blocks.as_ref();
+    let metadata = metadata.as_ref().clone();
+    let reader = guard(&suspect, || {
+        if blocks.is_none() && checksums.is_empty() {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
+            return build(builder, group, request, &plan, selection, &trouble);
         }
-        None => {
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-                handle,
-                metadata.as_ref().clone(),
-            );
-            build(builder, group, request, &plan, selection, &trouble)
-        }
+        let handle = Arc::new(Mutex::new(handle));
+        let all = Chunk::new(&handle, blocks, (0, file.footer.bytes), false);
+        all.expect(checksums);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(all, metadata);
+        build(builder, group, request, &plan, selection, &trouble)
     })
     .map_err(|error| trouble.or(error))?;
     let reader = UnitReader {

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::super::blocks::Blocks;
+use super::super::checksums::Checksums;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
@@ -23,6 +24,8 @@ pub(in super::super) struct Chunk {
     file: Arc<Mutex<File>>,
     /// What its bytes are held to, where that is known.
     blocks: Option<Arc<Blocks>>,
+    /// What its pages are held to, once they are known.
+    checksums: OnceLock<Vec<Arc<Checksums>>>,
     end: u64,
     is_read_at_once: bool,
     /// Bytes read at once at least.
@@ -43,6 +46,7 @@ impl Chunk {
         Chunk {
             file: Arc::clone(file),
             blocks: blocks.cloned(),
+            checksums: OnceLock::new(),
             end: start + length,
             is_read_at_once,
             piece: match all {
@@ -52,6 +56,12 @@ impl Chunk {
             },
             held: Mutex::new((start, Bytes::new())),
         }
+    }
+
+    /// From now on pages are held to these.
+    pub(in super::super) fn expect(&self, checksums: impl IntoIterator<Item = Arc<Checksums>>) {
+        self.checksums
+            .get_or_init(|| checksums.into_iter().collect());
     }
 
     /// At most `length` bytes from `start` on, read by themselves unless the whole chunk is read at once anyway.
@@ -127,7 +137,12 @@ impl ChunkReader for Chunk {
         if bytes.len() < length {
             return Err(ParquetError::EOF("a page is cut off".to_string()));
         }
-        Ok(bytes.slice(..length))
+        let bytes = bytes.slice(..length);
+        let checksums = self.checksums.get().into_iter().flatten();
+        for checksums in checksums {
+            checksums.check(start, &bytes)?;
+        }
+        Ok(bytes)
     }
 }
 

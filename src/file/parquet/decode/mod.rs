@@ -191,6 +191,9 @@ pub(super) fn open(
         let chunk = chunk.ok_or_else(|| Error::bug("a column chunk is missing"))?;
         guard(suspect, || chunk.peek(start, length))
     })?;
+    for (leaf, chunk) in &bytes {
+        chunk.expect(file.checksums(group, *leaf));
+    }
     let has_only_indices = |leaf| file.has_only_indices(group, leaf);
     let metadata = match request.narrow.is_empty() {
         true => Cow::Borrowed(best),
