@@ -86,7 +86,7 @@ fn overflow(text: &str) -> Error {
         "TM0502",
         format!("a number is too large for its type{detail}"),
     )
-    .hint("cast an operand to a wider type: CAST(x AS DECIMAL(38, 0)) or CAST(x AS FLOAT64)")
+    .hint(WIDER)
 }
 
 fn memory_message(text: &str) -> String {
@@ -124,6 +124,9 @@ fn from_text(text: &str) -> Error {
         return Error::run("TM0502", "division by zero")
             .hint("guard the divisor with NULLIF(x, 0)");
     }
+    if let Some(known) = unreadable(&text).or_else(|| too_many_digits(&text)) {
+        return known;
+    }
     if text.contains("Unable to build regex from LIKE pattern") {
         return Error::run("TM0501", "a LIKE pattern is too long");
     }
@@ -134,7 +137,7 @@ fn from_text(text: &str) -> Error {
     if lower.contains("cast error") || lower.contains("cannot cast") || lower.contains("can't cast")
     {
         return Error::run("TM0501", cast_message(in_our_types(&strip_origin(&text))))
-            .hint("TRY_CAST gives NULL where the value does not fit");
+            .hint(TRY_CAST);
     }
     let text = in_our_types(&strip_origin(&text));
     if shows_internals(&text) {
@@ -143,11 +146,49 @@ fn from_text(text: &str) -> Error {
     Error::run("TM0508", text)
 }
 
+/// A value that is not of the type as which it is read.
+fn unreadable(text: &str) -> Option<Error> {
+    let message = if let Some(rest) = text.split("Error parsing timestamp from '").nth(1) {
+        let (value, _) = rest.rsplit_once("': ")?;
+        format!("'{value}' cannot be read as a time")
+    } else if let Some(rest) = text
+        .split("Invalid input syntax for type interval: ")
+        .nth(1)
+    {
+        format!("'{}' cannot be read as INTERVAL", rest.trim_matches('"'))
+    } else if text.contains("Encountered non UTF-8 data") {
+        "bytes that are no UTF-8 cannot be read as STRING".to_string()
+    } else {
+        return None;
+    };
+    Some(Error::run("TM0501", message).hint(TRY_CAST))
+}
+
+/// `10.0 is too large to store in a Decimal128 of precision 2. Max is 9.9`
+fn too_many_digits(text: &str) -> Option<Error> {
+    let (value, rest) = text
+        .split_once(" is too large to store in a ")
+        .or_else(|| text.split_once(" is too small to store in a "))?;
+    let value = value.rsplit(' ').next()?;
+    let digits = rest.split(" of precision ").nth(1)?.split('.').next()?;
+    let places = match digits {
+        "1" => "1 digit".to_string(),
+        digits => format!("{digits} digits"),
+    };
+    let message = format!("{value} does not fit a DECIMAL of {places}");
+    Some(Error::run("TM0502", message).hint(WIDER))
+}
+
+const TRY_CAST: &str = "TRY_CAST gives NULL where the value does not fit";
+
+const WIDER: &str =
+    "cast an operand to a wider type: CAST(x AS DECIMAL(38, 0)) or CAST(x AS FLOAT64)";
+
 /// What is said where a library's words would be of use to nobody who reads the query.
 const UNCLEAR: &str = "a value cannot be computed";
 
 /// Parts of messages that name Rust's types and values, or pieces of a plan.
-const INTERNALS: [&str; 18] = [
+const INTERNALS: [&str; 19] = [
     "::",
     "arrow",
     "DataFusion",
@@ -166,6 +207,7 @@ const INTERNALS: [&str; 18] = [
     "rror during planning",
     "not implemented",
     "nternal error",
+    "nsupported data type",
 ];
 
 fn shows_internals(text: &str) -> bool {

@@ -168,13 +168,13 @@ fn explain_failure(
         return cannot_be_joined(&names, places);
     }
     let error = places.locate(error, state);
-    let unplanned = Error::new(
+    if error.span().is_some() {
+        // A value that is the same on every row was computed, and failed.
+        return error;
+    }
+    Error::new(
         ErrorKind::Input,
         "TM0902",
         format!("this query cannot be planned: {}", error.message()),
-    );
-    match error.span() {
-        Some(span) => unplanned.at(span),
-        None => unplanned,
-    }
+    )
 }

@@ -46,6 +46,9 @@ impl Columns {
                 return Err(Error::new(ErrorKind::Input, "TM0305", message)
                     .hint("names of stored columns differ in more than case"));
             }
+            if is_typeless(field.data_type()) {
+                return Err(typeless(field));
+            }
             let kind = stored_type(field.data_type()).ok_or_else(|| unfit(field))?;
             stored.push(Field::new(field.name(), kind, field.is_nullable()));
         }
@@ -435,6 +438,29 @@ fn of_delta_word(word: &str) -> Result<DataType> {
 fn unreadable(what: &str) -> Error {
     let message = format!("the table's log cannot be understood: {what}");
     Error::new(ErrorKind::Data, "TM0742", message)
+}
+
+/// Whether there is nothing but NULL in the column, or in a part of it: a type that no reader of tables has.
+fn is_typeless(kind: &DataType) -> bool {
+    match kind {
+        DataType::Null => true,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            is_typeless(item.data_type())
+        }
+        DataType::Map(entries, _) => is_typeless(entries.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| is_typeless(field.data_type())),
+        _ => false,
+    }
+}
+
+fn typeless(field: &Field) -> Error {
+    let message = format!(
+        "column `{}` of type {} cannot be stored in a table: NULL alone has no type",
+        field.name(),
+        type_name(field.data_type())
+    );
+    Error::new(ErrorKind::Input, "TM0744", message)
+        .hint("say which type it has: CAST(NULL AS STRING)")
 }
 
 fn unfit(field: &Field) -> Error {

@@ -266,7 +266,11 @@ impl Session<'_> {
     fn target(&self) -> Result<Target, Stop> {
         if let Some(path) = &self.flags.output {
             return Target::file(path).map_err(|error| {
-                let reason = format!("{}: {}", path.display(), error.kind());
+                let why = match error.kind() {
+                    io::ErrorKind::NotFound => "there is no such folder".to_string(),
+                    kind => kind.to_string(),
+                };
+                let reason = format!("{}: {why}", path.display());
                 Stop::Output(io::Error::new(error.kind(), reason))
             });
         }

@@ -52,6 +52,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 
 fn existing(path: &Path) -> Result<PathBuf> {
     match fs::metadata(path) {
+        // Only its first reader would find something in it, and whoever opens it waits for a writer.
+        Ok(found) if !found.is_file() => {
+            let message = "this is a pipe or a device, and queries read files in several places";
+            Err(nothing(&path.display().to_string(), message).hint(
+                "pipe the data into the program and read it as `stdin`, or write it to a file",
+            ))
+        }
         Ok(_) => Ok(path.to_path_buf()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let error = nothing(&path.display().to_string(), "no such file");

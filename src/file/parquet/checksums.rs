@@ -3,7 +3,6 @@
 //! Not every writer does. The parquet crate can check them as well, built with another feature; here they cost nothing where there
 //! are none, and both decoders read through one place.
 
-use flate2::Crc;
 use parquet::errors::{ParquetError, Result};
 
 /// The pages of a column chunk that have a checksum, in the order of the file.
@@ -50,9 +49,7 @@ impl Checksums {
             let Some(bytes) = bytes.get(from..from.saturating_add(page.length as usize)) else {
                 break;
             };
-            let mut found = Crc::new();
-            found.update(bytes);
-            if found.sum() != page.checksum {
+            if crc32fast::hash(bytes) != page.checksum {
                 let column = &self.column;
                 return Err(ParquetError::General(format!(
                     "a page of column {column} is not as it was written: its checksum differs"

@@ -15,6 +15,7 @@ use super::predicate::conjunction;
 use super::signature::usage;
 use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
+use super::window::check_literals;
 use crate::catalog::functions::{Sums, placed};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};
@@ -130,6 +131,9 @@ impl Binder<'_> {
             order_by = vec![key];
         }
         check_fraction(function, &args)?;
+        if function.name() == "nth_value" {
+            check_literals("nth_value", &args)?;
+        }
         let null_treatment = call.ignore_nulls.map(|ignore| {
             if ignore {
                 NullTreatment::IgnoreNulls

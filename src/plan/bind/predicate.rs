@@ -158,6 +158,7 @@ impl Binder<'_> {
             check_comparable("IN", &operand, item, item.span)?;
             self.note_readings([&operand, item]);
         }
+        self.note_readings_among(&values);
         if is_row(&operand) {
             return self.in_rows_list(&operand, values, negated, span);
         }
@@ -175,6 +176,22 @@ impl Binder<'_> {
         let items: Vec<Expr> = values.into_iter().map(|item| item.expr).collect();
         let in_list = InList::new(Box::new(operand.expr), items, negated);
         Ok(Typed::bool(Expr::InList(in_list), span))
+    }
+
+    /// Text beside other values of the list is read as those.
+    fn note_readings_among(&self, values: &[Typed]) {
+        let mut others: Vec<&Typed> = Vec::new();
+        for value in values {
+            let is_known = |other: &&Typed| other.data_type == value.data_type;
+            if !value.data_type.is_string() && !value.is_null() && !others.iter().any(is_known) {
+                others.push(value);
+            }
+        }
+        for text in values.iter().filter(|value| value.data_type.is_string()) {
+            for other in &others {
+                self.note_readings([text, other]);
+            }
+        }
     }
 
     /// `(a, b) IN ((1, 2), (3, 4))`

@@ -159,7 +159,7 @@ impl Binder<'_> {
 }
 
 /// Numbers that a window function must know before it runs.
-fn check_literals(function: &str, args: &[Typed]) -> Result<()> {
+pub(super) fn check_literals(function: &str, args: &[Typed]) -> Result<()> {
     let first = match function {
         "ntile" => 0,
         "nth_value" | "lag" | "lead" => 1,

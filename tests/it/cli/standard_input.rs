@@ -79,6 +79,9 @@ fn errors_name_it_with_the_line() {
     piped(&place, &["FROM stdin"], b"a,b\n1,2\n3\n")
         .fails(3, &["(stdin, line 3)", "read_csv('-', bad_rows => 'skip')"]);
     piped(&place, &["FROM stdin"], b"").fails(3, &["TM0715"]);
+    // A device, as a pipe, gives its bytes once or without end.
+    piped(&place, &["FROM read_csv('/dev/zero')"], b"")
+        .fails(3, &["TM0703", "a pipe or a device", "as `stdin`"]);
     piped(
         &place,
         &["FROM stdin", "--spill-limit", "1KB"],
