@@ -43,7 +43,7 @@ Exit codes: 0 ok, 1 the query failed while it ran, 2 wrong usage or query, 3 wro
     after_long_help = LONG_HELP
 )]
 pub(crate) struct Flags {
-    /// A query, the path of a script (.tide, .tidemill or .sql), or - for a script on standard input
+    /// A query, a script's path (.tide, .tidemill or .sql), or - for a script on standard input
     #[arg(value_name = "QUERY")]
     pub(crate) query: Option<String>,
 
@@ -59,7 +59,7 @@ pub(crate) struct Flags {
     )]
     pub(crate) command: Vec<String>,
 
-    /// Run the script in this file, - for standard input; may be repeated, after every -c
+    /// Run this script, - for standard input; may be repeated, after every -c
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
 
