@@ -38,7 +38,10 @@ pub use engine::{
     FileState, Input, Output, ParameterOrigin, ParameterReport, RunReport, RunStatus, Script,
     StepReport, StepStatus,
 };
-pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, times_have_text, type_name};
+pub use file::{
+    BadRows, ColumnText, CsvWriter, ReadCounts, on_this_machine, times_have_text, type_name,
+};
+pub use plan::{Chart, ChartKind};
 
 pub use lang::nearest;
 
