@@ -39,7 +39,8 @@ pub use engine::{
     StepReport, StepStatus,
 };
 pub use file::{
-    BadRows, ColumnText, CsvWriter, ReadCounts, on_this_machine, times_have_text, type_name,
+    BadRows, ColumnText, CsvWriter, ReadCounts, json_writer, on_this_machine, times_have_text,
+    type_name,
 };
 pub use plan::{Chart, ChartKind};
 

@@ -29,7 +29,7 @@ pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
 pub use remote::on_this_machine;
 pub use type_name::type_name;
-pub use write::{ColumnText, CsvWriter, times_have_text};
+pub use write::{ColumnText, CsvWriter, json_writer, times_have_text};
 
 use std::any::Any;
 use std::fmt::Debug;

@@ -12,7 +12,6 @@ use super::{Binder, Bound, NewTable};
 use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result, Span};
-use crate::file::on_this_machine;
 use crate::lang::ast::{
     self, AddReplica, Ident, PartitionItem, PartitionTransform, StringLiteral, TableLayout,
     TableStatement, TableStatementKind, TableTarget,
@@ -300,8 +299,6 @@ fn directory(path: &StringLiteral) -> Result<PathBuf> {
 }
 
 fn new_replica(table: &DurableTable, added: &AddReplica) -> Result<Replica> {
-    let place = added.path.span;
-    on_this_machine(&added.path.value).map_err(|error| error.at(place))?;
     let path = directory(&added.path)?;
     if table.snapshot.replicas.iter().any(|one| one.path == path) {
         let message = format!("`{}` has this replica already", table.name);

@@ -7,7 +7,7 @@ use super::Place;
 
 /// Enough rows to be killed among them.
 const ROWS: &str = "FROM UNNEST(GENERATE_SERIES(1, 5000)) AS a |> CROSS JOIN UNNEST(GENERATE_SERIES(1, 100000)) AS b \
-                    |> SELECT a, b, MOD(b, 3) AS p, CONCAT('row ', a, ' and ', b) AS s";
+                    |> SELECT a, b, b % 3 AS p, CONCAT('row ', a, ' and ', b) AS s";
 
 /// How long it may take until bytes are written.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -15,7 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Kills the program when there is a file besides those that were there. It must have bytes, but for the formats that gather many
 /// rows before they write.
 fn killed_while_writing(place: &Place, args: &[&str]) {
-    let gathers = args.iter().any(|arg| arg.contains("parquet") || arg.contains("arrow"));
+    let gathers = args
+        .iter()
+        .any(|arg| arg.contains("parquet") || arg.contains("arrow"));
     let before = place.names();
     let mut child = place
         .command(args)

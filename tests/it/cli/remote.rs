@@ -53,5 +53,5 @@ fn replicas_lie_on_this_machine() {
         "-c",
         add,
     ]);
-    ended.fails(2, &["TM0900", "other machines"]);
+    ended.fails(2, &["TM0900", "a replica in an object store"]);
 }

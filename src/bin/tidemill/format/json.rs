@@ -1,4 +1,4 @@
-//! JSON as one array or as lines, by arrow's writer. Names that repeat get a number, since an object's names must differ.
+//! JSON as one array or as lines, by arrow's writer with what the library says of it. Names that repeat get a number, since an object's names must differ.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -8,8 +8,8 @@ use tidemill::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
 use tidemill::arrow::datatypes::{
     DataType, Float16Type, Float32Type, Float64Type, Schema, SchemaRef,
 };
-use tidemill::arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, Writer, WriterBuilder};
-use tidemill::times_have_text;
+use tidemill::arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, Writer};
+use tidemill::{json_writer, times_have_text};
 
 use super::{ResultWriter, Style};
 
@@ -30,7 +30,7 @@ impl<'a> Json<'a, JsonArray> {
     ) -> Self {
         Json {
             schema: distinct(schema),
-            writer: builder().build(out),
+            writer: json_writer().build(out),
             strict: style.strict,
             end: b"\n",
         }
@@ -45,15 +45,11 @@ impl<'a> Json<'a, LineDelimited> {
     ) -> Self {
         Json {
             schema: distinct(schema),
-            writer: builder().build(out),
+            writer: json_writer().build(out),
             strict: style.strict,
             end: b"",
         }
     }
-}
-
-fn builder() -> WriterBuilder {
-    WriterBuilder::new().with_explicit_nulls(true)
 }
 
 /// `a, a, b` as `a, a_2, b`.

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use tidemill::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use tidemill::arrow::compute::concat_batches;
 use tidemill::arrow::datatypes::{Float64Type, Int64Type};
-use tidemill::{Engine, Error, FileInfo, FileSource, Rows};
+use tidemill::{Engine, Error, FileInfo, FileSource, Rows, type_name};
 
 use histogram::Histogram;
 
@@ -18,8 +18,9 @@ use super::schema::headline;
 use crate::data_input::DataInput;
 use crate::flags::{ErrorFormat, Format};
 use crate::format::{self, Style};
+use crate::results::stdout_width;
 use crate::stop::Stop;
-use crate::target::{Target, stdout_is_terminal};
+use crate::target::Target;
 
 /// Rows that the summary is about, unless all are asked for.
 const SAMPLE: u64 = 100_000;
@@ -174,7 +175,8 @@ impl Seen {
             false => format!("the first {SAMPLE} rows"),
         };
         writeln!(target.writer(), "\nSummary of {which}:")?;
-        write_batch(&with_bars(&self.summary, &self.histograms)?, target)
+        let summary = with_bars(&self.summary, &self.histograms)?;
+        write_batch(&as_wide_as(summary, stdout_width())?, target)
     }
 }
 
@@ -207,6 +209,15 @@ fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, Fault> {
     (0..column.len()).map(one).collect()
 }
 
+/// What a column of the summary is called for people.
+fn heading(name: &str) -> &str {
+    match name {
+        "null_count" => "nulls",
+        "approx_distinct" => "distinct",
+        other => other,
+    }
+}
+
 /// What is shown of the summary.
 fn with_bars(
     summary: &RecordBatch,
@@ -230,7 +241,7 @@ fn with_bars(
             "mean" => Arc::new(rounded(values.as_primitive::<Float64Type>())),
             _ => values,
         };
-        columns.push((name, values));
+        columns.push((heading(name), values));
     }
     // A column without bars has an empty place, and no NULL.
     let bars = histograms.iter().map(|histogram| match histogram {
@@ -240,6 +251,38 @@ fn with_bars(
     let bars: ArrayRef = Arc::new(StringArray::from_iter_values(bars));
     columns.push(("distribution", bars));
     RecordBatch::try_from_iter(columns).map_err(arrow_fault)
+}
+
+/// The summary with as many of its columns as a table has room for in this width: the types stand above the first rows too, and a
+/// mean is the next to go.
+fn as_wide_as(summary: RecordBatch, width: Option<u16>) -> Result<RecordBatch, Fault> {
+    let Some(width) = width else {
+        return Ok(summary);
+    };
+    for left_out in [&[][..], &["type"], &["type", "mean"]] {
+        let schema = summary.schema();
+        let kept = (0..schema.fields().len())
+            .filter(|column| !left_out.contains(&schema.field(*column).name().as_str()));
+        let narrower = summary.project(&kept.collect::<Vec<_>>());
+        let narrower = narrower.map_err(arrow_fault)?;
+        if table_width(&narrower)? <= usize::from(width) {
+            return Ok(narrower);
+        }
+    }
+    Ok(summary)
+}
+
+/// How wide a table of these rows is, with its lines and the blanks beside them.
+fn table_width(batch: &RecordBatch) -> Result<usize, Fault> {
+    let mut width = 1;
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let cells = texts(column)?.into_iter();
+        let cells = cells.map(|cell| cell.map_or(4, |text| text.chars().count().max(2)));
+        let head = field.name().chars().count();
+        let head = head.max(type_name(field.data_type()).chars().count());
+        width += cells.max().unwrap_or(0).max(head) + 3;
+    }
+    Ok(width)
 }
 
 /// Texts of at most so many characters.
@@ -267,10 +310,8 @@ fn one_batch(rows: Rows) -> Result<RecordBatch, Fault> {
 }
 
 fn write_batch(batch: &RecordBatch, target: &mut Target) -> Result<(), Fault> {
-    let width = stdout_is_terminal()
-        .then(|| terminal_size::terminal_size().map_or(80, |(width, _)| width.0));
     let style = Style {
-        width,
+        width: stdout_width(),
         ..Style::default()
     };
     let mut writer = format::writer(Format::Table, &batch.schema(), &style, target.writer())?;
