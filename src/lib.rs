@@ -44,6 +44,6 @@ pub use file::{
 };
 pub use plan::{Chart, ChartKind};
 
-pub use lang::nearest;
+pub use lang::{nearest, parse_size};
 
 pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};
