@@ -15,6 +15,7 @@ pub(crate) mod ipc;
 pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+mod remote;
 pub(crate) mod standard_input;
 pub(crate) mod table;
 mod text;
@@ -26,8 +27,9 @@ pub(crate) use bad_rows::{BadRow, ReadTally, ReadTotal};
 pub use bad_rows::{BadRows, ReadCounts};
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
+pub use remote::on_this_machine;
 pub use type_name::type_name;
-pub use write::{ColumnText, CsvWriter, times_have_text};
+pub use write::{ColumnText, CsvWriter, json_writer, times_have_text};
 
 use std::any::Any;
 use std::fmt::Debug;

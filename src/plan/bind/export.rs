@@ -8,6 +8,7 @@ use super::statement::check_names;
 use super::{Binder, Step, WriteTarget, names};
 use crate::error::{Error, Result, Span};
 use crate::file::format::{FORMATS, Format};
+use crate::file::on_this_machine;
 use crate::file::write::{Compression, WriteRequest};
 use crate::lang::ast::{ExprKind, OptionSetting};
 
@@ -40,6 +41,7 @@ impl Binder<'_> {
                 .hint("write EXPORT DATA OPTIONS (uri = 'out.parquet')"));
         };
         let path = self.text_option(uri)?;
+        on_this_machine(&path).map_err(|error| error.at(uri.value.span))?;
         let format = match find("format") {
             Some(option) => {
                 let name = self.text_option(option)?;

@@ -45,6 +45,7 @@ mod order;
 mod overwrite;
 mod pipe;
 mod pivot;
+mod plot;
 mod predicate;
 mod project;
 mod query;
