@@ -237,6 +237,12 @@ impl Scope {
         if let Some(near) = names::nearest(name, known.iter().copied()) {
             error = error.did_you_mean(near);
         }
+        let is_unnamed = |column: &&ScopeColumn| {
+            column.name.is_none() && column.display().eq_ignore_ascii_case(name)
+        };
+        if self.columns.iter().any(|column| is_unnamed(&column)) {
+            return error.hint("this column has no name yet: write AS and a name where it is made");
+        }
         if first.quoted {
             error = error.hint(format!(
                 "double quotes quote names, as backticks do; for text write '{name}'"
