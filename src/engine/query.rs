@@ -24,7 +24,7 @@ pub(super) fn run_statement(
     text: &Arc<str>,
     parameters: &Parameters,
 ) -> Result<Outcome> {
-    let engine = &engine.within(plan::bind::timeout_of(&statement.hints));
+    let engine = &engine.within(plan::bind::bounds_of(&statement.hints));
     if let Some(outcome) = script::run(engine, statement, text, parameters)? {
         return Ok(outcome);
     }
@@ -93,7 +93,7 @@ fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Ar
     let execution = exec::run(graph, &context);
     handle.shows(&execution);
     let running = result::Running::new(engine, receiver, &execution, handle);
-    let rows = Rows::new(schema, running, &context);
+    let rows = Rows::new(schema, running, &context).drawn_as(query.chart.clone());
     Ok((rows, execution))
 }
 

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tidemill::{BadRows, Builder, Engine};
+use tidemill::{BadRows, Builder, Engine, parse_size};
 
 use crate::data_input::{DataInput, TakenInput};
 
-use crate::flags::{DoubleQuotes, ErrorFormat, Format, parse_bad_rows, parse_bytes, parse_time};
+use crate::flags::{DoubleQuotes, ErrorFormat, Format, parse_bad_rows, parse_time};
+use crate::format::Style;
 use crate::interrupt::is_interrupted;
 use crate::progress::Tell;
 
@@ -78,6 +79,26 @@ pub(crate) struct OutputFlags {
         hide_short_help = true
     )]
     pub(crate) null: String,
+
+    /// A table shows every row, and not the first 40
+    #[arg(long, env = "TIDEMILL_ALL", hide_env = true)]
+    pub(crate) all: bool,
+
+    /// In json and ndjson, which have no way to write them, NaN and infinities are an error and not null
+    #[arg(long, env = "TIDEMILL_STRICT", hide_env = true, hide_short_help = true)]
+    pub(crate) strict: bool,
+}
+
+impl OutputFlags {
+    /// How text looks in output that is as wide as this.
+    pub(crate) fn style(&self, width: Option<u16>) -> Style {
+        Style {
+            null: self.null.clone(),
+            strict: self.strict,
+            all: self.all,
+            width,
+        }
+    }
 }
 
 /// What an engine is made with.
@@ -92,7 +113,7 @@ pub(crate) struct EngineFlags {
     pub(crate) threads: Option<usize>,
 
     /// Memory that queries may hold, such as 2GB or 512MiB; what does not fit is written to disk [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, env = "TIDEMILL_MEMORY_LIMIT", hide_env = true)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, env = "TIDEMILL_MEMORY_LIMIT", hide_env = true)]
     pub(crate) memory_limit: Option<u64>,
 
     /// The directory for what does not fit into memory [default: the system's for temporary files]
@@ -106,7 +127,7 @@ pub(crate) struct EngineFlags {
     pub(crate) spill_dir: Option<PathBuf>,
 
     /// How much of it there may be on disk, such as 20GB [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, env = "TIDEMILL_SPILL_LIMIT", hide_env = true, hide_short_help = true)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, env = "TIDEMILL_SPILL_LIMIT", hide_env = true, hide_short_help = true)]
     pub(crate) spill_limit: Option<u64>,
 
     /// What becomes of rows of CSV and JSON files that do not fit: fail, null (the value becomes NULL), skip (the row is left out and
