@@ -36,7 +36,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 
@@ -72,6 +72,16 @@ pub(crate) trait DataFile: Any + Send + Sync + Debug {
 
     /// About how many different values a column (by position in the schema) has, where few values come often and the file says so.
     fn distinct_values(&self, _column: usize) -> Option<u64> {
+        None
+    }
+
+    /// Whether the file does not say what type a column (by position in the schema) has: no value was seen.
+    fn is_unknown(&self, _column: usize) -> bool {
+        false
+    }
+
+    /// The same file with these types for columns that are unknown in it.
+    fn with_types(&self, _types: &[(usize, DataType)]) -> Option<Arc<dyn DataFile>> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! EXPORT DATA: where rows go as files, and how.
 
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use super::relation::Relation;
@@ -59,6 +60,9 @@ impl Binder<'_> {
         } else {
             check_names(&relation.scope.columns, place)?;
         }
+        if format == Format::Parquet {
+            refuse_intervals(&relation, place)?;
+        }
         let partition_by = match find("partition_by") {
             Some(option) => self.partition_columns(&relation, option)?,
             None => Vec::new(),
@@ -83,6 +87,7 @@ impl Binder<'_> {
         Ok(Step::Write {
             target: WriteTarget::Export(request),
             query: self.output(relation)?,
+            place: uri.value.span,
         })
     }
 
@@ -212,6 +217,33 @@ fn refuse_nested(relation: &Relation, place: Span) -> Result<()> {
             Err(Error::input("TM0403", message, place)
                 .hint("write ndjson, parquet or arrow, or take the values apart before"))
         }
+    }
+}
+
+fn refuse_intervals(relation: &Relation, place: Span) -> Result<()> {
+    let columns = &relation.scope.columns;
+    match columns
+        .iter()
+        .find(|column| has_interval(&column.data_type))
+    {
+        None => Ok(()),
+        Some(column) => {
+            let message = format!("Parquet has no INTERVAL as `{}` is", column.display());
+            Err(Error::input("TM0403", message, place)
+                .hint("write arrow, or CAST the intervals to STRING before"))
+        }
+    }
+}
+
+fn has_interval(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(_) => true,
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => has_interval(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_interval(field.data_type())),
+        _ => false,
     }
 }
 

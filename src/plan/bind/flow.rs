@@ -181,7 +181,8 @@ impl Binder<'_> {
                 Ok(None)
             }
             PipeOp::Insert(target) => {
-                steps.push(self.insert(relation, target)?);
+                let step = self.insert(relation, target)?;
+                add_effect(step, target.name.span, steps)?;
                 Ok(None)
             }
             PipeOp::Call {
@@ -287,8 +288,12 @@ impl Binder<'_> {
         };
         if self.catalog.database().is_some() && !target.temporary {
             let new = self.new_durable(name, target, schema)?;
-            let target = WriteTarget::CreateDurable(new);
-            return Ok(Step::Write { target, query });
+            let stored = WriteTarget::CreateDurable(new);
+            return Ok(Step::Write {
+                target: stored,
+                query,
+                place: target.name.span,
+            });
         }
         if !target.layout.is_empty() {
             let message = "a table in memory has no partitions, shards or order";
@@ -304,6 +309,7 @@ impl Binder<'_> {
                 schema,
             },
             query,
+            place: target.name.span,
         })
     }
 
@@ -360,7 +366,11 @@ impl Binder<'_> {
             (Some(table), None) => WriteTarget::InsertDurable(table),
             (None, _) => WriteTarget::Insert { name, schema },
         };
-        Ok(Step::Write { target, query })
+        Ok(Step::Write {
+            target,
+            query,
+            place: span,
+        })
     }
 
     /// The rows as a table stores them; a column without a source is NULL.
