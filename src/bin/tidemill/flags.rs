@@ -105,6 +105,10 @@ pub(crate) struct Flags {
     #[arg(long, hide_short_help = true)]
     pub(crate) keep_going: bool,
 
+    /// Print every command and flag as JSON, for programs; with nothing beside it
+    #[arg(long, exclusive = true, hide_short_help = true)]
+    pub(crate) spec: bool,
+
     #[command(flatten)]
     pub(crate) settings: Settings,
 }

@@ -26,6 +26,7 @@ mod results;
 mod run;
 mod settings;
 mod shell;
+mod spec;
 mod stop;
 mod target;
 mod texts;

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use tidemill::{BadRows, Engine, Error, Explain, Outcome, ParamMap, Rows, Statement};
 
-use crate::cut;
 use crate::flags::{Flags, Format, PlanForm};
 use crate::format::{self, Style};
 use crate::interrupt::{self, Second, is_interrupted};
@@ -18,6 +17,7 @@ use crate::shell;
 use crate::stop::{INTERRUPTED, Stop};
 use crate::target::{Target, stdout_is_terminal};
 use crate::texts;
+use crate::{commands, cut, spec};
 
 /// Runs the program; the exit code.
 pub(crate) fn run(flags: &Flags) -> u8 {
@@ -37,6 +37,9 @@ impl Drop for Settled {
 }
 
 fn try_run(flags: &Flags) -> Result<(), Stop> {
+    if flags.spec {
+        return commands::answer(&format!("{:#}\n", spec::spec()));
+    }
     if flags.asks_for_nothing() && io::stdin().is_terminal() && stdout_is_terminal() {
         return shell::run(flags, flags.engine(true)?);
     }

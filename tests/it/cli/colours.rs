@@ -7,6 +7,7 @@ const TRIED: &[&[&str]] = &[
     &["--help"],
     &["-h"],
     &["--version"],
+    &["--spec"],
     &["--nonsense"],
     &["FROM 'sales.csv'"],
     &["FROM 'sales.csv'", "--format", "table"],

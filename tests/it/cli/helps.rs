@@ -140,3 +140,52 @@ fn bench_says_how_long_a_query_takes() {
         .run(["bench", "-n", "0", "SELECT 1"])
         .fails(2, &["--runs"]);
 }
+
+#[test]
+fn the_spec_has_every_flag_of_the_help() {
+    let spec: Value = serde_json::from_str(&answer(["--spec"])).expect("JSON");
+    let longs = |command: &Value| -> Vec<String> {
+        let arguments = command["arguments"].as_array().expect("arguments");
+        let longs = arguments.iter().filter_map(|one| one["long"].as_str());
+        longs.map(|long| format!("--{long}")).collect()
+    };
+    let commands = spec["commands"].as_array().expect("commands");
+    let all = [(&spec, vec!["--help"])]
+        .into_iter()
+        .chain(commands.iter().map(|command| {
+            (
+                command,
+                vec![command["name"].as_str().expect("a name"), "--help"],
+            )
+        }));
+    for (command, args) in all {
+        let help = answer(&args);
+        let known = longs(command);
+        let listed = help
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| line.starts_with('-'));
+        for flag in listed.flat_map(flags) {
+            assert!(
+                known.iter().any(|known| known == flag),
+                "{flag} of {args:?} is missing"
+            );
+        }
+    }
+    let of = |name: &str| {
+        let arguments = spec["arguments"].as_array().expect("arguments");
+        let found = arguments.iter().find(|one| one["long"] == name);
+        found.expect("a flag").clone()
+    };
+    let choices = of("format")["choices"].clone();
+    assert!(
+        choices
+            .as_array()
+            .expect("formats")
+            .contains(&"parquet".into())
+    );
+    assert_eq!(of("threads")["environment"], "TIDEMILL_THREADS");
+    assert_eq!(of("command")["repeats"], true);
+    assert_eq!(spec["version"], env!("CARGO_PKG_VERSION"));
+    run(["--spec", "SELECT 1"]).fails(2, &["--spec"]);
+}

@@ -99,7 +99,7 @@ impl Reading {
 }
 
 /// Writes the whole answer to standard output.
-fn answer(text: &str) -> Result<(), Stop> {
+pub(crate) fn answer(text: &str) -> Result<(), Stop> {
     let mut target = Target::stdout();
     target.writer().write_all(text.as_bytes())?;
     Ok(target.commit()?)

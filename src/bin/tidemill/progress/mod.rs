@@ -17,6 +17,9 @@ use tidemill::{Engine, Progress, QueryHandle};
 
 use crate::interrupt::is_interrupted;
 
+/// Columns behind the line that stay free: where a terminal writes `^C` there all the same, it begins no second line.
+const LEFT_FREE: usize = 3;
+
 /// What is done in less needs no line.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks.
@@ -214,6 +217,12 @@ impl Seen {
     }
 }
 
+/// The terminal's own `^C` comes before or behind it, and not into the middle. Where nobody sees it, nobody misses it.
+fn written_at_once(text: &str) {
+    let mut out = io::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 impl Screen {
     fn draw(&mut self, seen: &Seen, elapsed: Duration) {
         if self.is_quiet {
@@ -221,12 +230,11 @@ impl Screen {
         }
         let width = terminal_size::terminal_size_of(io::stderr());
         let width = width.map_or(80, |(width, _)| usize::from(width.0));
-        let text = line::text(&seen.last, seen.queries, elapsed, width.saturating_sub(1));
+        let width = width.saturating_sub(LEFT_FREE);
+        let text = line::text(&seen.last, seen.queries, elapsed, width);
         // The rest of the line is blanked: not every terminal can erase.
-        let blank = width.saturating_sub(1).saturating_sub(line::columns(&text));
-        let mut out = io::stderr().lock();
-        // Where nobody sees it, nobody misses it.
-        let _ = write!(out, "\r{text}{}\r", " ".repeat(blank)).and_then(|()| out.flush());
+        let blank = " ".repeat(width.saturating_sub(line::columns(&text)));
+        written_at_once(&format!("\r{text}{blank}\r"));
         self.is_drawn = true;
     }
 
@@ -234,9 +242,8 @@ impl Screen {
         if std::mem::take(&mut self.is_drawn) {
             let width = terminal_size::terminal_size_of(io::stderr());
             let width = width.map_or(80, |(width, _)| usize::from(width.0));
-            let mut out = io::stderr().lock();
             let blank = " ".repeat(width.saturating_sub(1));
-            let _ = write!(out, "\r{blank}\r").and_then(|()| out.flush());
+            written_at_once(&format!("\r{blank}\r"));
         }
     }
 }
