@@ -10,6 +10,7 @@ mod join_graph;
 mod join_order;
 mod looks;
 mod null_safe;
+mod physical;
 mod repeats;
 mod rules;
 mod selectivity;
@@ -68,6 +69,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
         .with_config(config)
         .with_query_planner(query_planner())
         .with_optimizer_rules(rules::rules())
+        .with_physical_optimizer_rules(physical::rules())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())

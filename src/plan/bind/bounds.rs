@@ -5,6 +5,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::Binder;
 use crate::error::{Error, ErrorKind, Result, Span};
+use crate::plan::shared::SharedNode;
 
 /// Subqueries inside expressions, one in the other: the optimizer takes twice as long with each.
 const MAX_NESTED: usize = 8;
@@ -16,7 +17,34 @@ const MAX_WORK: usize = 600;
 /// Tables that one query reads through common table expressions and views, each as often as it is read.
 const MAX_RELATIONS: usize = 1000;
 
+/// What is known of a plan, and kept of each table of WITH: those that are made of it do not look through it again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Facts {
+    /// The tables it reads, each as often as it is read.
+    pub(super) relations: usize,
+    /// It gives something else each time it runs.
+    pub(super) is_random: bool,
+}
+
 impl Binder<'_> {
+    pub(super) fn facts(&self, plan: &LogicalPlan) -> Result<Facts> {
+        let known = self.tables.borrow();
+        let mut facts = Facts::default();
+        plan.apply_with_subqueries(|node| {
+            if let Some(table) = SharedNode::of(node).and_then(|table| known.get(&table.key)) {
+                facts.relations = facts.relations.saturating_add(table.relations);
+                facts.is_random |= table.is_random;
+                return Ok(TreeNodeRecursion::Jump);
+            }
+            facts.relations += usize::from(node.inputs().is_empty());
+            node.apply_expressions(|expr| {
+                facts.is_random |= expr.is_volatile();
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        Ok(facts)
+    }
+
     /// Counts the tables behind a name before they are put in its place.
     pub(super) fn expand(&self, relations: usize, name: &str, span: Span) -> Result<()> {
         let all = self.expanded.get().saturating_add(relations);
@@ -30,16 +58,6 @@ impl Binder<'_> {
             .at(span)
             .hint("keep the rows of what is read again and again with CREATE TEMP TABLE"))
     }
-}
-
-/// The tables that a plan reads, each as often as it is read.
-pub(super) fn relations(plan: &LogicalPlan) -> Result<usize> {
-    let mut count = 0;
-    plan.apply_with_subqueries(|node| {
-        count += usize::from(node.inputs().is_empty());
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(count)
 }
 
 /// Whether a plan may become a subquery of an expression at `span`.

@@ -8,7 +8,6 @@ use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Values};
 
-use super::bounds::relations;
 use super::list::name_values;
 use super::recover::Moment;
 use super::relation::{Relation, project, with_plan_type};
@@ -174,7 +173,7 @@ impl Binder<'_> {
                     self.scan(&name, Some(ScanSource::Table(name.clone())), provider)?
                 }
                 Some(Entry::View(view)) => {
-                    self.expand(relations(&view.plan)?, &name, path.span)?;
+                    self.expand(self.facts(&view.plan)?.relations, &name, path.span)?;
                     self.view(&name, &view, env)?
                 }
                 None if name.eq_ignore_ascii_case("system.units") => self.units()?,

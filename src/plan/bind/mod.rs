@@ -86,6 +86,7 @@ mod window_spec;
 mod with;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -101,6 +102,7 @@ use crate::catalog::{Catalog, Macro, Session, Sources, View};
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
+use crate::plan::shared::SharedKey;
 use crate::table::database::DurableTable;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
@@ -394,6 +396,8 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    /// The tables of WITH that were bound so far.
+    tables: RefCell<HashMap<SharedKey, bounds::Facts>>,
     places: RefCell<Places>,
     /// What the scans read.
     sources: RefCell<Sources>,
@@ -425,6 +429,7 @@ impl<'a> Binder<'a> {
             files,
             parameters,
             next_id: Cell::new(0),
+            tables: RefCell::default(),
             realm: RefCell::default(),
             expanded: Cell::new(0),
             places: RefCell::default(),

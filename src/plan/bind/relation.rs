@@ -31,6 +31,17 @@ pub(super) struct NewColumn {
     pub(super) value: Typed,
 }
 
+impl NewColumn {
+    /// One that only the plan knows.
+    pub(super) fn hidden(name: &str, value: Typed) -> Self {
+        NewColumn {
+            name: Some(name.into()),
+            text: name.into(),
+            value,
+        }
+    }
+}
+
 /// A plan with exactly the columns of its query, each once.
 #[derive(Debug, Clone)]
 pub(super) struct Finished {
@@ -122,14 +133,7 @@ impl Binder<'_> {
         name: &str,
         value: Typed,
     ) -> Result<ScopeColumn> {
-        let mut added = self.add_columns(
-            relation,
-            vec![NewColumn {
-                name: Some(name.into()),
-                text: name.into(),
-                value,
-            }],
-        )?;
+        let mut added = self.add_columns(relation, vec![NewColumn::hidden(name, value)])?;
         added
             .pop()
             .ok_or_else(|| crate::error::Error::bug("a column was added and is not there"))

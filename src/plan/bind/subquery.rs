@@ -306,7 +306,8 @@ pub(super) fn all_columns(stage: &Stage) -> Vec<ScopeColumn> {
     }
     for calls in [&stage.aggregates, &stage.windows] {
         if let Calls::Taken(taken) = calls {
-            columns.extend(taken.iter().map(|extracted| extracted.column.clone()));
+            let calls = taken.calls().iter();
+            columns.extend(calls.map(|extracted| extracted.column.clone()));
         }
     }
     columns
