@@ -40,6 +40,6 @@ pub use engine::{
 };
 pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, times_have_text, type_name};
 
-pub use lang::nearest;
+pub use lang::{nearest, parse_size};
 
 pub use error::{Error, ErrorKind, FilePlace, Fix, Label, Result, Span};

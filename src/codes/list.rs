@@ -253,7 +253,7 @@ codes! {
         "The value must be known before rows are read, so no column can give it."
         "Write a literal, @parameter or variable."
         example "FROM (VALUES (1)) AS t (x) |> LIMIT x";
-    TM0500 [Run]
+    TM0500 [Data]
         "an assertion does not hold"
         "ASSERT met a row or a condition that its author excluded."
         "The message shows the first row; ASSERT … ON VIOLATION WARN or DROP goes on."

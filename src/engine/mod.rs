@@ -42,7 +42,7 @@ mod tables;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SessionState, TaskContext};
@@ -56,6 +56,7 @@ use crate::exec::spill::{self, Disk, SpillSpace};
 use crate::exec::{self, CancelToken, RunContext, task_within};
 use crate::file::{ReadTally, ReadTotal};
 use crate::lang::{self, ast};
+use crate::plan::bind::Bounds;
 use crate::plan::optimize::{PlanSettings, session_state};
 
 pub use appender::{AppendMode, Appender, FlushPolicy};
@@ -95,10 +96,12 @@ pub use syntax::{Ending, Syntax, SyntaxClass, SyntaxPart};
 pub struct Engine(Arc<Shared>, Hinted);
 
 /// What a statement's hints say to the engine that runs it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Hinted {
     /// When the statement has to be over.
     ends_at: Option<Instant>,
+    /// What it may hold, within what all may hold.
+    budget: Option<Arc<Budget>>,
 }
 
 #[derive(Debug)]
@@ -315,11 +318,24 @@ impl Engine {
         Engine(Arc::new(shared), Hinted::default())
     }
 
-    /// This engine for a statement that has `timeout` from now on; for one without, as it is.
-    fn within(&self, timeout: Option<Duration>) -> Engine {
-        let ends_at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let ends_at = [self.1.ends_at, ends_at].into_iter().flatten().min();
-        Engine(Arc::clone(&self.0), Hinted { ends_at })
+    /// This engine for a statement with `bounds` from now on; for one without, as it is.
+    fn within(&self, bounds: Bounds) -> Engine {
+        let ends_at = bounds
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let hinted = Hinted {
+            ends_at: [self.1.ends_at, ends_at].into_iter().flatten().min(),
+            budget: match bounds.memory {
+                Some(memory) => Some(Budget::within(self.budget(), memory)),
+                None => self.1.budget.clone(),
+            },
+        };
+        Engine(Arc::clone(&self.0), hinted)
+    }
+
+    /// What the statement that runs here may hold.
+    fn budget(&self) -> &Arc<Budget> {
+        self.1.budget.as_ref().unwrap_or(&self.0.budget)
     }
 
     /// An engine with the names of this one whose statements run nothing: they make names known, in a catalog of its own.
@@ -561,7 +577,7 @@ impl Engine {
 
     /// Whether operators may have to write out what they hold.
     fn is_limited(&self) -> bool {
-        self.0.budget.limit().is_some()
+        self.budget().limit().is_some()
     }
 
     /// A context for one query, and the handle that shows it once it runs.
@@ -587,7 +603,7 @@ impl Engine {
             let left = ends.saturating_duration_since(Instant::now());
             self.0.deadlines.add(&cancel, left)?;
         }
-        let memory = QueryMemory::new(&self.0.budget);
+        let memory = QueryMemory::new(self.budget());
         let tally = ReadTally::new(&self.0.read);
         let context = RunContext {
             analyze,

@@ -24,7 +24,7 @@ pub(super) fn run_statement(
     text: &Arc<str>,
     parameters: &Parameters,
 ) -> Result<Outcome> {
-    let engine = &engine.within(plan::bind::timeout_of(&statement.hints));
+    let engine = &engine.within(plan::bind::bounds_of(&statement.hints));
     if let Some(outcome) = script::run(engine, statement, text, parameters)? {
         return Ok(outcome);
     }

@@ -21,12 +21,14 @@ pub(crate) mod outline;
 mod parse;
 pub(crate) mod pointed;
 mod scan;
+mod size;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unparse;
 
 use crate::error::{Error, ErrorKind, Span};
 pub use nearest::nearest;
+pub use size::parse_size;
 
 pub(crate) use diagnose::{is_reserved_word, pipe_operators};
 

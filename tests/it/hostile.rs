@@ -231,6 +231,31 @@ fn many_branches_and_columns_end() {
 }
 
 #[test]
+fn many_correlated_subqueries_end() {
+    let from = "FROM (VALUES (1), (2)) AS t (id)";
+    let inner = "FROM (VALUES (1), (2)) AS u (w) WHERE w <= t.id";
+    let items = joined(40, ", ", |n| {
+        format!("(SELECT MAX(w) + {n} {inner}) AS m{n}")
+    });
+    answers(
+        "subqueries in one SELECT",
+        &format!("{from} |> SELECT {items}"),
+    );
+    let steps = joined(40, " ", |n| {
+        format!("|> EXTEND (SELECT MAX(w) + {n} {inner}) AS m{n}")
+    });
+    answers("subqueries step by step", &format!("{from} {steps}"));
+    let joins = joined(25, " ", |n| {
+        format!("|> JOIN LATERAL (SELECT MAX(w) AS m{n} {inner}) AS l{n}")
+    });
+    answers("lateral joins", &format!("{from} {joins}"));
+    let conditions = joined(40, " AND ", |n| {
+        format!("NOT EXISTS (SELECT 1 {inner} + {n} AND w > {n})")
+    });
+    answers("conditions", &format!("{from} |> WHERE {conditions}"));
+}
+
+#[test]
 fn odd_bytes_end() {
     assert!(run("NUL bytes", &[0u8; 100_000]).is_some());
     assert!(run("NUL in a query", b"SELECT 1\0 AS x").is_some());

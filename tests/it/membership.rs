@@ -123,7 +123,7 @@ fn texts(answer: &Answer) -> Vec<Vec<String>> {
 #[test]
 fn a_comparison_with_a_querys_rows_is_what_sql_says() {
     let engine = engine(2, None);
-    for seed in 0..2 {
+    for seed in 0..8 {
         let tables = Tables::of(seed);
         let (t, u) = tables.text();
         for correlated in [false, true] {

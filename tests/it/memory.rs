@@ -205,6 +205,33 @@ fn ten_times_the_memory_gives_the_same_answers() {
 }
 
 #[test]
+fn a_statement_can_bring_its_own_limit() {
+    let batches = batches();
+    let folder = tempfile::tempdir().expect("a folder");
+    let unlimited = engine(None, folder.path(), &batches);
+    let text = "FROM t |> AGGREGATE MAX(s) AS m GROUP BY k |> AGGREGATE COUNT(*) AS n, MIN(m) AS a";
+    let expected = answer::rows(&unlimited, text).expect("an answer");
+    let written = || unlimited.metrics().spilled_bytes;
+    assert_eq!(written(), 0);
+    let hinted = format!("@{{memory = '1MiB'}} {text}");
+    let found = answer::rows(&unlimited, &hinted).expect("an answer");
+    assert_eq!(found.difference(&expected, false), None);
+    let by_hint = written();
+    assert!(by_hint > LIMIT, "{by_hint} bytes were written");
+    // The next statement is free of it.
+    answer::rows(&unlimited, text).expect("an answer");
+    assert_eq!(written(), by_hint);
+    // It never allows more than the engine does.
+    let limited = engine(Some(LIMIT), folder.path(), &batches);
+    let error = failure(
+        &limited,
+        "@{memory = '8GB'} FROM t |> AGGREGATE MEDIAN(k), ARRAY_AGG(s)",
+    );
+    assert_eq!(error.code(), "TM0506");
+    assert!(error.message().contains("1.0 MiB"), "{}", error.message());
+}
+
+#[test]
 fn a_larger_limit_never_fails_where_a_smaller_one_passed() {
     let batches = batches();
     let folder = tempfile::tempdir().expect("a folder");

@@ -43,7 +43,7 @@ Exit codes: 0 ok, 1 the query failed while it ran, 2 wrong usage or query, 3 wro
     after_long_help = LONG_HELP
 )]
 pub(crate) struct Flags {
-    /// A query, the path of a script (.tide, .tidemill or .sql), or - for a script on standard input
+    /// A query, a script's path (.tide, .tidemill or .sql), or - for a script on standard input
     #[arg(value_name = "QUERY")]
     pub(crate) query: Option<String>,
 
@@ -59,7 +59,7 @@ pub(crate) struct Flags {
     )]
     pub(crate) command: Vec<String>,
 
-    /// Run the script in this file, - for standard input; may be repeated, after every -c
+    /// Run this script, - for standard input; may be repeated, after every -c
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
 
@@ -188,39 +188,6 @@ pub(crate) fn parse_bad_rows(text: &str) -> Result<BadRows, String> {
     text.parse().map_err(wrong)
 }
 
-/// `512MiB`, `2GB`, `1000000`: powers of 1000 without an i, of 1024 with it.
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text
-        .bytes()
-        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
-        .count();
-    let (number, unit) = text.split_at(digits);
-    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "k" | "kb" => 1e3,
-        "m" | "mb" => 1e6,
-        "g" | "gb" => 1e9,
-        "t" | "tb" => 1e12,
-        "kib" => f64::from(1 << 10),
-        "mib" => f64::from(1 << 20),
-        "gib" => f64::from(1 << 30),
-        "tib" => f64::from(1 << 30) * 1024.0,
-        other => {
-            return Err(format!(
-                "`{other}` is no unit of bytes; use KB, MB, GB, KiB, MiB or GiB"
-            ));
-        }
-    };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| "a size is a number with a unit, such as 2GB".to_string())?;
-    let bytes = number * factor;
-    if !(1.0..=1e18).contains(&bytes) {
-        return Err("a size must be at least one byte and at most 1e18".to_string());
-    }
-    Ok(bytes as u64)
-}
-
 /// `500ms`, `30s`, `5m`, `2h`: a bare number is seconds.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text
@@ -249,7 +216,7 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{parse_bytes, parse_time};
+    use super::parse_time;
 
     #[test]
     fn times_have_units() {
@@ -259,15 +226,5 @@ mod tests {
         assert!(parse_time("0s").is_err());
         assert!(parse_time("3 weeks").is_err());
         assert!(parse_time("1e300h").is_err());
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_bytes("2GB"), Ok(2_000_000_000));
-        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
-        assert_eq!(parse_bytes("1.5k"), Ok(1500));
-        assert!(parse_bytes("2 sheep").is_err());
-        assert!(parse_bytes("0").is_err());
-        assert!(parse_bytes("-1GB").is_err());
     }
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tidemill::{BadRows, Builder, Engine};
+use tidemill::{BadRows, Builder, Engine, parse_size};
 
 use crate::data_input::{DataInput, TakenInput};
 
-use crate::flags::{DoubleQuotes, ErrorFormat, Format, parse_bad_rows, parse_bytes, parse_time};
+use crate::flags::{DoubleQuotes, ErrorFormat, Format, parse_bad_rows, parse_time};
 use crate::interrupt::is_interrupted;
 use crate::progress::Tell;
 
@@ -92,7 +92,7 @@ pub(crate) struct EngineFlags {
     pub(crate) threads: Option<usize>,
 
     /// Memory that queries may hold, such as 2GB or 512MiB; what does not fit is written to disk [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, env = "TIDEMILL_MEMORY_LIMIT", hide_env = true)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, env = "TIDEMILL_MEMORY_LIMIT", hide_env = true)]
     pub(crate) memory_limit: Option<u64>,
 
     /// The directory for what does not fit into memory [default: the system's for temporary files]
@@ -106,7 +106,7 @@ pub(crate) struct EngineFlags {
     pub(crate) spill_dir: Option<PathBuf>,
 
     /// How much of it there may be on disk, such as 20GB [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, env = "TIDEMILL_SPILL_LIMIT", hide_env = true, hide_short_help = true)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, env = "TIDEMILL_SPILL_LIMIT", hide_env = true, hide_short_help = true)]
     pub(crate) spill_limit: Option<u64>,
 
     /// What becomes of rows of CSV and JSON files that do not fit: fail, null (the value becomes NULL), skip (the row is left out and

@@ -277,7 +277,7 @@ fn check_fraction(function: &AggregateUDF, args: &[Typed]) -> Result<()> {
 /// Types that a function's signature takes and its code does not.
 fn cannot_take(function: &AggregateUDF, data_type: &DataType) -> bool {
     match function.name() {
-        "approx_distinct" => data_type.is_floating() || data_type.is_nested(),
+        "approx_distinct" => data_type.is_floating(),
         "min" | "max" => match data_type {
             DataType::List(element) | DataType::LargeList(element) => {
                 element.data_type().is_nested()

@@ -7,8 +7,9 @@ use arrow::datatypes::DataType;
 use super::{Binder, names};
 use crate::error::{Error, Result};
 use crate::lang::ast::{ExprKind, Literal, OptionSetting};
+use crate::lang::parse_size;
 
-/// What a hint may be. None of them changes how a statement runs today; `timeout_ms` says when it ends.
+/// What a hint may be. None of them changes how a statement runs today; those of a statement's [`Bounds`] say when it ends.
 const HINTS: &[(&str, &[&str])] = &[
     ("strategy", &["broadcast", "hash", "sort"]),
     ("partial", &["on", "off"]),
@@ -25,11 +26,11 @@ impl Binder<'_> {
 
     /// Hints of a whole statement.
     pub(super) fn statement_hints(&self, hints: &[OptionSetting]) -> Result<()> {
-        let is_timeout = |hint: &OptionSetting| hint.name.text.eq_ignore_ascii_case("timeout_ms");
         for hint in hints {
-            match is_timeout(hint) {
-                true => timeout(hint).map(drop)?,
-                false => self.hint(hint)?,
+            match hint.name.text.to_ascii_lowercase().as_str() {
+                "timeout_ms" => timeout(hint).map(drop)?,
+                "memory" => memory(hint).map(drop)?,
+                _ => self.hint(hint)?,
             }
         }
         Ok(())
@@ -37,9 +38,6 @@ impl Binder<'_> {
 
     fn hint(&self, hint: &OptionSetting) -> Result<()> {
         let name = hint.name.text.to_ascii_lowercase();
-        if name == "memory" {
-            return Err(Error::not_implemented("the hint memory", hint.name.span));
-        }
         let value = self.option(hint)?;
         if matches!(name.as_str(), "cache_ttl" | "max_staleness") {
             return match value.data_type() {
@@ -68,12 +66,29 @@ impl Binder<'_> {
     }
 }
 
-/// How long a statement with these hints may run.
-pub(crate) fn timeout_of(hints: &[OptionSetting]) -> Option<Duration> {
-    let mut timeouts = hints
+/// What a statement's hints hold it to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bounds {
+    pub(crate) timeout: Option<Duration>,
+    /// Bytes.
+    pub(crate) memory: Option<usize>,
+}
+
+/// The bounds among these hints. What is wrong with one is told when they are bound.
+pub(crate) fn bounds_of(hints: &[OptionSetting]) -> Bounds {
+    Bounds {
+        timeout: named(hints, "timeout_ms").find_map(|hint| timeout(hint).ok()),
+        memory: named(hints, "memory").find_map(|hint| memory(hint).ok()),
+    }
+}
+
+fn named<'h>(
+    hints: &'h [OptionSetting],
+    name: &'static str,
+) -> impl Iterator<Item = &'h OptionSetting> {
+    hints
         .iter()
-        .filter(|hint| hint.name.text.eq_ignore_ascii_case("timeout_ms"));
-    timeouts.find_map(|hint| timeout(hint).ok())
+        .filter(move |hint| hint.name.text.eq_ignore_ascii_case(name))
 }
 
 fn timeout(hint: &OptionSetting) -> Result<Duration> {
@@ -85,6 +100,16 @@ fn timeout(hint: &OptionSetting) -> Result<Duration> {
         Some(milliseconds) if milliseconds > 0 => Ok(Duration::from_millis(milliseconds)),
         _ => Err(wrong_value(hint, "milliseconds from 1 on")),
     }
+}
+
+fn memory(hint: &OptionSetting) -> Result<usize> {
+    let bytes = match hint.value.kind.as_ref() {
+        ExprKind::Literal(Literal::String(text)) => parse_size(text).ok(),
+        _ => None,
+    };
+    bytes
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| wrong_value(hint, "a size, such as '2GB' or '512MiB'"))
 }
 
 fn wrong_value(hint: &OptionSetting, allowed: &str) -> Error {

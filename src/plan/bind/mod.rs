@@ -110,7 +110,7 @@ use typed::Typed;
 
 pub(crate) use change::Rewrite;
 pub(crate) use durable::DurableChange;
-pub(crate) use hints::timeout_of;
+pub(crate) use hints::{Bounds, bounds_of};
 pub(crate) use literal::{as_declared, unknown_setting};
 pub(crate) use versions::restricted;
 pub(crate) use walk::BoundStep;

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{
     Distinct, Expr, Filter, Join, JoinType, LogicalPlan, Projection, lit,
 };
 
-use super::domain::{Domain, column, columns_of};
+use super::domain::{Domain, Outer, column, columns_of};
 use super::push::Matching;
 use super::{Decorrelator, cut_to};
 
@@ -21,7 +21,7 @@ struct Inner {
 }
 
 impl Decorrelator {
-    fn inner_rows(&self, outer: &LogicalPlan, inner: &LogicalPlan) -> Result<Inner> {
+    fn inner_rows(&self, outer: &Outer, inner: &LogicalPlan) -> Result<Inner> {
         let domain = Domain::distinct(outer, inner)?;
         if domain.names.is_empty() {
             return Ok(Inner {
@@ -40,40 +40,36 @@ impl Decorrelator {
     }
 
     /// A subquery used as a value: the name of the column that `outer` gets for it.
-    pub(super) fn join_value(
-        &self,
-        outer: &mut LogicalPlan,
-        inner: &LogicalPlan,
-    ) -> Result<String> {
+    pub(super) fn join_value(&self, outer: &mut Outer, inner: &LogicalPlan) -> Result<String> {
         let name = self.fresh("value");
         let value = Expr::Column(inner.schema().columns().swap_remove(0)).alias(name.as_str());
         if gives_one_row(inner) {
-            let domain = Domain::rows(outer, inner)?;
+            let domain = Domain::rows(&outer.rows, inner)?;
             let pushed = self.push(&domain, inner)?;
-            let mut exprs = all(outer);
+            let mut exprs = all(&outer.rows);
             exprs.push(value);
-            *outer = project(pushed.plan, exprs)?;
+            outer.rows = project(pushed.plan, exprs)?;
             return Ok(name);
         }
         let inner = self.inner_rows(outer, inner)?.with(vec![value])?;
-        *outer = inner.join(std::mem::take(outer), JoinType::Left, None)?;
+        outer.rows = inner.join(std::mem::take(&mut outer.rows), JoinType::Left, None)?;
         Ok(name)
     }
 
     /// A column that is NULL where the inner query has no rows.
-    pub(super) fn join_mark(&self, outer: &mut LogicalPlan, inner: &LogicalPlan) -> Result<String> {
+    pub(super) fn join_mark(&self, outer: &mut Outer, inner: &LogicalPlan) -> Result<String> {
         let name = self.fresh("mark");
         let mut inner = self.inner_rows(outer, inner)?;
         inner = inner.with(vec![lit(true).alias(name.as_str())])?;
         inner.plan = LogicalPlan::Distinct(Distinct::All(Arc::new(inner.plan)));
-        *outer = inner.join(std::mem::take(outer), JoinType::Left, None)?;
+        outer.rows = inner.join(std::mem::take(&mut outer.rows), JoinType::Left, None)?;
         Ok(name)
     }
 
     /// Keeps the outer rows that the inner query has rows for (`negated`: has none), equal to `operand` where there is one.
     pub(super) fn join_existing(
         &self,
-        outer: &mut LogicalPlan,
+        outer: &mut Outer,
         inner: &LogicalPlan,
         negated: bool,
         operand: Option<Expr>,
@@ -92,20 +88,20 @@ impl Decorrelator {
             }
             _ => (inner.with(Vec::new())?, None),
         };
-        *outer = inner.join(std::mem::take(outer), kind, condition)?;
+        outer.rows = inner.join(std::mem::take(&mut outer.rows), kind, condition)?;
         Ok(())
     }
 
     /// `outer JOIN LATERAL inner`.
     pub(super) fn join_lateral(&self, join: Join, inner: &LogicalPlan) -> Result<LogicalPlan> {
-        let outer = Arc::unwrap_or_clone(join.left);
+        let outer = Outer::new(join.left);
         let equalities = join.on.into_iter().map(|(left, right)| left.eq(right));
         let condition = equalities.chain(join.filter).reduce(Expr::and);
         let kept = columns_of(&join.schema);
         let always = condition
             .as_ref()
             .is_none_or(|condition| *condition == lit(true));
-        let domain = Domain::rows(&outer, inner)?;
+        let domain = Domain::rows(&outer.rows, inner)?;
         let row_by_row = match join.join_type {
             JoinType::Inner => looks_at_one_row(&domain, inner)?,
             JoinType::Left => always && gives_one_row(inner),
@@ -119,7 +115,7 @@ impl Decorrelator {
             return project(plan, kept.into_iter().map(Expr::Column).collect());
         }
         let inner = self.inner_rows(&outer, inner)?;
-        let plan = inner.join(outer, join.join_type, condition)?;
+        let plan = inner.join(outer.rows, join.join_type, condition)?;
         cut_to(plan, kept)
     }
 }

@@ -6,11 +6,98 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{Distinct, Expr, Join, JoinType, LogicalPlan, Projection};
 
 use super::Decorrelator;
 use crate::error::{Error, ErrorKind};
 use crate::plan::shared::visit_once;
+
+/// What the numbers of columns start with that the decorrelator makes; those of the binder are digits alone.
+pub(super) const FRESH: char = 'd';
+
+/// The query around a subquery, while its own subqueries are joined to it one after another.
+#[derive(Debug)]
+pub(super) struct Outer {
+    /// The rows with what was joined to them so far.
+    pub(super) rows: LogicalPlan,
+    /// The rows before that.
+    bare: LogicalPlan,
+}
+
+impl Outer {
+    pub(super) fn new(rows: Arc<LogicalPlan>) -> Self {
+        let rows = Arc::unwrap_or_clone(rows);
+        Outer {
+            bare: rows.clone(),
+            rows,
+        }
+    }
+
+    /// The smallest part of the plan that has every value of these columns. The domain is a copy of it: a copy of all that was
+    /// joined before would double the plan with each subquery.
+    fn source_of(&self, names: &[String]) -> &LogicalPlan {
+        let is_bare = names
+            .iter()
+            .all(|name| has_column(self.bare.schema(), name));
+        narrowest(if is_bare { &self.bare } else { &self.rows }, names)
+    }
+}
+
+/// Goes down through steps that keep each row and these columns as they are.
+fn narrowest<'p>(mut plan: &'p LogicalPlan, names: &[String]) -> &'p LogicalPlan {
+    loop {
+        let below = match plan {
+            LogicalPlan::Projection(node) if passes_on(&node.expr, names) => &node.input,
+            LogicalPlan::Window(node) => &node.input,
+            LogicalPlan::Sort(node) if node.fetch.is_none() => &node.input,
+            LogicalPlan::Join(node) if node.join_type == JoinType::Left => &node.left,
+            LogicalPlan::Join(node) if node.join_type == JoinType::Right => &node.right,
+            LogicalPlan::Join(node) if is_with_a_row_for_each(node) => &node.left,
+            _ => return plan,
+        };
+        if !names.iter().all(|name| has_column(below.schema(), name)) {
+            return plan;
+        }
+        plan = below;
+    }
+}
+
+/// Whether this is an inner join that was made of a LATERAL one whose query has a row for each outer one, such as an aggregate
+/// without groups: its right side still has every value of its domain.
+fn is_with_a_row_for_each(join: &Join) -> bool {
+    let keys: Option<Vec<String>> = join
+        .on
+        .iter()
+        .map(|(_, right)| match right {
+            Expr::Column(column) if is_fresh(&column.name) => Some(column.name.clone()),
+            _ => None,
+        })
+        .collect();
+    let keys = keys.filter(|keys| !keys.is_empty());
+    let is_inner = join.join_type == JoinType::Inner && join.filter.is_none();
+    is_inner && keys.is_some_and(|keys| is_domain(narrowest(&join.right, &keys)))
+}
+
+/// Whether this is what [`Domain::place`] makes.
+fn is_domain(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::Distinct(Distinct::All(values)) = plan else {
+        return false;
+    };
+    let LogicalPlan::Projection(values) = values.as_ref() else {
+        return false;
+    };
+    values.expr.iter().all(|expr| match expr {
+        Expr::Alias(alias) => is_fresh(&alias.name) && matches!(*alias.expr, Expr::Column(_)),
+        _ => false,
+    })
+}
+
+fn passes_on(exprs: &[Expr], names: &[String]) -> bool {
+    names.iter().all(|name| {
+        let is_it = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == *name);
+        exprs.iter().any(is_it)
+    })
+}
 
 /// What is joined to the leaves of the inner query.
 #[derive(Debug)]
@@ -33,8 +120,9 @@ pub(super) struct Beside {
 
 impl<'a> Domain<'a> {
     /// The distinct values of those columns that `inner` refers to.
-    pub(super) fn distinct(outer: &'a LogicalPlan, inner: &LogicalPlan) -> Result<Self> {
-        let names = own_names(outer, inner)?;
+    pub(super) fn distinct(outer: &'a Outer, inner: &LogicalPlan) -> Result<Self> {
+        let names = own_names(&outer.rows, inner)?;
+        let outer = outer.source_of(&names);
         if !names.is_empty() && is_volatile(outer)? {
             return Err(twice_at_random(&names));
         }
@@ -130,6 +218,12 @@ fn twice_at_random(names: &[String]) -> DataFusionError {
     let error = Error::new(ErrorKind::Input, "TM0901", message)
         .hint("keep the rows first: CREATE TEMP TABLE … AS");
     DataFusionError::External(Box::new(error))
+}
+
+/// Whether a column is one of a domain's, which the decorrelator named.
+fn is_fresh(name: &str) -> bool {
+    name.rsplit_once('#')
+        .is_some_and(|(_, id)| id.starts_with(FRESH))
 }
 
 /// `price#7` is `price` to the user.

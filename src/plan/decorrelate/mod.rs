@@ -29,7 +29,7 @@ use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subq
 
 use crate::error::{Error, ErrorKind};
 use crate::plan::places::Places;
-use domain::{column, columns_of, display_name, outer_names};
+use domain::{FRESH, Outer, column, columns_of, display_name, outer_names};
 pub(super) use domain::{correlated_names, outer_references};
 
 /// What becomes a join here.
@@ -76,7 +76,7 @@ impl Decorrelator {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let word = name.split('#').next().unwrap_or(name);
-        format!("{word}#d{id}")
+        format!("{word}#{FRESH}{id}")
     }
 
     /// The plan with every stubborn subquery joined to the node that holds it.
@@ -97,7 +97,7 @@ impl Decorrelator {
 
     fn filter(&self, filter: Filter) -> Result<LogicalPlan> {
         let kept = columns_of(filter.input.schema());
-        let mut input = Arc::unwrap_or_clone(filter.input);
+        let mut input = Outer::new(filter.input);
         let mut conjuncts = Vec::new();
         for conjunct in split_conjunction_owned(filter.predicate) {
             if let Some(rest) = self.conjunct(conjunct, &mut input)? {
@@ -105,14 +105,16 @@ impl Decorrelator {
             }
         }
         let plan = match conjuncts.into_iter().reduce(Expr::and) {
-            None => input,
-            Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input))?),
+            None => input.rows,
+            Some(predicate) => {
+                LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input.rows))?)
+            }
         };
         cut_to(plan, kept)
     }
 
     /// A condition that rows must meet: a semi or anti join where the whole of it is EXISTS or IN.
-    fn conjunct(&self, conjunct: Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
+    fn conjunct(&self, conjunct: Expr, input: &mut Outer) -> Result<Option<Expr>> {
         let conjunct = match conjunct {
             Expr::Not(inner) => match *inner {
                 Expr::Exists(exists) => Expr::Exists(Exists {
@@ -126,7 +128,7 @@ impl Decorrelator {
         match conjunct {
             Expr::Exists(exists) => {
                 let plan = self.inner(&exists.subquery)?;
-                if self.leaves(simple::exists(&plan, input)?, &plan)? {
+                if self.leaves(simple::exists(&plan, &input.rows)?, &plan)? {
                     return Ok(Some(Expr::Exists(Exists {
                         subquery: subquery_of(plan),
                         ..exists
@@ -139,7 +141,7 @@ impl Decorrelator {
                 let operand = self.expression(*membership.expr, input)?;
                 let plan = self.inner(&membership.subquery)?;
                 let refused = membership.negated && !outer_names(&plan)?.is_empty();
-                if self.leaves(simple::exists(&plan, input)?, &plan)? && !refused {
+                if self.leaves(simple::exists(&plan, &input.rows)?, &plan)? && !refused {
                     return Ok(Some(Expr::InSubquery(InSubquery {
                         expr: Box::new(operand),
                         subquery: subquery_of(plan),
@@ -157,7 +159,7 @@ impl Decorrelator {
     }
 
     fn projection(&self, projection: Projection) -> Result<LogicalPlan> {
-        let mut input = Arc::unwrap_or_clone(projection.input);
+        let mut input = Outer::new(projection.input);
         let mut exprs = Vec::with_capacity(projection.expr.len());
         let names = NamePreserver::new_for_projection();
         for expr in projection.expr {
@@ -166,16 +168,16 @@ impl Decorrelator {
         }
         Ok(LogicalPlan::Projection(Projection::try_new(
             exprs,
-            Arc::new(input),
+            Arc::new(input.rows),
         )?))
     }
 
     /// The expression with each stubborn subquery replaced by a column that `input` gets for it.
-    fn expression(&self, expr: Expr, input: &mut LogicalPlan) -> Result<Expr> {
+    fn expression(&self, expr: Expr, input: &mut Outer) -> Result<Expr> {
         let rewritten = expr.transform_up(|part| match part {
             Expr::ScalarSubquery(subquery) => {
                 let plan = self.inner(&subquery)?;
-                if self.leaves(simple::scalar(&plan, input)?, &plan)? {
+                if self.leaves(simple::scalar(&plan, &input.rows)?, &plan)? {
                     return Ok(Transformed::yes(Expr::ScalarSubquery(subquery_of(plan))));
                 }
                 let value = self.join_value(input, &plan)?;
@@ -183,7 +185,7 @@ impl Decorrelator {
             }
             Expr::Exists(exists) => {
                 let plan = self.inner(&exists.subquery)?;
-                if self.leaves(simple::exists(&plan, input)?, &plan)? {
+                if self.leaves(simple::exists(&plan, &input.rows)?, &plan)? {
                     let subquery = subquery_of(plan);
                     return Ok(Transformed::yes(Expr::Exists(Exists {
                         subquery,
@@ -198,7 +200,7 @@ impl Decorrelator {
             }
             Expr::InSubquery(membership) => {
                 let plan = self.inner(&membership.subquery)?;
-                if !self.leaves(simple::exists(&plan, input)?, &plan)? {
+                if !self.leaves(simple::exists(&plan, &input.rows)?, &plan)? {
                     return Err(impossible(&plan));
                 }
                 Ok(Transformed::yes(Expr::InSubquery(InSubquery {

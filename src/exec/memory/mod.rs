@@ -5,13 +5,17 @@
 //! yet; the rest is for whoever asks first. So an early operator never starves a later one, and a larger budget never refuses
 //! what a smaller one allowed.
 //!
+//! A statement that brings a limit of its own has a budget within the engine's.
+//!
 //! All three are DataFusion memory pools: their reservations can go wherever DataFusion wants one. A holder that writes out what
 //! does not fit asks through a [`Room`].
 
-use std::collections::BTreeMap;
+mod budget;
+mod room;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::{
@@ -19,126 +23,13 @@ use datafusion::execution::memory_pool::{
 };
 
 use super::RunContext;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 
-/// A holder with less than this part of what it may have is not told to write it out: files would be many and small.
-const SMALL_PART: usize = 8;
+pub(crate) use budget::Budget;
+pub(crate) use room::Room;
 
 /// The part of the budget that a share goes on with where others hold all of it.
 const LEAST_PART: usize = 64;
-
-/// What the running queries of an engine may hold together.
-#[derive(Debug, Default)]
-pub(crate) struct Budget {
-    limit: Option<usize>,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    total: usize,
-    peak: usize,
-    /// The most since somebody asked.
-    peak_since: usize,
-    /// By the share's number.
-    shares: BTreeMap<u64, usize>,
-    next_share: u64,
-}
-
-impl Held {
-    /// What each share is sure to get.
-    fn assured(&self, limit: usize) -> usize {
-        limit / (2 * self.shares.len().max(1))
-    }
-
-    /// What is set aside for all shares but `own`.
-    fn set_aside(&self, limit: usize, own: Option<u64>) -> usize {
-        let assured = self.assured(limit);
-        self.shares
-            .iter()
-            .filter(|(number, _)| Some(**number) != own)
-            .map(|(_, held)| assured.saturating_sub(*held))
-            .sum()
-    }
-
-    fn add(&mut self, bytes: usize, share: Option<u64>) {
-        self.total += bytes;
-        self.peak = self.peak.max(self.total);
-        self.peak_since = self.peak_since.max(self.total);
-        if let Some(held) = share.and_then(|share| self.shares.get_mut(&share)) {
-            *held += bytes;
-        }
-    }
-}
-
-impl Budget {
-    pub(crate) fn new(limit: Option<usize>) -> Arc<Self> {
-        Arc::new(Budget {
-            limit,
-            held: Mutex::default(),
-        })
-    }
-
-    pub(crate) fn limit(&self) -> Option<usize> {
-        self.limit
-    }
-
-    /// Bytes held now, and the most that ever were.
-    pub(crate) fn held_and_peak(&self) -> (usize, usize) {
-        let held = self.held();
-        (held.total, held.peak)
-    }
-
-    /// The most that was held since this was asked last.
-    pub(crate) fn peak_since_asked(&self) -> usize {
-        let mut held = self.held();
-        let total = held.total;
-        std::mem::replace(&mut held.peak_since, total)
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, bytes: usize, share: Option<u64>) {
-        self.held().add(bytes, share);
-    }
-
-    fn try_take(&self, bytes: usize, share: Option<u64>) -> bool {
-        let mut held = self.held();
-        if let Some(limit) = self.limit
-            && held
-                .total
-                .saturating_add(bytes)
-                .saturating_add(held.set_aside(limit, share))
-                > limit
-        {
-            return false;
-        }
-        held.add(bytes, share);
-        true
-    }
-
-    fn give_back(&self, bytes: usize, share: Option<u64>) {
-        let mut held = self.held();
-        held.total = held.total.saturating_sub(bytes);
-        if let Some(of_share) = share.and_then(|share| held.shares.get_mut(&share)) {
-            *of_share = of_share.saturating_sub(bytes);
-        }
-    }
-
-    /// The most that `share` could hold if it gave back nothing.
-    fn within_reach(&self, share: u64) -> usize {
-        let Some(limit) = self.limit else {
-            return usize::MAX;
-        };
-        let held = self.held();
-        let own = held.shares.get(&share).copied().unwrap_or_default();
-        limit
-            .saturating_sub(held.set_aside(limit, Some(share)))
-            .saturating_sub(held.total - own.min(held.total))
-    }
-}
 
 /// What one query holds.
 #[derive(Debug, Default)]
@@ -173,7 +64,7 @@ impl QueryMemory {
     }
 
     pub(crate) fn limit(&self) -> Option<usize> {
-        self.budget.limit
+        self.budget.limit()
     }
 
     /// What the query holds now.
@@ -188,14 +79,9 @@ impl QueryMemory {
 
     /// A share for the operator `name`, counted from now on.
     pub(crate) fn share(self: &Arc<Self>, name: &'static str) -> Arc<Share> {
-        let mut held = self.budget.held();
-        let number = held.next_share;
-        held.next_share += 1;
-        held.shares.insert(number, 0);
-        drop(held);
         Arc::new(Share {
             name,
-            number,
+            number: self.budget.add_share(),
             query: Arc::clone(self),
             usage: Usage::default(),
             holders: AtomicUsize::new(0),
@@ -305,7 +191,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.query.budget.held().shares.remove(&self.number);
+        self.query.budget.remove_share(self.number);
     }
 }
 
@@ -394,102 +280,6 @@ impl ShareSlot {
     }
 }
 
-/// What one holder, mostly a worker, has of its operator's share.
-#[derive(Debug)]
-pub(crate) struct Room {
-    share: Arc<Share>,
-    memory: MemoryReservation,
-}
-
-impl Room {
-    pub(crate) fn new(share: &Arc<Share>) -> Self {
-        share.holders.fetch_add(1, Ordering::Relaxed);
-        Room {
-            memory: share.reserve(),
-            share: Arc::clone(share),
-        }
-    }
-
-    pub(crate) fn share(&self) -> &Arc<Share> {
-        &self.share
-    }
-
-    /// Room for `bytes` more, if there is any. If not, the holder is to write out what it has and to [`empty`](Self::empty) the
-    /// room.
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        if self.share.limit().is_none() {
-            self.memory.grow(bytes);
-            return true;
-        }
-        let held = self.memory.size();
-        let part = self.share.fair_part();
-        if held + bytes <= part && self.memory.try_grow(bytes).is_ok() {
-            return true;
-        }
-        let is_small = held + bytes <= part / SMALL_PART;
-        if is_small {
-            self.memory.grow(bytes);
-        }
-        is_small
-    }
-
-    /// The same for what cannot be written out before it was held: an empty room takes it unless it is beyond the whole budget.
-    pub(crate) fn try_grow(&self, bytes: usize) -> Result<bool> {
-        if self.has_room(bytes) {
-            return Ok(true);
-        }
-        if self.memory.size() > 0 {
-            return Ok(false);
-        }
-        match self.share.limit() {
-            Some(limit) if bytes > limit => Err(limit_reached(self.share.name, Some(limit))),
-            _ => {
-                self.memory.grow(bytes);
-                Ok(true)
-            }
-        }
-    }
-
-    /// Makes the room `bytes` large, if it can be. `false` as for [`has_room`](Self::has_room).
-    pub(crate) fn has_room_in_all(&self, bytes: usize) -> bool {
-        let held = self.memory.size();
-        if bytes > held {
-            return self.has_room(bytes - held);
-        }
-        self.memory.shrink(held - bytes);
-        true
-    }
-
-    /// Counts what is there, whatever it is.
-    pub(crate) fn resize(&self, bytes: usize) {
-        self.memory.resize(bytes);
-    }
-
-    /// Counts what is needed to go on at all: a few batches.
-    pub(crate) fn grow(&self, bytes: usize) {
-        self.memory.grow(bytes);
-    }
-
-    pub(crate) fn shrink(&self, bytes: usize) {
-        self.memory.shrink(bytes.min(self.memory.size()));
-    }
-
-    pub(crate) fn empty(&self) {
-        self.memory.free();
-    }
-
-    /// Hands over what is held, to be counted until it is dropped.
-    pub(crate) fn take(&mut self) -> MemoryReservation {
-        self.memory.take()
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.share.holders.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// What cannot be written out does not fit.
 pub(crate) fn limit_reached(operator: &str, limit: Option<usize>) -> Error {
     let of = limit.map_or(String::new(), |bytes| {
@@ -549,6 +339,40 @@ mod tests {
         drop(early);
         assert_eq!(query.reserved(), 0);
         assert_eq!(query.budget.held_and_peak(), (0, 1000));
+    }
+
+    #[test]
+    fn a_budget_within_another_is_held_to_both() {
+        let all = Budget::new(Some(1000));
+        let statement = QueryMemory::new(&Budget::within(&all, 600));
+        let share = statement.share("sort");
+        let inner = share.reserve();
+        assert!(inner.try_grow(601).is_err());
+        inner.try_grow(600).unwrap();
+        assert_eq!(all.held_and_peak(), (600, 600));
+
+        let other = QueryMemory::new(&all);
+        let others = other.share("join").reserve();
+        assert!(others.try_grow(401).is_err());
+        others.try_grow(400).unwrap();
+        inner.shrink(100);
+        others.try_grow(100).unwrap();
+        assert!(inner.try_grow(100).is_err());
+        assert_eq!(all.held_and_peak(), (1000, 1000));
+        assert_eq!(statement.held(), 500);
+
+        drop(inner);
+        drop((share, statement));
+        assert_eq!(all.held_and_peak().0, 500);
+        // Nothing is set aside any more for a statement that is over.
+        others.try_grow(500).unwrap();
+    }
+
+    #[test]
+    fn a_statement_may_not_hold_more_than_its_engine() {
+        let statement = Budget::within(&Budget::new(Some(1000)), 5000);
+        assert_eq!(statement.limit(), Some(1000));
+        assert_eq!(Budget::within(&Budget::new(None), 5000).limit(), Some(5000));
     }
 
     #[test]
