@@ -4,6 +4,7 @@
 //! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]), and what it would
 //! compute twice is shared ([`repeats`]).
 
+mod chains;
 mod estimate;
 mod fence;
 mod join_graph;
@@ -125,6 +126,7 @@ fn optimize_logical(
     query: &BoundQuery,
     state: &SessionState,
 ) -> Result<LogicalPlan> {
+    let bound = &chains::cut(bound.clone())?;
     let mut plan = decorrelate(bound, Which::Stubborn, &query.places)?;
     let mut optimized = state.optimize(&plan);
     if !is_decorrelated(&optimized) && !correlated_names(&plan)?.is_empty() {

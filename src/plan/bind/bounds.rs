@@ -17,6 +17,10 @@ const MAX_WORK: usize = 600;
 /// Tables that one query reads through common table expressions and views, each as often as it is read.
 const MAX_RELATIONS: usize = 1000;
 
+/// Columns of all steps of a statement together: each of the optimizer's rules looks at every column of every step. A hundred steps
+/// over a file of five thousand columns have a quarter of that.
+const MAX_COLUMNS: usize = 2_000_000;
+
 /// What is known of a plan, and kept of each table of WITH: those that are made of it do not look through it again.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
@@ -43,6 +47,19 @@ impl Binder<'_> {
             })
         })?;
         Ok(facts)
+    }
+
+    /// Counts the columns of one more step.
+    pub(super) fn step(&self, columns: usize, span: Span) -> Result<()> {
+        let all = self.columns.get().saturating_add(columns);
+        self.columns.set(all);
+        if all <= MAX_COLUMNS {
+            return Ok(());
+        }
+        let message = "the steps of this statement have more than 2,000,000 columns together";
+        Err(Error::new(ErrorKind::Limit, "TM0110", message)
+            .at(span)
+            .hint("keep the rows of the first steps with CREATE TEMP TABLE, or drop columns early"))
     }
 
     /// Counts the tables behind a name before they are put in its place.

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, 
 
 use super::list::name_values;
 use super::recover::Moment;
-use super::relation::{Relation, project, with_plan_type};
+use super::relation::{PlanTypes, Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
 use super::table_function::is_series;
@@ -324,8 +324,9 @@ impl Binder<'_> {
             return Ok(Relation::new(scan, scope));
         }
         let plan = project(scan, exprs)?;
+        let types = PlanTypes::of(&plan);
         for column in scope.columns.iter_mut().chain(&mut scope.pseudo) {
-            *column = with_plan_type(column.clone(), &plan);
+            *column = types.give(column.clone());
         }
         Ok(Relation::new(plan, scope))
     }

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 use super::nested::inferred_name;
 use super::project::declared_name;
 use super::relation::{
-    NewColumn, Relation, all_columns, compute, hoist_subqueries, project, with_plan_type,
+    NewColumn, PlanTypes, Relation, all_columns, compute, hoist_subqueries, project,
 };
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Extracted, Stage};
@@ -393,8 +393,9 @@ impl Grouping {
             visible.retain(|column| *column != internal);
             plan = project(plan, visible)?;
         }
+        let types = PlanTypes::of(&plan);
         for key in &mut self.keys {
-            let column = with_plan_type(key.column.clone(), &plan);
+            let column = types.give(key.column.clone());
             key.column = ScopeColumn {
                 constant: column.constant.clone().filter(|_| !self.has_sets),
                 ..column

@@ -396,6 +396,10 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    /// Columns of the steps so far, each as often as a step has it.
+    columns: Cell<usize>,
+    /// The subqueries in expressions so far, each of which is joined to the columns of those before.
+    subqueries: Cell<usize>,
     /// The tables of WITH that were bound so far.
     tables: RefCell<HashMap<SharedKey, bounds::Facts>>,
     places: RefCell<Places>,
@@ -429,6 +433,8 @@ impl<'a> Binder<'a> {
             files,
             parameters,
             next_id: Cell::new(0),
+            columns: Cell::new(0),
+            subqueries: Cell::new(0),
             tables: RefCell::default(),
             realm: RefCell::default(),
             expanded: Cell::new(0),

@@ -75,6 +75,8 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Subquery> {
         check_subquery(&plan, span)?;
+        self.subqueries.set(self.subqueries.get() + 1);
+        self.step(self.subqueries.get(), span)?;
         let outer_ref_columns = outer_references(&plan)?;
         for reference in &outer_ref_columns {
             let Expr::OuterReferenceColumn(_, column) = reference else {

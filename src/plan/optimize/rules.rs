@@ -33,8 +33,8 @@ fn guarded(rule: Rule) -> Vec<Rule> {
     }
 }
 
-/// DataFusion's rule that finds keys for joins without any, where there are such joins: it takes all inner joins apart, and asks of
-/// each two inputs whether a key is theirs.
+/// DataFusion's rule that finds keys for joins without any, where there are such joins and conditions that may be keys: it takes all
+/// inner joins apart, and asks of each two inputs whether a key is theirs.
 #[derive(Debug)]
 struct OfCrossJoins(Rule);
 
@@ -48,21 +48,26 @@ impl OptimizerRule for OfCrossJoins {
         plan: LogicalPlan,
         config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
-        let mut found = false;
+        let (mut without, mut conditions) = (false, false);
         plan.apply_with_subqueries(|node| {
-            found |= is_cross_join(node);
-            Ok(match found {
+            match node {
+                LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+                    without |= join.on.is_empty();
+                    conditions |= !join.on.is_empty();
+                }
+                LogicalPlan::Filter(filter) => {
+                    conditions |= matches!(filter.input.as_ref(), LogicalPlan::Join(_));
+                }
+                _ => {}
+            }
+            Ok(match without && conditions {
                 true => TreeNodeRecursion::Stop,
                 false => TreeNodeRecursion::Continue,
             })
         })?;
-        match found {
+        match without && conditions {
             true => self.0.rewrite(plan, config),
             false => Ok(Transformed::no(plan)),
         }
     }
-}
-
-fn is_cross_join(node: &LogicalPlan) -> bool {
-    matches!(node, LogicalPlan::Join(join) if join.join_type == JoinType::Inner && join.on.is_empty())
 }
