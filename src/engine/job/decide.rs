@@ -2,12 +2,13 @@
 //!
 //! A lasting step runs where no earlier run did the same step, or what it left is no longer there. It also runs where an earlier
 //! step that runs makes anew what it reads, and where a later change of the same table runs: a table that the job makes whole is
-//! made by all of its steps together. Steps for the session run where a step that runs mentions what they make.
+//! made by all of its steps together, those after a step that runs and reads it in between too. Steps for the session run where a step that runs mentions what they make.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::fingerprint::{Fingerprint, meets};
-use super::look::{How, Look, Target};
+use super::look::{How, Look, Source, Target};
 use super::state::{DoneStep, Memory};
 use super::step::{Kind, Place, Seen, kind};
 use super::{Job, look_at};
@@ -60,8 +61,17 @@ pub(super) fn decide(
         return Ok(steps);
     }
     // Each round can only add steps that run.
-    while follow(&mut steps) || together(&mut steps) || made_otherwise(&mut steps) {}
-    needed(&mut steps);
+    while follow(&mut steps)
+        || together(&mut steps)
+        || made_otherwise(&mut steps)
+        || needed(&mut steps)
+        || read_between(&mut steps)
+    {}
+    for step in &mut steps {
+        if !step.runs && step.kind == Kind::Session {
+            step.reason = "no step that runs needs it".to_string();
+        }
+    }
     Ok(steps)
 }
 
@@ -255,8 +265,8 @@ fn only_adds(step: &Planned, table: &str) -> bool {
         .filter(|(name, ..)| is_it(name))
         .peekable();
     let reads = step.look.sources.iter().any(|source| match source {
-        super::look::Source::Table { name, .. } => is_it(name),
-        super::look::Source::Files { .. } => false,
+        Source::Table { name, .. } => is_it(name),
+        Source::Files { .. } => false,
     });
     written.peek().is_some() && !reads && written.all(|(.., how)| how == How::Append)
 }
@@ -308,8 +318,32 @@ fn made_otherwise(steps: &mut [Planned]) -> bool {
     true
 }
 
-/// Has steps for the session run where one that runs needs them.
-fn needed(steps: &mut [Planned]) {
+/// Has the steps run that change a table after one that runs has read it: as it was in between it is only while the table is made.
+/// Whether there was one.
+fn read_between(steps: &mut [Planned]) -> bool {
+    let mut made: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut read: Vec<(usize, PathBuf)> = Vec::new();
+    let mut any = false;
+    for (at, step) in steps.iter_mut().enumerate() {
+        let reader = read.iter().find(|(_, table)| step.group.contains(table));
+        if let (Some((reader, _)), false) = (reader, step.runs) {
+            let reader = reader + 1;
+            step.run(format!("step {reader} reads the table as it is before"));
+            any = true;
+        }
+        made.extend(step.group.iter().cloned());
+        if step.runs {
+            let tables = step.look.sources.iter().filter_map(Source::table);
+            let tables = tables.filter(|table| made.contains(*table));
+            read.extend(tables.map(|table| (at, table.to_path_buf())));
+        }
+    }
+    any
+}
+
+/// Has steps for the session run where one that runs needs them; whether there was one.
+fn needed(steps: &mut [Planned]) -> bool {
+    let mut any = false;
     for at in (0..steps.len()).rev() {
         if steps[at].runs || steps[at].kind != Kind::Session {
             continue;
@@ -327,11 +361,12 @@ fn needed(steps: &mut [Planned]) {
                     .as_ref()
                     .is_none_or(|seen| seen.behind.iter().any(makes))
         });
-        match user {
-            Some(user) => steps[at].run(format!("step {} needs it", user + 1)),
-            None => steps[at].reason = "no step that runs needs it".to_string(),
+        if let Some(user) = user {
+            steps[at].run(format!("step {} needs it", user + 1));
+            any = true;
         }
     }
+    any
 }
 
 /// The steps of a run that are remembered: those that another run could leave out.

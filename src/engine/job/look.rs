@@ -47,6 +47,16 @@ pub(super) enum Source {
     },
 }
 
+impl Source {
+    /// Where the table lies.
+    pub(super) fn table(&self) -> Option<&Path> {
+        match self {
+            Source::Table { directory, .. } => Some(directory),
+            Source::Files { .. } => None,
+        }
+    }
+}
+
 /// What is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {

@@ -222,10 +222,9 @@ impl Place {
 
     /// Whether what is read follows from earlier steps of the job alone.
     fn follows(&self, source: &Source) -> bool {
-        match source {
-            Source::Table { directory, .. } => self.whole.contains(directory),
-            Source::Files { .. } => false,
-        }
+        source
+            .table()
+            .is_some_and(|table| self.whole.contains(table))
     }
 
     fn meanings(

@@ -192,6 +192,7 @@ fn document(browser: &str, folder: &Path, page: &str, width: u32) -> String {
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            "--disable-dev-shm-usage",
             "--virtual-time-budget=1000",
             "--dump-dom",
         ])
