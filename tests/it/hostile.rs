@@ -271,18 +271,25 @@ fn many_joins_and_tables_end() {
         format!("|> JOIN (SELECT 1 AS a, {i} AS x{i}) USING (a)")
     });
     answers("300 joins", &format!("{one} {using}"));
-    let tables = joined(5_000, ", ", |i| match i {
-        0 => "c0 AS (SELECT 1 AS x)".to_string(),
-        _ => format!("c{i} AS (SELECT x + 1 AS x FROM c{})", i - 1),
-    });
+    let tables = |n| {
+        joined(n, ", ", |i| match i {
+            0 => "c0 AS (SELECT 1 AS x)".to_string(),
+            _ => format!("c{i} AS (SELECT x + 1 AS x FROM c{})", i - 1),
+        })
+    };
     answers(
-        "5,000 tables of WITH",
-        &format!("WITH {tables} SELECT x FROM c4999"),
+        "2,000 tables of WITH",
+        &format!("WITH {} SELECT x FROM c1999", tables(2_000)),
     );
-    let uncorrelated = joined(300, ", ", |i| {
+    error(
+        "9,000 tables of WITH",
+        &format!("WITH {} SELECT x FROM c8999", tables(9_000)),
+        "TM0109",
+    );
+    let uncorrelated = joined(200, ", ", |i| {
         format!("(SELECT MAX(b) + {i} FROM (VALUES (1)) AS u (b)) AS y{i}")
     });
-    answers("300 subqueries", &format!("{one} |> SELECT {uncorrelated}"));
+    answers("200 subqueries", &format!("{one} |> SELECT {uncorrelated}"));
     let correlated = joined(5_000, ", ", |i| {
         format!("(SELECT MAX(b) FROM (VALUES (1)) AS u (b) WHERE b = a + {i}) AS y{i}")
     });
@@ -297,7 +304,7 @@ fn many_joins_and_tables_end() {
 fn many_items_end() {
     let one = "FROM (VALUES (1)) AS t (a)";
     let items = |n, item: &dyn Fn(usize) -> String| joined(n, ", ", item);
-    let sums = items(3_000, &|i| format!("a + {i}"));
+    let sums = items(2_000, &|i| format!("a + {i}"));
     answers("sorting", &format!("{one} |> ORDER BY {sums}"));
     answers(
         "sorting a SELECT",
@@ -324,7 +331,7 @@ fn many_steps_in_a_row_end() {
         ("AGGREGATE", "|> AGGREGATE SUM(a) AS a"),
         ("DISTINCT", "|> DISTINCT"),
     ] {
-        answers(what, &format!("{one} {}", vec![step; 1_000].join(" ")));
+        answers(what, &format!("{one} {}", vec![step; 500].join(" ")));
     }
     let extended = joined(300, " ", |i| format!("|> EXTEND a + {i} AS x{i}"));
     answers("EXTEND", &format!("{one} {extended}"));

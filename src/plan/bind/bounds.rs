@@ -1,11 +1,13 @@
 //! Bounds on what a short text can become: subqueries inside subqueries, and tables that are defined by one another.
 
+use std::collections::HashMap;
+
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
 
 use super::Binder;
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::plan::shared::SharedNode;
+use crate::plan::shared::{SharedKey, SharedNode};
 
 /// Subqueries inside expressions, one in the other: the optimizer takes twice as long with each.
 const MAX_NESTED: usize = 8;
@@ -21,6 +23,9 @@ const MAX_RELATIONS: usize = 1000;
 /// over a file of five thousand columns have a quarter of that.
 const MAX_COLUMNS: usize = 2_000_000;
 
+/// Steps that may stand one over the other: what walks over plans calls itself for each.
+const MAX_HEIGHT: usize = 8000;
+
 /// What is known of a plan, and kept of each table of WITH: those that are made of it do not look through it again.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
@@ -28,12 +33,17 @@ pub(super) struct Facts {
     pub(super) relations: usize,
     /// It gives something else each time it runs.
     pub(super) is_random: bool,
+    /// Steps one over the other, tables that it is made of included.
+    height: usize,
 }
 
 impl Binder<'_> {
-    pub(super) fn facts(&self, plan: &LogicalPlan) -> Result<Facts> {
+    fn facts(&self, plan: &LogicalPlan) -> Result<Facts> {
         let known = self.tables.borrow();
-        let mut facts = Facts::default();
+        let mut facts = Facts {
+            height: height(plan, &known),
+            ..Facts::default()
+        };
         plan.apply_with_subqueries(|node| {
             if let Some(table) = SharedNode::of(node).and_then(|table| known.get(&table.key)) {
                 facts.relations = facts.relations.saturating_add(table.relations);
@@ -47,6 +57,19 @@ impl Binder<'_> {
             })
         })?;
         Ok(facts)
+    }
+
+    /// The facts of a plan that gets a name.
+    pub(super) fn named_facts(&self, plan: &LogicalPlan, name: &str, span: Span) -> Result<Facts> {
+        let facts = self.facts(plan)?;
+        if facts.height <= MAX_HEIGHT {
+            return Ok(facts);
+        }
+        let message =
+            format!("`{name}` is made of more than {MAX_HEIGHT} steps, one over the other");
+        Err(Error::new(ErrorKind::Limit, "TM0109", message)
+            .at(span)
+            .hint("keep the rows of one of the tables before it with CREATE TEMP TABLE"))
     }
 
     /// Counts the columns of one more step.
@@ -75,6 +98,14 @@ impl Binder<'_> {
             .at(span)
             .hint("keep the rows of what is read again and again with CREATE TEMP TABLE"))
     }
+}
+
+fn height(plan: &LogicalPlan, known: &HashMap<SharedKey, Facts>) -> usize {
+    if let Some(table) = SharedNode::of(plan).and_then(|table| known.get(&table.key)) {
+        return table.height + 1;
+    }
+    let below = plan.inputs().into_iter();
+    below.map(|input| height(input, known)).max().unwrap_or(0) + 1
 }
 
 /// Whether a plan may become a subquery of an expression at `span`.

@@ -173,7 +173,8 @@ impl Binder<'_> {
                     self.scan(&name, Some(ScanSource::Table(name.clone())), provider)?
                 }
                 Some(Entry::View(view)) => {
-                    self.expand(self.facts(&view.plan)?.relations, &name, path.span)?;
+                    let facts = self.named_facts(&view.plan, &name, path.span)?;
+                    self.expand(facts.relations, &name, path.span)?;
                     self.view(&name, &view, env)?
                 }
                 None if name.eq_ignore_ascii_case("system.units") => self.units()?,

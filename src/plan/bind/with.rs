@@ -116,7 +116,7 @@ impl Binder<'_> {
         before: &Option<Rc<Cte>>,
         env: &Env,
     ) -> Result<Cte> {
-        let facts = self.facts(&finished.plan)?;
+        let facts = self.named_facts(&finished.plan, &name.text, name.span)?;
         let once = match facts.is_random && !outer_references(&finished.plan)?.is_empty() {
             true => Once::InOnePlace(Cell::new(false)),
             false => Once::Yes,
