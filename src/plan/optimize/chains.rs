@@ -19,7 +19,7 @@ pub(super) fn cut(plan: LogicalPlan) -> Result<LogicalPlan> {
             return Ok(Transformed::no(node));
         };
         let below = steps(&projection.input);
-        if below == 0 || below % LONGEST != 0 {
+        if below == 0 || !below.is_multiple_of(LONGEST) {
             return Ok(Transformed::no(LogicalPlan::Projection(projection)));
         }
         cuts += 1;
