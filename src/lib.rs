@@ -38,7 +38,11 @@ pub use engine::{
     FileState, Input, Output, ParameterOrigin, ParameterReport, RunReport, RunStatus, Script,
     StepReport, StepStatus,
 };
-pub use file::{BadRows, ColumnText, CsvWriter, ReadCounts, times_have_text, type_name};
+pub use file::{
+    BadRows, ColumnText, CsvWriter, ReadCounts, json_writer, on_this_machine, times_have_text,
+    type_name,
+};
+pub use plan::{Chart, ChartKind};
 
 pub use lang::{nearest, parse_size};
 

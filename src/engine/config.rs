@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::BadRows;
 use crate::file::standard_input::StandardInput;
+use crate::file::{BadRows, on_this_machine};
 use crate::store::Store;
 use crate::table::database::Database;
 
@@ -145,8 +145,11 @@ impl Builder {
     /// An engine that keeps its tables in memory.
     ///
     /// # Errors
-    /// TM0603 for a setting out of its range.
+    /// TM0603 for a setting out of its range, TM0900 for a spill directory on another machine.
     pub fn in_memory(self) -> Result<Engine> {
+        if let Some(folder) = &self.spill_dir {
+            on_this_machine(folder)?;
+        }
         let threads = match self.threads {
             None => std::thread::available_parallelism().map_or(1, usize::from),
             Some(threads) => in_range("threads", threads, 1, THREADS_MAX)?,
@@ -178,8 +181,9 @@ impl Builder {
     /// An engine whose tables are kept in a directory, as [`Engine::open`] says.
     ///
     /// # Errors
-    /// TM0603 for a setting out of its range, TM0701 where the directory cannot be made or read.
+    /// TM0603 for a setting out of its range, TM0701 where the directory cannot be made or read, TM0900 for one on another machine.
     pub fn open(self, directory: impl AsRef<std::path::Path>) -> Result<Engine> {
+        on_this_machine(&directory)?;
         let engine = self.in_memory()?;
         let database = Database::open(Store::real(), directory.as_ref())?;
         engine.catalog().keep_in(database);

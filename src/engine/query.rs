@@ -93,7 +93,7 @@ fn start(engine: &Engine, query: &BoundQuery, analyze: bool) -> Result<(Rows, Ar
     let execution = exec::run(graph, &context);
     handle.shows(&execution);
     let running = result::Running::new(engine, receiver, &execution, handle);
-    let rows = Rows::new(schema, running, &context);
+    let rows = Rows::new(schema, running, &context).drawn_as(query.chart.clone());
     Ok((rows, execution))
 }
 

@@ -48,6 +48,12 @@ impl ReadSet {
         Ok(set)
     }
 
+    /// Looks at what another step looked at too.
+    pub(super) fn extend(&mut self, other: ReadSet) {
+        self.state = self.state.take().or(other.state);
+        self.looks.extend(other.looks);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.looks.is_empty()
     }

@@ -13,7 +13,7 @@ use super::{Engine, QueryHandle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::{Execution, Notes, Receiver, RunContext};
 use crate::file::{ReadCounts, ReadTally};
-use crate::plan::OutputColumn;
+use crate::plan::{Chart, OutputColumn};
 
 /// What a statement gave.
 ///
@@ -154,6 +154,7 @@ pub struct Rows {
     warnings: Vec<Error>,
     notes: Arc<Notes>,
     tally: Arc<ReadTally>,
+    chart: Option<Chart>,
 }
 
 /// The query behind some rows. When this is dropped, it is over.
@@ -204,6 +205,7 @@ impl Rows {
             warnings: Vec::new(),
             notes: Arc::clone(&context.notes),
             tally: Arc::clone(&context.tally),
+            chart: None,
         }
     }
 
@@ -217,6 +219,7 @@ impl Rows {
             warnings: Vec::new(),
             notes: Arc::default(),
             tally: Arc::default(),
+            chart: None,
         }
     }
 
@@ -227,6 +230,28 @@ impl Rows {
     /// The columns. Names may be empty of meaning or repeated where the query left them so.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// How the query asks for its rows to be drawn, by `|> CALL PLOT(…)` at its end. The rows are here all the same: a program
+    /// draws them with what it has, and `tidemill` on a terminal does.
+    ///
+    /// ```
+    /// use tidemill::ChartKind;
+    /// let engine = tidemill::Engine::in_memory()?;
+    /// let rows = engine.query("SELECT 'north' AS region, 3 AS sales |> CALL PLOT('bar', x => region)", ())?;
+    /// let chart = rows.chart().expect("it ends with PLOT");
+    /// assert_eq!((chart.kind, chart.x), (ChartKind::Bar, Some(0)));
+    /// assert_eq!(rows.one::<(String, i64)>()?.1, 3);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn chart(&self) -> Option<&Chart> {
+        self.chart.as_ref()
+    }
+
+    /// The same rows, to be drawn so.
+    pub(super) fn drawn_as(mut self, chart: Option<Chart>) -> Self {
+        self.chart = chart;
+        self
     }
 
     /// What the query's author should know; it runs all the same.

@@ -101,6 +101,7 @@ impl Engine {
             columns,
             places: Places::default(),
             sources: Sources::default(),
+            chart: None,
         })
     }
 }

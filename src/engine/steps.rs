@@ -1,5 +1,6 @@
 //! Statements with several results or with effects: rows are made first, and all effects become visible together at the end.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -10,7 +11,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use super::query::{answer, answer_with_execution};
 use super::{Engine, Outcome, Rows, Summary, table_write};
 use crate::catalog::TableChange;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Span};
 use crate::exec::spill::{batch_bytes, own_rows};
 use crate::file::write::{publish, write};
 use crate::plan::BoundQuery;
@@ -28,8 +29,9 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
     let (mut changes, mut files, mut written) = (Vec::new(), Vec::new(), 0);
     // Files can be taken back, so they come first. Each durable table has a version of its own: they follow each other, when it is
     // known that nothing in memory is in the way; the tables in memory come last.
-    let mut pending: Vec<table_write::Pending> = Vec::new();
+    let mut pending: Vec<(Span, table_write::Pending)> = Vec::new();
     let (mut kept, mut shared, mut before) = (Vec::new(), Vec::new(), Vec::new());
+    let mut at: Option<Span> = None;
     for step in steps {
         match step {
             Step::Share { rows, query } => {
@@ -48,37 +50,60 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
             Step::Write {
                 target: WriteTarget::CreateDurable(new),
                 query,
-            } => pending.push(table_write::create(engine, &new, &query, &mut notes)?),
+                place,
+            } => {
+                let new = table_write::create(engine, &new, &query, &mut notes);
+                pending.push((place, new.map_err(|error| placed(error, place))?));
+            }
             Step::Write {
                 target: WriteTarget::InsertDurable(table),
                 query,
-            } => pending.push(table_write::insert(
-                engine, &table, &query, &before, &mut notes,
-            )?),
+                place,
+            } => {
+                let new = table_write::insert(engine, &table, &query, &before, &mut notes);
+                let new = new.map_err(|error| placed(error, place))?;
+                let mut others = pending.iter_mut();
+                let rest = others.try_fold(new, |new, (_, other)| match other.absorb(new) {
+                    Some(new) => ControlFlow::Continue(new),
+                    None => ControlFlow::Break(()),
+                });
+                pending.extend(rest.continue_value().map(|new| (place, new)));
+            }
             Step::Write {
                 target: WriteTarget::OverwriteDurable(table, overwritten),
                 query,
-            } => pending.push(table_write::overwrite(
-                engine,
-                &table,
-                &overwritten,
-                &query,
-                &before,
-                &mut notes,
-            )?),
+                place,
+            } => {
+                let new = table_write::overwrite(
+                    engine,
+                    &table,
+                    &overwritten,
+                    &query,
+                    &before,
+                    &mut notes,
+                );
+                pending.push((place, new.map_err(|error| placed(error, place))?));
+            }
             Step::Write {
                 target: WriteTarget::Export(request),
                 query,
+                place,
             } => {
                 let mut rows = answer(engine, &query)?;
                 let schema = Arc::clone(rows.schema());
                 let counted = rows.by_ref().inspect(|batch| {
                     written += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
                 });
-                files.push(write(&request, &schema, counted)?);
+                let written = write(&request, &schema, counted);
+                files.push(written.map_err(|error| placed(error, place))?);
+                at.get_or_insert(place);
                 notes.extend(rows.notes());
             }
-            Step::Write { target, query } => {
+            Step::Write {
+                target,
+                query,
+                place,
+            } => {
                 let (batches, memory, found) = collected(engine, &query, "a table in memory")?;
                 notes.extend(found);
                 kept.push((target.name().to_string(), memory));
@@ -86,17 +111,24 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
                     .iter()
                     .map(|batch| batch.num_rows() as u64)
                     .sum::<u64>();
-                changes.push(change(target, batches)?);
+                let change = change(target, batches);
+                changes.push(change.map_err(|error| placed(error, place))?);
+                at.get_or_insert(place);
             }
         }
     }
     publish(files, || {
         engine.catalog().try_tables(&changes)?;
-        for pending in pending {
+        for (place, pending) in pending {
             written += pending.rows();
-            pending.commit(&mut notes)?;
+            let committed = pending.commit(&mut notes);
+            committed.map_err(|error| placed(error, place))?;
         }
         engine.catalog().change_tables(&changes)
+    })
+    .map_err(|error| match at {
+        Some(place) => placed(error, place),
+        None => error,
     })?;
     for (change, (name, memory)) in changes.iter().zip(kept) {
         engine.keep(name, memory, matches!(change, TableChange::Append { .. }));
@@ -106,6 +138,18 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
         outcomes.push(Outcome::Done(Summary::new(written)));
     }
     Ok(Outcome::several(outcomes).with_warnings(notes))
+}
+
+/// What went wrong where rows are stored, at the name of that place. What the rows themselves met has a place of its own, or none.
+fn placed(error: Error, place: Span) -> Error {
+    let is_ours = matches!(
+        error.code(),
+        "TM0504" | "TM0510" | "TM0701" | "TM0702" | "TM0740" | "TM0744"
+    );
+    match is_ours && error.place().is_none() {
+        true => error.at(place),
+        false => error,
+    }
 }
 
 /// `CREATE TABLE IF NOT EXISTS` of a table that exists: nothing is computed.

@@ -173,6 +173,20 @@ impl Pending {
         self.rows
     }
 
+    /// Takes on what another step of the statement adds to the same table, so that one version has both. Another table's rows come
+    /// back.
+    pub(super) fn absorb(&mut self, mut other: Pending) -> Option<Pending> {
+        if self.log.directory != other.log.directory {
+            return Some(other);
+        }
+        let adds = std::mem::take(&mut other.commit.adds);
+        self.commit.adds.extend(adds);
+        self.rows += other.rows;
+        self.reads.extend(std::mem::take(&mut other.reads));
+        self.commit.info.is_blind_append = Some(self.reads.is_empty());
+        None
+    }
+
     /// Makes the rows a version.
     pub(super) fn commit(mut self, warnings: &mut Vec<Error>) -> Result<()> {
         let commit = std::mem::take(&mut self.commit);

@@ -15,6 +15,7 @@ pub(crate) mod ipc;
 pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+mod remote;
 pub(crate) mod standard_input;
 pub(crate) mod table;
 mod text;
@@ -26,15 +27,16 @@ pub(crate) use bad_rows::{BadRow, ReadTally, ReadTotal};
 pub use bad_rows::{BadRows, ReadCounts};
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
+pub use remote::on_this_machine;
 pub use type_name::type_name;
-pub use write::{ColumnText, CsvWriter, times_have_text};
+pub use write::{ColumnText, CsvWriter, json_writer, times_have_text};
 
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 
@@ -70,6 +72,16 @@ pub(crate) trait DataFile: Any + Send + Sync + Debug {
 
     /// About how many different values a column (by position in the schema) has, where few values come often and the file says so.
     fn distinct_values(&self, _column: usize) -> Option<u64> {
+        None
+    }
+
+    /// Whether the file does not say what type a column (by position in the schema) has: no value was seen.
+    fn is_unknown(&self, _column: usize) -> bool {
+        false
+    }
+
+    /// The same file with these types for columns that are unknown in it.
+    fn with_types(&self, _types: &[(usize, DataType)]) -> Option<Arc<dyn DataFile>> {
         None
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod assert;
 pub(crate) mod bind;
+mod chart;
 mod decorrelate;
 pub(crate) mod lineage;
 pub(crate) mod lower;
@@ -20,6 +21,8 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::catalog::Sources;
 use places::Places;
+
+pub use chart::{Chart, ChartKind};
 
 /// The values of `@name` and `?`.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +44,8 @@ pub(crate) struct BoundQuery {
     /// Where in the text its expressions stand.
     pub(crate) places: Places,
     pub(crate) sources: Sources,
+    /// How its rows are to be drawn.
+    pub(crate) chart: Option<Chart>,
 }
 
 /// The columns of a query's rows under the names that the user sees. Whether NULL can occur is the plan's guess: a reader must

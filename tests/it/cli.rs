@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 mod bad_rows;
 mod check;
+mod colours;
 mod config;
 mod database;
 mod explain;
@@ -21,9 +22,11 @@ mod fmt;
 mod formats;
 mod helps;
 mod jobs;
+mod killed;
 mod look;
 mod output;
 mod parse;
+mod remote;
 mod replicas;
 mod scripts;
 mod signals;
@@ -62,6 +65,10 @@ impl Place {
 
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).expect("a file of text")
+    }
+
+    fn read_bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).expect("a file")
     }
 
     /// What lies in the directory, hidden files too.

@@ -230,7 +230,7 @@ fn tables_operators_and_words_stand_where_they_can() {
         (
             "CREATE TEMP TABLE FUNCTION top(t ANY TABLE) AS FROM t |> LIMIT 1; FROM orders |> CALL ¦",
             TableFunction,
-            &["top"],
+            &["plot", "top"],
         ),
         (
             "FROM orders |> E¦",

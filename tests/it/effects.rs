@@ -101,6 +101,28 @@ fn partitions_are_folders_that_are_read_back() {
 }
 
 #[test]
+fn every_value_and_name_of_a_partition_comes_back() {
+    let engine = engine();
+    let folder = tempfile::tempdir().expect("a folder");
+    let texts = "(VALUES (1, ''), (2, '.'), (3, '..'), (4, '__HIVE_DEFAULT_PARTITION__'), (5, NULL), (6, 'a/b=c%20'), (7, '_x'), (8, 'é\u{1F600}'))";
+    for (number, column) in ["k", "_k", ".k", "a b=c"].iter().enumerate() {
+        let path = folder.path().join(number.to_string());
+        let path = path.display();
+        let rows = format!("FROM {texts} AS t (id, `{column}`)");
+        let export = format!(
+            "{rows} |> EXPORT DATA OPTIONS (uri = '{path}/', format = 'parquet', partition_by = ['{column}'])"
+        );
+        engine.execute(&export, ()).expect(&export);
+        let read = format!("|> SELECT id, `{column}` |> ORDER BY id");
+        assert_eq!(
+            lines(&engine, &format!("FROM '{path}/' {read}")),
+            lines(&engine, &format!("{rows} {read}")),
+            "{column}"
+        );
+    }
+}
+
+#[test]
 fn a_branch_that_fails_leaves_nothing_of_the_others() {
     let engine = engine();
     let folder = tempfile::tempdir().expect("a folder");

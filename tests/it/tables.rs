@@ -433,6 +433,31 @@ fn what_does_not_fit_changes_nothing() {
 }
 
 #[test]
+fn branches_that_add_to_one_table_make_one_version() {
+    let database = Database::new();
+    let engine = database.engine(2);
+    run(&engine, "CREATE TABLE t AS FROM UNNEST([1, 2, 3]) AS n");
+    let written = run(
+        &engine,
+        "FROM t |> FORK (|> WHERE n < 3 |> INSERT INTO t), (|> SELECT n * 10 AS n |> INSERT INTO t)",
+    );
+    assert_eq!(written, 5);
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE COUNT(*)"), 8);
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE SUM(n)"), 69);
+    let versions = "FROM TABLE_HISTORY('t') |> AGGREGATE COUNT(*)";
+    assert_eq!(number(&engine, versions), 2);
+    for (one, other) in [
+        ("INSERT INTO t", "CREATE OR REPLACE TABLE t"),
+        ("INSERT OVERWRITE t", "INSERT INTO t"),
+        ("INSERT OVERWRITE t", "INSERT OVERWRITE t"),
+    ] {
+        let fork = format!("FROM t |> FORK (|> {one}), (|> {other})");
+        assert_eq!(code(&engine, &fork), "TM0702", "{fork}");
+    }
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE COUNT(*)"), 8);
+}
+
+#[test]
 fn engines_that_write_at_once_lose_nothing() {
     let database = Database::new();
     let create = "CREATE TABLE t (id INT64, s STRING) DISTRIBUTE BY HASH(id) INTO 3 SHARDS";

@@ -1,6 +1,7 @@
-//! What is written is what is read: random tables through every format of files, and through the binary's CSV.
+//! What is written is what is read: random tables through every format of files, compressed too, by the library and by the program.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -169,6 +170,11 @@ fn batch(rows: &[Row]) -> RecordBatch {
         .expect("columns of one length")
 }
 
+/// Takes away what JSON cannot say.
+fn only_finite(row: &mut Row) {
+    row.f = row.f.filter(|value| value.is_finite());
+}
+
 fn engine(rows: &[Row]) -> Engine {
     let engine = Engine::builder().threads(2).in_memory().expect("an engine");
     let table = engine.register_batches("t", vec![batch(rows)]);
@@ -184,11 +190,16 @@ fn same_back(
     file: &Path,
     options: &str,
 ) -> Result<(), TestCaseError> {
-    let kind = match file.extension().and_then(|ending| ending.to_str()) {
-        Some("parquet") => "PARQUET",
-        Some("arrow") => "ARROW",
-        _ => "CSV",
-    };
+    let name = file.file_name().expect("a name").to_string_lossy();
+    let kinds = [
+        ("parquet", "PARQUET"),
+        ("arrow", "ARROW"),
+        ("json", "JSON"),
+        ("csv", "CSV"),
+        ("tsv", "TSV"),
+    ];
+    let kind = kinds.iter().find(|(ending, _)| name.contains(ending));
+    let (_, kind) = kind.expect("a file of a known format");
     let create = format!(
         "CREATE OR REPLACE EXTERNAL TABLE back ({columns}) STORED AS {kind} LOCATION '{}'{options}",
         file.display()
@@ -222,18 +233,42 @@ proptest! {
         let folder = tempfile::tempdir().expect("a folder");
         for (ending, written, read) in [
             ("csv", "format='csv'", ""),
-            ("csv.gz", "format='csv', compression='gzip'", ""),
-            ("tsv", "format='tsv'", " OPTIONS(delim='\t')"),
+            ("csv.gz", "format='csv'", ""),
+            ("gzip.csv", "format='csv', compression='gzip'", ""),
+            ("csv.zst", "format='csv'", ""),
+            ("tsv", "format='tsv'", ""),
+            ("tsv.gz", "format='tsv'", ""),
             ("null.csv", "format='csv', null='NULL'", " OPTIONS(null='NULL')"),
             ("semi.csv", "format='csv', delimiter=';'", " OPTIONS(delim=';')"),
             ("parquet", "format='parquet'", ""),
+            ("plain.parquet", "format='parquet', compression='none'", ""),
+            ("gzip.parquet", "format='parquet', compression='gzip'", ""),
+            ("snappy.parquet", "format='parquet', compression='snappy'", ""),
+            ("lz4.parquet", "format='parquet', compression='lz4'", ""),
             ("arrow", "format='arrow'", ""),
+            ("zstd.arrow", "format='arrow', compression='zstd'", ""),
+            ("lz4.arrow", "format='arrow', compression='lz4'", ""),
         ] {
             let file = folder.path().join(format!("x.{ending}"));
             let export = format!("FROM t |> EXPORT DATA OPTIONS(uri='{}', {written})", file.display());
             let done = engine.execute(&export, ());
             prop_assert!(done.is_ok(), "{}: {:?}", export, done.err());
             same_back(&engine, ending, COLUMNS, &file, read)?;
+        }
+    }
+
+    /// JSON has no NaN and no infinity: they are NULL, or with --strict an error.
+    #[test]
+    fn json_gives_back_what_was_written(mut rows in vec(row(), 0..12)) {
+        rows.iter_mut().for_each(only_finite);
+        let engine = engine(&rows);
+        let folder = tempfile::tempdir().expect("a folder");
+        for ending in ["ndjson", "jsonl", "json", "ndjson.gz", "ndjson.zst"] {
+            let file = folder.path().join(format!("x.{ending}"));
+            let export = format!("FROM t |> EXPORT DATA OPTIONS(uri='{}')", file.display());
+            let done = engine.execute(&export, ());
+            prop_assert!(done.is_ok(), "{}: {:?}", export, done.err());
+            same_back(&engine, ending, COLUMNS, &file, "")?;
         }
     }
 
@@ -263,6 +298,37 @@ proptest! {
         csv.header(&all.schema(), &mut out).expect("a header");
         csv.batch(&all, &mut out).expect("rows");
         prop_assert_eq!(std::fs::read(&file).expect("a file"), out);
+    }
+}
+
+proptest! {
+    // Each case runs the program seven times.
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_program_writes_what_it_reads(mut rows in vec(row(), 0..8)) {
+        let all = rows.clone();
+        let folder = tempfile::tempdir().expect("a folder");
+        for ending in ["csv", "tsv", "arrow", "parquet", "json", "ndjson"] {
+            rows.clone_from(&all);
+            if ending.contains("json") {
+                rows.iter_mut().for_each(only_finite);
+            }
+            let engine = engine(&rows);
+            let source = folder.path().join("source.arrow");
+            let export = format!("FROM t |> EXPORT DATA OPTIONS(uri='{}', overwrite=TRUE)", source.display());
+            engine.execute(&export, ()).expect("a source");
+            let file = folder.path().join(format!("x.{ending}"));
+            let output = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+                .arg(format!("FROM '{}'", source.display()))
+                .arg("--output")
+                .arg(&file)
+                .env("TIDEMILL_CONFIG", "")
+                .output()
+                .expect("the program runs");
+            prop_assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            same_back(&engine, ending, COLUMNS, &file, "")?;
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tidemill::{BadRows, Engine};
+use tidemill::{BadRows, Engine, Error};
 
 use crate::commands::Command;
 use crate::plot::{self, PlotSpec};
@@ -80,7 +80,8 @@ pub(crate) struct Flags {
 
     /// Draw results: bar or line, such as line:x=day,y=sales,by=region
     ///
-    /// Into a file with --output chart.svg.
+    /// Into a file with --output chart.svg. A query can say it itself, at its end: |> CALL PLOT('line', x => day, y => sales);
+    /// where a format is asked for, it gives its rows.
     #[arg(long, value_name = "CHART", value_parser = plot::parse, conflicts_with_all = ["format", "explain"])]
     pub(crate) plot: Option<PlotSpec>,
 
@@ -184,8 +185,10 @@ pub(crate) enum DoubleQuotes {
 }
 
 pub(crate) fn parse_bad_rows(text: &str) -> Result<BadRows, String> {
-    let wrong = |_| "use fail, null, skip or reject=FILE".to_string();
-    text.parse().map_err(wrong)
+    text.parse().map_err(|error: Error| match error.code() {
+        "TM0707" => "use fail, null, skip or reject=FILE".to_string(),
+        _ => error.message().to_string(),
+    })
 }
 
 /// `500ms`, `30s`, `5m`, `2h`: a bare number is seconds.

@@ -6,14 +6,17 @@ use tidemill::{Error, ErrorKind, Rows};
 
 use crate::flags::Format;
 use crate::format::Style;
+use crate::plot::{self, Canvas, PlotSpec, Undrawn};
 use crate::progress::Watch;
 use crate::run::{WriteError, next_stdout, separator, write_rows};
 use crate::settings::OutputFlags;
 use crate::stop::Stop;
-use crate::target::stdout_is_terminal;
+use crate::target::{Target, stdout_is_terminal};
 
 /// Writes results as they come.
 pub(crate) struct Results {
+    /// The format that was asked for.
+    asked: Option<Format>,
     format: Format,
     style: Style,
     written: usize,
@@ -62,11 +65,9 @@ pub(crate) fn stdout_width() -> Option<u16> {
 impl Results {
     pub(crate) fn new(flags: &OutputFlags) -> Result<Self, Stop> {
         Ok(Results {
+            asked: flags.format,
             format: stdout_format(flags)?,
-            style: Style {
-                null: flags.null.clone(),
-                width: stdout_width(),
-            },
+            style: flags.style(stdout_width()),
             written: 0,
             broken: None,
         })
@@ -81,8 +82,12 @@ impl Results {
         let separator = separator(self.format, self.written);
         self.written += 1;
         let (format, style) = (self.format, &self.style);
-        let written = write_rows(rows, &mut target, separator, format, style, watch)
-            .and_then(|count| target.commit().map(|()| count).map_err(WriteError::Output));
+        let written = match plot::asked_by(rows, self.asked) {
+            Some(spec) => chart(&spec, rows, style, &mut target)?.map_err(WriteError::Output),
+            None => write_rows(rows, &mut target, separator, format, style, watch),
+        };
+        let written =
+            written.and_then(|count| target.commit().map(|()| count).map_err(WriteError::Output));
         match written {
             Ok(count) => Ok(count),
             Err(WriteError::Query(error)) => Err(error),
@@ -93,4 +98,21 @@ impl Results {
             }
         }
     }
+}
+
+/// Draws the rows; how many there were, or why they could not be written.
+fn chart(
+    spec: &PlotSpec,
+    rows: &mut Rows,
+    style: &Style,
+    target: &mut Target,
+) -> tidemill::Result<io::Result<u64>> {
+    let canvas = Canvas::Text(usize::from(style.width.unwrap_or(80)));
+    let (chart, count) = plot::drawn(spec, rows, canvas).map_err(|undrawn| match undrawn {
+        Undrawn::Query(error) => error,
+        Undrawn::Unfit(reason) => {
+            Error::new(ErrorKind::Input, "TM0603", format!("no chart: {reason}"))
+        }
+    })?;
+    Ok(target.writer().write_all(chart.as_bytes()).map(|()| count))
 }

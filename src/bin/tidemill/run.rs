@@ -10,7 +10,7 @@ use crate::cut;
 use crate::flags::{Flags, Format, PlanForm};
 use crate::format::{self, Style};
 use crate::interrupt::{self, Second, is_interrupted};
-use crate::plot::{Canvas, Plot, PlotSpec};
+use crate::plot::{self, Canvas, PlotSpec, Undrawn};
 use crate::progress::Watch;
 use crate::report::{Text, report, say_read, warn};
 use crate::results::{one_field, stdout_format, stdout_width};
@@ -181,14 +181,21 @@ impl Session<'_> {
         text: &Text,
         watch: &Watch,
     ) -> Result<String, Stop> {
-        let unfit = |reason: String| Stop::Usage(format!("--plot: {reason}"));
-        let canvas = canvas(self.flags, &self.style)?;
-        let mut plot = Plot::new(spec, rows.schema()).map_err(unfit)?;
-        for batch in rows {
-            let batch = batch.map_err(|error| watch.aside(|| self.failed(&error, text)))?;
-            plot.batch(&batch).map_err(unfit)?;
-        }
-        plot.draw(canvas).map_err(unfit)
+        let drawn = plot::drawn(spec, rows, canvas(self.flags, &self.style)?);
+        drawn
+            .map(|(chart, _)| chart)
+            .map_err(|undrawn| match undrawn {
+                Undrawn::Query(error) => watch.aside(|| self.failed(&error, text)),
+                Undrawn::Unfit(reason) => Stop::Usage(format!("no chart: {reason}")),
+            })
+    }
+
+    /// What is drawn in place of rows, if anything is.
+    fn drawn_as(&self, rows: &Rows) -> Option<PlotSpec> {
+        let of_path = self.flags.output.as_deref().and_then(Format::of_path);
+        let format = self.flags.settings.output.format.or(of_path);
+        let given = self.flags.plot.clone();
+        given.or_else(|| plot::asked_by(rows, format))
     }
 
     /// A result is written: it is there at once, or at the end where it goes into a file.
@@ -218,8 +225,8 @@ impl Session<'_> {
             Outcome::Rows(mut rows) => {
                 watch.aside(|| warn(rows.warnings(), text, self.flags.error_format()));
                 let mut target = self.target()?;
-                if let Some(spec) = &self.flags.plot {
-                    let chart = self.chart(spec, &mut rows, text, watch)?;
+                if let Some(spec) = self.drawn_as(&rows) {
+                    let chart = self.chart(&spec, &mut rows, text, watch)?;
                     target.writer().write_all(chart.as_bytes())?;
                     watch.aside(|| warn(&rows.notes(), text, self.flags.error_format()));
                     return self.keep(target);
@@ -265,10 +272,7 @@ impl Session<'_> {
 
     fn target(&self) -> Result<Target, Stop> {
         if let Some(path) = &self.flags.output {
-            return Target::file(path).map_err(|error| {
-                let reason = format!("{}: {}", path.display(), error.kind());
-                Stop::Output(io::Error::new(error.kind(), reason))
-            });
+            return Target::file(path);
         }
         next_stdout(self.format, self.results)
     }
@@ -389,8 +393,6 @@ fn canvas(flags: &Flags, style: &Style) -> Result<Canvas, Stop> {
 }
 
 fn style(flags: &Flags) -> Style {
-    Style {
-        null: flags.settings.output.null.clone(),
-        width: stdout_width().filter(|_| flags.output.is_none()),
-    }
+    let width = stdout_width().filter(|_| flags.output.is_none());
+    flags.settings.output.style(width)
 }

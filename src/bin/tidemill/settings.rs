@@ -12,6 +12,7 @@ use tidemill::{BadRows, Builder, Engine, parse_size};
 use crate::data_input::{DataInput, TakenInput};
 
 use crate::flags::{DoubleQuotes, ErrorFormat, Format, parse_bad_rows, parse_time};
+use crate::format::Style;
 use crate::interrupt::is_interrupted;
 use crate::progress::Tell;
 
@@ -78,6 +79,26 @@ pub(crate) struct OutputFlags {
         hide_short_help = true
     )]
     pub(crate) null: String,
+
+    /// A table shows every row, and not the first 40
+    #[arg(long, env = "TIDEMILL_ALL", hide_env = true)]
+    pub(crate) all: bool,
+
+    /// In json and ndjson, which have no way to write them, NaN and infinities are an error and not null
+    #[arg(long, env = "TIDEMILL_STRICT", hide_env = true, hide_short_help = true)]
+    pub(crate) strict: bool,
+}
+
+impl OutputFlags {
+    /// How text looks in output that is as wide as this.
+    pub(crate) fn style(&self, width: Option<u16>) -> Style {
+        Style {
+            null: self.null.clone(),
+            strict: self.strict,
+            all: self.all,
+            width,
+        }
+    }
 }
 
 /// What an engine is made with.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::stop::Stop;
+
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -25,7 +27,12 @@ impl Target {
     }
 
     /// A temporary file beside `path`, so that renaming it is one step. A link is followed; what is no file is written to.
-    pub(crate) fn file(path: &Path) -> io::Result<Self> {
+    pub(crate) fn file(path: &Path) -> Result<Self, Stop> {
+        tidemill::on_this_machine(path).map_err(Stop::Unopened)?;
+        Self::beside(path).map_err(|error| unwritable(path, &error))
+    }
+
+    fn beside(path: &Path) -> io::Result<Self> {
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         let existing = std::fs::metadata(path).ok();
         if existing
@@ -73,6 +80,19 @@ impl Target {
             }
         }
     }
+}
+
+/// A file that holds this text, there whole or not at all.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Stop> {
+    let mut target = Target::file(path)?;
+    let written = target.writer().write_all(text.as_bytes());
+    let written = written.and_then(|()| target.commit());
+    written.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Stop {
+    let reason = format!("{}: {}", path.display(), error.kind());
+    Stop::Output(io::Error::new(error.kind(), reason))
 }
 
 /// A temporary file is private; a result is as the file was that it replaces, or as any new file is.

@@ -22,6 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<Text, Stop> {
     if path.as_os_str() == "-" {
         return standard_input();
     }
+    tidemill::on_this_machine(path).map_err(Stop::Unopened)?;
     let missing = |reason: String| {
         let path = path.display();
         Stop::Unreadable(format!("the script {path} cannot be read: {reason}"))

@@ -33,6 +33,10 @@ pub(super) fn merge(
     declared: Option<SchemaRef>,
 ) -> Result<(SchemaRef, Vec<ScanFile>)> {
     let names: Vec<Vec<String>> = files.iter().map(|(_, data)| unique_names(data)).collect();
+    let files = match declared {
+        Some(_) => files,
+        None => told_by_others(files, &names),
+    };
     let mut fields: Vec<Field> = match &declared {
         Some(declared) => {
             check_declared(declared, &names)?;
@@ -81,6 +85,37 @@ fn unique_names(data: &Arc<dyn DataFile>) -> Vec<String> {
         name
     });
     names.collect()
+}
+
+/// The files, with the types that others know for columns of which one has seen no value.
+fn told_by_others(files: Vec<Opened>, names: &[Vec<String>]) -> Vec<Opened> {
+    let mut known: HashMap<&str, DataType> = HashMap::new();
+    for ((_, data), names) in files.iter().zip(names) {
+        let fields = names.iter().zip(data.schema().fields()).enumerate();
+        for (at, (name, field)) in fields {
+            if data.is_unknown(at) {
+                continue;
+            }
+            let here = field.data_type();
+            let common = match known.get(name.as_str()) {
+                None => here.clone(),
+                // What contradicts is told when the columns are put together.
+                Some(before) => common_type(before, here).unwrap_or_else(|| before.clone()),
+            };
+            known.insert(name, common);
+        }
+    }
+    let told = |((path, data), names): (Opened, &Vec<String>)| {
+        let told = names
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| data.is_unknown(*at));
+        let told = told.filter_map(|(at, name)| Some((at, known.get(name.as_str())?.clone())));
+        let told: Vec<(usize, DataType)> = told.collect();
+        let retyped = (!told.is_empty()).then(|| data.with_types(&told)).flatten();
+        (path, retyped.unwrap_or(data))
+    };
+    files.into_iter().zip(names).map(told).collect()
 }
 
 fn plain(field: &Field, nullable: bool) -> Field {

@@ -28,7 +28,7 @@ use crate::file::ndjson::NdjsonFile;
 use crate::file::parquet::ParquetFile;
 use crate::file::standard_input;
 use crate::file::table::ScanFile;
-use crate::file::{BadRows, DataFile, Pruned};
+use crate::file::{BadRows, DataFile, Pruned, on_this_machine};
 
 /// Marks a column that no `*` includes.
 pub(crate) const PSEUDO: &str = "tidemill.pseudo";
@@ -96,6 +96,7 @@ pub(crate) fn found(
     columns: Option<&SchemaRef>,
     bad_rows: &BadRows,
 ) -> Result<Vec<FoundFile>> {
+    on_this_machine(path)?;
     let named = format.map(named_format).transpose()?;
     let open = |file: &Path, shown: PathBuf, format: Format| -> Result<FoundFile> {
         Ok(FoundFile {

@@ -168,6 +168,27 @@ fn columns_are_merged_by_name() {
 }
 
 #[test]
+fn a_file_without_a_value_takes_the_type_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("1.csv", "id,price\n1,\n2,\n");
+    put("2.csv", "id,price\n3,1.5\n");
+    put("3.csv", "id,price\n4,7\n");
+    let table = open_plain(folder.path()).unwrap();
+    let sum = "SELECT COUNT(price), SUM(price) + 0.25 FROM t";
+    assert_eq!(shown(&table, sum), ["2 8.75"]);
+    // What comes after the sample is held to it.
+    let late = "5,\n".repeat(20_000) + "6,dear\n";
+    put("4.csv", &format!("id,price\n{late}"));
+    let table = open_plain(folder.path()).unwrap();
+    let error = sql(&table, sum).unwrap_err().to_string();
+    assert!(
+        error.contains("4.csv") && error.contains("20002"),
+        "{error}"
+    );
+}
+
+#[test]
 fn declared_columns_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     put(

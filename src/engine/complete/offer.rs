@@ -208,11 +208,16 @@ impl<'a> Offer<'a> {
         self.keywords(&["UNNEST", "LATERAL"]);
     }
 
-    /// Those of the language read files and take no table: `only_own` leaves them out.
-    fn table_functions(&mut self, only_own: bool) {
+    /// Those of the language but PLOT read files and take no table.
+    fn table_functions(&mut self, takes_table: bool) {
         for (name, [kind, form, about]) in self.surroundings().functions() {
             let session = self.engine.catalog().session();
-            if kind == "table" && (!only_own || session.table_function(&name).is_some()) {
+            let is_plot = name.eq_ignore_ascii_case("plot");
+            let fits = match takes_table {
+                true => is_plot || session.table_function(&name).is_some(),
+                false => !is_plot,
+            };
+            if kind == "table" && fits {
                 self.offer(&name, &name, CompletionKind::TableFunction, form, &about);
             }
         }

@@ -174,7 +174,7 @@ fn heading(step: &Step) -> (String, &BoundQuery) {
         Step::Share { query, .. } => ("rows for the steps below:".to_string(), query),
         Step::Answer(query) => ("result:".to_string(), query),
         Step::Log(query) => ("log:".to_string(), query),
-        Step::Write { target, query } => (target.describe(), query),
+        Step::Write { target, query, .. } => (target.describe(), query),
     }
 }
 

@@ -121,7 +121,7 @@ impl Look {
                 self.answers = true;
                 self.see_query(query)
             }
-            Step::Write { target, query } => {
+            Step::Write { target, query, .. } => {
                 self.targets.push(written(target));
                 self.see_query(query)
             }

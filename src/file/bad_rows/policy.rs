@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
+use crate::file::on_this_machine;
 
 /// What becomes of a row of a CSV or JSON file that is not as it should be: a field too many or too few, a value that is none of its
 /// column's type, bytes that are not UTF-8, a line that is no JSON object.
@@ -51,7 +52,7 @@ impl fmt::Display for BadRows {
 impl FromStr for BadRows {
     type Err = Error;
 
-    /// TM0707 for anything else than `fail`, `null`, `skip` and `reject=FILE`.
+    /// TM0707 for anything else than `fail`, `null`, `skip` and `reject=FILE`, TM0900 for a file on another machine.
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.to_ascii_lowercase().as_str() {
             "fail" => return Ok(BadRows::Fail),
@@ -63,7 +64,10 @@ impl FromStr for BadRows {
             word.trim_end().eq_ignore_ascii_case("reject") && !path.trim().is_empty()
         });
         match path {
-            Some((_, path)) => Ok(BadRows::Reject(path.trim().into())),
+            Some((_, path)) => {
+                on_this_machine(path.trim())?;
+                Ok(BadRows::Reject(path.trim().into()))
+            }
             None => Err(Error::new(
                 ErrorKind::Input,
                 "TM0707",

@@ -129,6 +129,7 @@ impl Table {
             .map(|(column, field)| Column {
                 field,
                 target: target(column.data_type().clone(), false),
+                is_known: true,
             })
             .collect();
         self.schema = columns;
@@ -198,19 +199,38 @@ impl Table {
             .enumerate()
             .map(|(field, (guess, given))| Column {
                 field,
+                is_known: given.is_some() || guess.has_seen(),
                 target: match given {
                     Some(data_type) => target(data_type, false),
                     None => target(guess.data_type(), true),
                 },
             })
             .collect();
-        let fields: Vec<Field> = names
-            .into_iter()
-            .zip(&self.columns)
+        self.schema = self.named(names);
+        Ok(())
+    }
+
+    /// The schema, with these names for the columns.
+    fn named(&self, names: Vec<String>) -> SchemaRef {
+        let named = names.into_iter().zip(&self.columns);
+        let fields: Vec<Field> = named
             .map(|(name, column)| Field::new(name, column.target.data_type.clone(), true))
             .collect();
-        self.schema = Arc::new(Schema::new(fields));
-        Ok(())
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The same file with these types for columns, by position, as if its own rows had shown them.
+    pub(super) fn with_types(&self, types: &[(usize, DataType)]) -> Table {
+        let mut table = self.clone();
+        for (at, data_type) in types {
+            if let Some(column) = table.columns.get_mut(*at) {
+                column.target = target(data_type.clone(), true);
+                column.is_known = true;
+            }
+        }
+        let names = self.schema.fields().iter();
+        table.schema = table.named(names.map(|field| field.name().clone()).collect());
+        table
     }
 
     /// What each field of the first `rows` records has in common.

@@ -25,7 +25,7 @@ mod units;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::error::Result;
 use crate::file::input::Input;
@@ -71,6 +71,8 @@ struct Table {
 struct Column {
     field: usize,
     target: Target,
+    /// Whether the type is more than a guess without a value.
+    is_known: bool,
 }
 
 impl CsvFile {
@@ -91,6 +93,10 @@ impl CsvFile {
     ) -> Result<CsvFile> {
         let input = Input::open(path)?;
         let table = Table::open(input, &options, columns)?;
+        Ok(CsvFile::of(table, block_size))
+    }
+
+    fn of(table: Table, block_size: u64) -> CsvFile {
         // A comment or an escape may hide a quote: such files are read from their beginning.
         let splits = table.input.is_plain()
             && table.dialect.comment.is_none()
@@ -104,11 +110,11 @@ impl CsvFile {
                 table.dialect.quote,
             )
         });
-        Ok(CsvFile {
+        CsvFile {
             table: Arc::new(table),
             blocks,
             block_size,
-        })
+        }
     }
 }
 
@@ -158,6 +164,16 @@ impl DataFile for CsvFile {
             unit.end,
             request,
         )))
+    }
+
+    fn is_unknown(&self, column: usize) -> bool {
+        let column = self.table.columns.get(column);
+        column.is_some_and(|column| !column.is_known)
+    }
+
+    fn with_types(&self, types: &[(usize, DataType)]) -> Option<Arc<dyn DataFile>> {
+        let table = self.table.with_types(types);
+        Some(Arc::new(CsvFile::of(table, self.block_size)))
     }
 
     fn row_count(&self) -> Option<u64> {

@@ -95,6 +95,11 @@ impl Guess {
         }
     }
 
+    /// Whether there was any text.
+    pub(in crate::file) fn has_seen(&self) -> bool {
+        self.seen
+    }
+
     /// Whether no further text can change the guess.
     pub(in crate::file) fn is_decided(&self) -> bool {
         self.candidates == 0

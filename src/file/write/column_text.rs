@@ -2,17 +2,17 @@
 //!
 //! Nested values are JSON, bytes are `\x` and hexadecimal digits; everything else is what a reader of CSV takes for the same value.
 
-use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::{DataType, Field, Schema};
-use arrow::json::writer::{LineDelimited, WriterBuilder};
+use arrow::json::writer::LineDelimited;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 
+use super::json::json_writer;
 use crate::file::type_name;
 
 /// A column that can write its values as text.
@@ -88,10 +88,7 @@ impl<'a> ColumnText<'a> {
             }
             Kind::Nested(values) => text.push_str(&values[row]),
             Kind::Bytes => {
-                text.push_str("\\x");
-                for byte in bytes_of(self.array, row) {
-                    write!(text, "{byte:02x}").map_err(io::Error::other)?;
-                }
+                push_hexadecimal(bytes_of(self.array.as_ref(), row), text);
             }
         }
         Ok(true)
@@ -139,7 +136,18 @@ fn beyond_text(data_type: &DataType) -> io::Error {
     ))
 }
 
-fn bytes_of(array: &ArrayRef, row: usize) -> &[u8] {
+/// `\x` and two digits for each byte, as BYTES are written in text.
+pub(super) fn push_hexadecimal(bytes: &[u8], text: &mut String) {
+    text.push_str("\\x");
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(u32::from(digit), 16));
+        }
+    }
+}
+
+/// The value of a column of BYTES.
+pub(super) fn bytes_of(array: &dyn Array, row: usize) -> &[u8] {
     match array.data_type() {
         DataType::Binary => array.as_binary::<i32>().value(row),
         DataType::LargeBinary => array.as_binary::<i64>().value(row),
@@ -154,9 +162,7 @@ fn nested(array: &ArrayRef) -> io::Result<Vec<String>> {
     let batch =
         RecordBatch::try_new(schema, vec![ArrayRef::clone(array)]).map_err(io::Error::other)?;
     let mut text = Vec::new();
-    let mut writer = WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .build::<_, LineDelimited>(&mut text);
+    let mut writer = json_writer().build::<_, LineDelimited>(&mut text);
     writer.write(&batch).map_err(io::Error::other)?;
     writer.finish().map_err(io::Error::other)?;
     let text = String::from_utf8(text).map_err(io::Error::other)?;

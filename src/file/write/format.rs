@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter as IpcWriter, IpcWriteOptions};
-use arrow::json::writer::{LineDelimited, Writer as JsonWriter, WriterBuilder};
+use arrow::json::writer::{LineDelimited, Writer as JsonWriter};
 use arrow::record_batch::RecordBatch;
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
@@ -16,6 +16,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::column_text::times_have_text;
 use super::csv::CsvWriter;
+use super::json::json_writer;
 use super::{WriteRequest, unwritable};
 use crate::error::{Error, Result};
 use crate::file::format::Format;
@@ -94,7 +95,7 @@ impl FileWriter {
             }
             Format::Ndjson => {
                 let out = Bytes::new(out, request.compression).map_err(failed)?;
-                Kind::Json(WriterBuilder::new().with_explicit_nulls(true).build(out))
+                Kind::Json(json_writer().build(out))
             }
             Format::Parquet => {
                 let properties =

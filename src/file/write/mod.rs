@@ -6,6 +6,7 @@
 mod column_text;
 mod csv;
 mod format;
+mod json;
 mod partitions;
 mod pending;
 
@@ -18,6 +19,7 @@ use arrow::record_batch::RecordBatch;
 pub use column_text::{ColumnText, times_have_text};
 pub use csv::CsvWriter;
 pub(crate) use format::Compression;
+pub use json::json_writer;
 pub(crate) use pending::{Pending, publish};
 
 use super::format::Format;

@@ -31,7 +31,7 @@ impl<'r> Partitions<'r> {
             request,
             columns: without(schema, &request.partition_by),
             names: names
-                .map(|column| escaped(schema.field(*column).name()))
+                .map(|column| escaped_name(schema.field(*column).name()))
                 .collect(),
             root: root.to_path_buf(),
             writers: BTreeMap::new(),
@@ -70,8 +70,8 @@ impl<'r> Partitions<'r> {
             let mut folder = PathBuf::new();
             for (name, (values, formatter)) in self.names.iter().zip(&keys) {
                 let value = match values.is_valid(row) {
-                    true => escaped(&formatter.value(row).try_to_string()?),
-                    false => "__HIVE_DEFAULT_PARTITION__".to_string(),
+                    true => escaped_value(&formatter.value(row).try_to_string()?),
+                    false => NO_VALUE.to_string(),
                 };
                 folder.push(format!("{name}={value}"));
             }
@@ -103,21 +103,37 @@ impl<'r> Partitions<'r> {
     }
 }
 
-/// A value as the name of a folder: what a path cannot hold stands as `%2F`.
-fn escaped(value: &str) -> String {
-    let mut name = String::with_capacity(value.len());
-    for c in value.chars() {
-        if c.is_control() || "/\\:*?\"<>|%=".contains(c) {
-            let mut buffer = [0; 4];
-            for byte in c.encode_utf8(&mut buffer).bytes() {
-                name.push_str(&format!("%{byte:02X}"));
-            }
-        } else {
-            name.push(c);
+/// The folder of rows without a value.
+const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// A column as the first half of a folder's name: what begins with `_` or `.` is no data to those who read a folder.
+fn escaped_name(name: &str) -> String {
+    match name.strip_prefix(['_', '.']) {
+        Some(rest) => percent(&name[..1]) + &escaped(rest),
+        None => escaped(name),
+    }
+}
+
+/// A value as the second half.
+fn escaped_value(value: &str) -> String {
+    match value.strip_prefix('_') {
+        Some(rest) if value == NO_VALUE => percent("_") + rest,
+        _ => escaped(value),
+    }
+}
+
+/// What a path cannot hold stands as `%2F`.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() || "/\\:*?\"<>|%=".contains(c) {
+            true => escaped += &percent(c.encode_utf8(&mut [0; 4])),
+            false => escaped.push(c),
         }
     }
-    match name.as_str() {
-        "" | "." | ".." => format!("%{}", name.len()),
-        _ => name,
-    }
+    escaped
+}
+
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -94,7 +94,7 @@ fn values_become_folders() {
     let folders = names_in(&path);
     assert_eq!(
         folders,
-        ["name=%0", "name=__HIVE_DEFAULT_PARTITION__", "name=a,b"]
+        ["name=", "name=__HIVE_DEFAULT_PARTITION__", "name=a,b"]
     );
     let text = std::fs::read_to_string(path.join("name=a,b/part-0.ndjson")).unwrap();
     assert_eq!(text, "{\"id\":1}\n");

@@ -86,6 +86,13 @@ impl Place {
             let error = Error::input("TM0102", "a pipe operator must follow `|>`", here.span);
             return Some(error.available(operators()));
         }
+        let known = OPERATORS
+            .iter()
+            .find(|(operator, _)| here.is_word(source.text, operator));
+        if let Some((operator, _)) = known {
+            let message = format!("{operator} says in parentheses what it does");
+            return Some(Error::input("TM0102", message, here.span).label("`(` must follow"));
+        }
         let message = format!("`{}` is no pipe operator", shortened(word));
         let error = Error::input("TM0102", message, here.span);
         let first = nearest(word, OPERATORS.iter().map(|(first, _)| *first));
@@ -294,6 +301,20 @@ impl Place {
                 .is_some_and(|last| last.text(source.text) == written)
         };
         let limited = |token: &Token| token.is_word(source.text, "LIMIT");
+        if self.last_is(source, "DISTINCT")
+            && self.last().is_some_and(|last| self.is_operator_word(last))
+        {
+            return Some((
+                "DISTINCT takes no columns",
+                "SELECT them in a step before it",
+            ));
+        }
+        if here.kind == TokenKind::Text && self.last_is(source, "DESCRIBE") {
+            return Some((
+                "DESCRIBE takes the name of a table",
+                "for a file write FROM, the file and |> DESCRIBE",
+            ));
+        }
         if text == "&" && last("&") {
             return Some(("`&&` is spelled AND", "write AND"));
         }

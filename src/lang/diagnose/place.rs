@@ -153,7 +153,12 @@ impl Place {
             "AS" if self.opened_by(source, CASTS) => "a type",
             "AS" if self.creates(source, "FUNCTION") => "`(` and an expression",
             _ if self.creates(source, "TABLE") && self.levels.len() > 1 => "a type",
-            "FROM" | "JOIN" => "a table",
+            "FROM" | "JOIN" | "INTO" => "a table",
+            "FORK" | "TEE" if self.is_operator_word(last) => "`(|> …)`, the steps of a branch,",
+            "INSERT" if self.is_operator_word(last) => "INTO and a table",
+            "DISTINCT" if self.is_operator_word(last) => "the next `|>`",
+            "SKIP" | "TO" if self.skips(source) => "TO NEXT ROW or PAST LAST ROW",
+            "AS" if self.begins_with(source, "ASSERT") => "a text",
             "AS" if created => "a query",
             "AS" | "RENAME" | "DROP" | "SET" | "VIEW" => "a name",
             "TABLE" => "a name",
@@ -212,6 +217,17 @@ impl Place {
         } else {
             "an operator, `,` or the next `|>`"
         }
+    }
+
+    fn begins_with(&self, source: &Source, word: &str) -> bool {
+        let first = self.before.first();
+        first.is_some_and(|first| first.is_word(source.text, word))
+    }
+
+    /// Whether the place is behind AFTER MATCH SKIP.
+    fn skips(&self, source: &Source) -> bool {
+        let mut before = self.before.iter().rev().take(3);
+        before.any(|token| token.is_word(source.text, "MATCH"))
     }
 
     /// Whether the bracket around the place follows one of these words.

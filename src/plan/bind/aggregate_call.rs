@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, Sort as SortKey};
-use datafusion::logical_expr::{AggregateUDF, Case, Expr};
+use datafusion::logical_expr::{AggregateUDF, Case, Expr, Operator};
 
 use super::Binder;
 use super::call::{coerced, function_name, refused};
@@ -59,6 +59,17 @@ impl Binder<'_> {
             return self.grouping(function, arguments, span, stage);
         }
         let limit = self.aggregate_limit(call, &function)?;
+        let joined = match (&limit, function.name()) {
+            (Some(_), "string_agg") => {
+                arguments.null_treatment = Some(NullTreatment::IgnoreNulls);
+                Some(arguments.args.split_off(1))
+            }
+            _ => None,
+        };
+        let function = match joined {
+            Some(_) => self.aggregate_named("array_agg")?,
+            None => function,
+        };
         let value = self.aggregate_value(function, arguments, call.distinct, &name, span)?;
         let Calls::Taken(taken) = &mut stage.aggregates else {
             return Err(Error::bug("aggregates are refused here after all"));
@@ -68,9 +79,35 @@ impl Binder<'_> {
             None => Ok(column),
             Some(limit) => {
                 let first = Typed::literal(ScalarValue::from(1i64), span);
-                self.apply_named("array_slice", vec![column, first, limit], span)
+                let values = self.apply_named("array_slice", vec![column, first, limit], span)?;
+                match joined {
+                    Some(separator) => self.joined(values, separator, span),
+                    None => Ok(values),
+                }
             }
         }
+    }
+
+    /// The values as one text; NULL where there is none.
+    fn joined(&self, values: Typed, separator: Vec<Typed>, span: Span) -> Result<Typed> {
+        let count = self.apply_named("cardinality", vec![values.clone()], span)?;
+        let none = Typed::literal(ScalarValue::from(0i64), span);
+        let is_some = self.operate(count, Operator::Gt, none, span)?;
+        let arguments = std::iter::once(values).chain(separator).collect();
+        let text = self.apply_named("array_to_string", arguments, span)?;
+        let data_type = text.data_type.clone();
+        let case = Case {
+            expr: None,
+            when_then_expr: vec![(Box::new(is_some.expr), Box::new(text.expr))],
+            else_expr: None,
+        };
+        Ok(Typed::new(Expr::Case(case), data_type, span))
+    }
+
+    /// A function of our own list.
+    pub(super) fn aggregate_named(&self, name: &str) -> Result<Arc<AggregateUDF>> {
+        let function = self.catalog.functions().aggregate(name);
+        function.ok_or_else(|| Error::bug(format!("{name} is missing")))
     }
 
     /// Binds everything in the parentheses, and FILTER and WITHIN GROUP behind them.
@@ -227,12 +264,12 @@ impl Binder<'_> {
             .cast(&DataType::Int64))
     }
 
-    /// The LIMIT inside of ARRAY_AGG.
+    /// The LIMIT inside of ARRAY_AGG and STRING_AGG.
     fn aggregate_limit(&self, call: &Call, function: &AggregateUDF) -> Result<Option<Typed>> {
         let Some(limit) = &call.limit else {
             return Ok(None);
         };
-        if function.name() != "array_agg" || limit.offset.is_some() {
+        if !matches!(function.name(), "array_agg" | "string_agg") || limit.offset.is_some() {
             return Err(Error::not_implemented(
                 format!("LIMIT inside {}", function_name(call)),
                 call.function.span,

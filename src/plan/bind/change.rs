@@ -229,6 +229,7 @@ impl Binder<'_> {
             columns: columns.collect(),
             places: self.places.borrow().clone(),
             sources: self.sources.borrow().clone(),
+            chart: None,
         }
     }
 }

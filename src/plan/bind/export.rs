@@ -1,5 +1,6 @@
 //! EXPORT DATA: where rows go as files, and how.
 
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use super::relation::Relation;
@@ -7,6 +8,7 @@ use super::statement::check_names;
 use super::{Binder, Step, WriteTarget, names};
 use crate::error::{Error, Result, Span};
 use crate::file::format::{FORMATS, Format};
+use crate::file::on_this_machine;
 use crate::file::write::{Compression, WriteRequest};
 use crate::lang::ast::{ExprKind, OptionSetting};
 
@@ -39,6 +41,7 @@ impl Binder<'_> {
                 .hint("write EXPORT DATA OPTIONS (uri = 'out.parquet')"));
         };
         let path = self.text_option(uri)?;
+        on_this_machine(&path).map_err(|error| error.at(uri.value.span))?;
         let format = match find("format") {
             Some(option) => {
                 let name = self.text_option(option)?;
@@ -56,6 +59,9 @@ impl Binder<'_> {
             refuse_nested(&relation, place)?;
         } else {
             check_names(&relation.scope.columns, place)?;
+        }
+        if format == Format::Parquet {
+            refuse_intervals(&relation, place)?;
         }
         let partition_by = match find("partition_by") {
             Some(option) => self.partition_columns(&relation, option)?,
@@ -81,6 +87,7 @@ impl Binder<'_> {
         Ok(Step::Write {
             target: WriteTarget::Export(request),
             query: self.output(relation)?,
+            place: uri.value.span,
         })
     }
 
@@ -210,6 +217,33 @@ fn refuse_nested(relation: &Relation, place: Span) -> Result<()> {
             Err(Error::input("TM0403", message, place)
                 .hint("write ndjson, parquet or arrow, or take the values apart before"))
         }
+    }
+}
+
+fn refuse_intervals(relation: &Relation, place: Span) -> Result<()> {
+    let columns = &relation.scope.columns;
+    match columns
+        .iter()
+        .find(|column| has_interval(&column.data_type))
+    {
+        None => Ok(()),
+        Some(column) => {
+            let message = format!("Parquet has no INTERVAL as `{}` is", column.display());
+            Err(Error::input("TM0403", message, place)
+                .hint("write arrow, or CAST the intervals to STRING before"))
+        }
+    }
+}
+
+fn has_interval(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(_) => true,
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => has_interval(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_interval(field.data_type())),
+        _ => false,
     }
 }
 

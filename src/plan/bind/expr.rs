@@ -212,6 +212,7 @@ impl Binder<'_> {
         let (here, there) = (line(name.span.start), line(lost.keyword.start));
         let way = match there {
             Some(there) if here > Some(there) => format!("move the {operator} above line {there}"),
+            _ if operator == step => format!("write it into the {step} before"),
             _ => format!("move the {operator} before the {step}"),
         };
         let verb = match operator {

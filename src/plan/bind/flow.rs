@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
+use super::plot::is_plot;
 use super::relation::{Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::script::assign;
@@ -39,7 +40,13 @@ impl Binder<'_> {
                 steps.push(Step::Answer(self.output(relation)?));
                 self.with_common_rows(steps).map(Bound::Steps)
             }
-            None => self.with_common_rows(steps).map(Bound::Steps),
+            None => match (steps.pop(), steps.is_empty()) {
+                (Some(Step::Answer(only)), true) => Ok(Bound::Query(only)),
+                (last, _) => {
+                    steps.extend(last);
+                    self.with_common_rows(steps).map(Bound::Steps)
+                }
+            },
         }
     }
 
@@ -79,6 +86,7 @@ impl Binder<'_> {
             plan,
             places: self.places.borrow().clone(),
             sources: self.sources.borrow().clone(),
+            chart: None,
         };
         let rows = Arc::new(SharedRows::new(Arc::new(Schema::new(fields))));
         steps.push(Step::Share {
@@ -173,7 +181,24 @@ impl Binder<'_> {
                 Ok(None)
             }
             PipeOp::Insert(target) => {
-                steps.push(self.insert(relation, target)?);
+                let step = self.insert(relation, target)?;
+                add_effect(step, target.name.span, steps)?;
+                Ok(None)
+            }
+            PipeOp::Call {
+                function,
+                args,
+                alias,
+            } => {
+                // A function of the session comes first, as elsewhere.
+                if self.session_table_function(function, env).is_some() {
+                    return self.pipe(relation, pipe, env).map(Some);
+                }
+                if let Some(alias) = alias {
+                    let message = "what ends a query takes no alias";
+                    return Err(Error::input("TM0325", message, alias.span));
+                }
+                steps.push(self.plot(relation, function, args)?);
                 Ok(None)
             }
             PipeOp::Export(options) => {
@@ -263,8 +288,12 @@ impl Binder<'_> {
         };
         if self.catalog.database().is_some() && !target.temporary {
             let new = self.new_durable(name, target, schema)?;
-            let target = WriteTarget::CreateDurable(new);
-            return Ok(Step::Write { target, query });
+            let stored = WriteTarget::CreateDurable(new);
+            return Ok(Step::Write {
+                target: stored,
+                query,
+                place: target.name.span,
+            });
         }
         if !target.layout.is_empty() {
             let message = "a table in memory has no partitions, shards or order";
@@ -280,6 +309,7 @@ impl Binder<'_> {
                 schema,
             },
             query,
+            place: target.name.span,
         })
     }
 
@@ -336,7 +366,11 @@ impl Binder<'_> {
             (Some(table), None) => WriteTarget::InsertDurable(table),
             (None, _) => WriteTarget::Insert { name, schema },
         };
-        Ok(Step::Write { target, query })
+        Ok(Step::Write {
+            target,
+            query,
+            place: span,
+        })
     }
 
     /// The rows as a table stores them; a column without a source is NULL.
@@ -369,6 +403,7 @@ impl Binder<'_> {
             columns,
             places: self.places.borrow().clone(),
             sources: self.sources.borrow().clone(),
+            chart: None,
         })
     }
 }
@@ -414,6 +449,7 @@ pub(super) fn is_flow(op: &PipeOp) -> bool {
         | PipeOp::CreateTable(_)
         | PipeOp::Insert(_)
         | PipeOp::Export(_) => true,
+        PipeOp::Call { function, .. } => is_plot(function),
         _ => false,
     }
 }

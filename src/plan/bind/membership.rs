@@ -335,8 +335,7 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Typed> {
-        let udaf = self.catalog.functions().aggregate(function);
-        let udaf = udaf.ok_or_else(|| Error::bug(format!("{function} is missing")))?;
+        let udaf = self.aggregate_named(function)?;
         let plan = self.aggregated(plan.clone(), function, udaf, column, Vec::new())?;
         self.scalar(plan, column.data_type.clone(), span, stage)
     }

@@ -211,6 +211,7 @@ impl Merging<'_, '_> {
             columns,
             places: self.binder.places.borrow().clone(),
             sources: self.binder.sources.borrow().clone(),
+            chart: None,
         })
     }
 

@@ -45,6 +45,7 @@ mod order;
 mod overwrite;
 mod pipe;
 mod pivot;
+mod plot;
 mod predicate;
 mod project;
 mod query;
@@ -189,6 +190,8 @@ pub(crate) enum Step {
     Write {
         target: WriteTarget,
         query: BoundQuery,
+        /// Where the target is named.
+        place: Span,
     },
 }
 
@@ -246,17 +249,18 @@ impl WriteTarget {
         }
     }
 
-    /// Whether both make the same table, or files in each other's place.
+    /// Whether one would undo or hide what the other stores: files in each other's place, or one table that not both add rows to.
     fn meets(&self, other: &WriteTarget) -> bool {
-        let creates = |target: &WriteTarget| {
+        let adds = |target: &WriteTarget| {
             matches!(
                 target,
-                WriteTarget::CreateTable { .. } | WriteTarget::CreateDurable(_)
+                WriteTarget::Insert { .. } | WriteTarget::InsertDurable(_)
             )
         };
         match (self, other) {
             (WriteTarget::Export(own), WriteTarget::Export(other)) => own.meets(other),
-            _ => creates(self) && creates(other) && self.name().eq_ignore_ascii_case(other.name()),
+            (WriteTarget::Export(_), _) | (_, WriteTarget::Export(_)) => false,
+            _ => !(adds(self) && adds(other)) && self.name().eq_ignore_ascii_case(other.name()),
         }
     }
 

@@ -237,9 +237,15 @@ impl Scope {
         if let Some(near) = names::nearest(name, known.iter().copied()) {
             error = error.did_you_mean(near);
         }
-        if first.quoted && self.text_quotes(first) {
+        let is_unnamed = |column: &&ScopeColumn| {
+            column.name.is_none() && column.display().eq_ignore_ascii_case(name)
+        };
+        if self.columns.iter().any(|column| is_unnamed(&column)) {
+            return error.hint("this column has no name yet: write AS and a name where it is made");
+        }
+        if first.quoted {
             error = error.hint(format!(
-                "double quotes quote names; for text write '{name}'"
+                "double quotes quote names, as backticks do; for text write '{name}'"
             ));
         }
         if self.columns.is_empty() && self.ranges.is_empty() {
@@ -273,11 +279,6 @@ impl Scope {
         error.available(names::shorten(
             names.into_iter().map(str::to_string).collect(),
         ))
-    }
-
-    /// A quoted word is likelier text than a name when nothing here is spelled alike.
-    fn text_quotes(&self, name: &Ident) -> bool {
-        names::nearest(&name.text, self.visible_names()).is_none()
     }
 
     /// The name that a column has now which was called `name` before a step.

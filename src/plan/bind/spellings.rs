@@ -20,6 +20,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("generate_uuid", "uuid"),
     ("is_nan", "isnan"),
     ("regexp_contains", "regexp_like"),
+    ("split", "string_to_array"),
 ];
 
 /// Functions of two arguments whose places are exchanged: theirs, ours.
@@ -56,6 +57,24 @@ impl Binder<'_> {
             }));
         }
         Ok(Some(match name {
+            "mod" => {
+                let [value, divisor] = self.plain_arguments(call, span)?;
+                let (value, divisor) = (self.expr(value, stage)?, self.expr(divisor, stage)?);
+                self.operate(value, Operator::Modulo, divisor, span)?
+            }
+            "safe_divide" => {
+                let [value, divisor] = self.plain_arguments(call, span)?;
+                let (value, divisor) = (self.expr(value, stage)?, self.expr(divisor, stage)?);
+                let zero = Typed::literal(ScalarValue::from(0i64), span);
+                let divisor = self.apply_named("nullif", vec![divisor, zero], span)?;
+                self.operate(value, Operator::Divide, divisor, span)?
+            }
+            "ieee_divide" => {
+                let [value, divisor] = self.plain_arguments(call, span)?;
+                let (value, divisor) = (self.expr(value, stage)?, self.expr(divisor, stage)?);
+                let float = |value: Typed| value.cast(&DataType::Float64);
+                self.operate(float(value), Operator::Divide, float(divisor), span)?
+            }
             "date_add" | "datetime_add" | "timestamp_add" => {
                 self.moved_in_time(call, Operator::Plus, span, stage)?
             }
@@ -67,6 +86,16 @@ impl Binder<'_> {
                 let part_name = part_word(part)?;
                 let end = self.expr(end, stage)?;
                 let start = self.expr(start, stage)?;
+                if name == "timestamp_diff"
+                    && let Some(unit) = unit_of(part_name)
+                {
+                    // Whole units of time, and not how often a new one began.
+                    let end = self.counted(end, "MICROSECOND", part.span)?;
+                    let start = self.counted(start, "MICROSECOND", part.span)?;
+                    let between = self.operate(end, Operator::Minus, start, span)?;
+                    let unit = Typed::literal(ScalarValue::from(unit), span);
+                    return super::rewrites::int_quotient(between, unit, span).map(Some);
+                }
                 let end = self.counted(end, part_name, part.span)?;
                 let start = self.counted(start, part_name, part.span)?;
                 self.operate(end, Operator::Minus, start, span)?
@@ -80,11 +109,8 @@ impl Binder<'_> {
                     // DataFusion's way: the part comes first, as a text.
                     return Ok(None);
                 }
-                let part = Typed::literal(ScalarValue::from(part_word(second)?), second.span);
                 let value = self.expr(first, stage)?;
-                let own = value.data_type.clone();
-                let truncated = self.apply_named("date_trunc", vec![part, value], span)?;
-                truncated.cast(&own)
+                self.cut_to_part(value, part_word(second)?, second.span, span)?
             }
             "error" => {
                 let [message] = self.plain_arguments(call, span)?;
@@ -145,24 +171,44 @@ impl Binder<'_> {
             "MONTH" => months(value),
             "QUARTER" => self.floored(months(value)?, 3),
             "YEAR" => self.floored(months(value)?, 12),
-            "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND" | "MICROSECOND" => {
-                let unit = match upper.as_str() {
-                    "HOUR" => 3_600_000_000,
-                    "MINUTE" => 60_000_000,
-                    "SECOND" => 1_000_000,
-                    "MILLISECOND" => 1000,
-                    _ => 1,
-                };
-                let moment = value.cast(&DataType::Timestamp(TimeUnit::Microsecond, None));
-                self.floored(int(moment), unit)
-            }
-            _ => Err(Error::input(
+            _ => match unit_of(&upper) {
+                Some(unit) => {
+                    let moment = value.cast(&DataType::Timestamp(TimeUnit::Microsecond, None));
+                    self.floored(int(moment), unit)
+                }
+                None => Err(Error::input(
                 "TM0402",
                 format!("`{part}` is no part of time that can be counted"),
                 part_span,
             )
             .available("DAY, WEEK, ISOWEEK, MONTH, QUARTER, YEAR, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND")),
+            },
         }
+    }
+
+    /// The beginning of the part of time that the value lies in. GoogleSQL's weeks begin on Sunday, DataFusion's as ISO's.
+    fn cut_to_part(&self, value: Typed, part: &str, place: Span, span: Span) -> Result<Typed> {
+        let own = value.data_type.clone();
+        let is_week = part.eq_ignore_ascii_case("WEEK");
+        let one_day = || {
+            let day = ScalarValue::new_interval_mdn(0, 1, 0);
+            Typed::literal(day, span)
+        };
+        let name = match part.to_ascii_uppercase().as_str() {
+            "ISOWEEK" => "week".to_string(),
+            other => other.to_ascii_lowercase(),
+        };
+        let name = Typed::literal(ScalarValue::from(name.as_str()), place);
+        let value = match is_week {
+            true => self.operate(value, Operator::Plus, one_day(), span)?,
+            false => value,
+        };
+        let cut = self.apply_named("date_trunc", vec![name, value], span)?;
+        let cut = match is_week {
+            true => self.operate(cut, Operator::Minus, one_day(), span)?,
+            false => cut,
+        };
+        Ok(cut.cast(&own))
     }
 
     /// The quotient, rounded down for what lies before 1970 too.
@@ -175,6 +221,19 @@ impl Binder<'_> {
         let whole = self.operate(value, Operator::Minus, rest, span)?;
         super::rewrites::int_quotient(whole, unit, span)
     }
+}
+
+/// Microseconds of a part of time that always lasts as long.
+fn unit_of(part: &str) -> Option<i64> {
+    Some(match part.to_ascii_uppercase().as_str() {
+        "DAY" => 86_400_000_000,
+        "HOUR" => 3_600_000_000,
+        "MINUTE" => 60_000_000,
+        "SECOND" => 1_000_000,
+        "MILLISECOND" => 1000,
+        "MICROSECOND" => 1,
+        _ => return None,
+    })
 }
 
 /// `MONTH` as a bare word, or as a text.

@@ -119,6 +119,7 @@ impl Binder<'_> {
             columns,
             places: self.places.borrow().clone(),
             sources: self.sources.borrow().clone(),
+            chart: None,
         })
     }
 

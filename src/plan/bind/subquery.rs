@@ -264,8 +264,7 @@ impl Binder<'_> {
         let mut relation = self.inner_relation(query, stage)?;
         relation.apply_order();
         let column = only_column(&relation.scope.columns, query, "ARRAY(query)")?;
-        let udaf = self.catalog.functions().aggregate("array_agg");
-        let udaf = udaf.ok_or_else(|| Error::bug("array_agg is missing"))?;
+        let udaf = self.aggregate_named("array_agg")?;
         // What rows are sorted by is still there, unless a later step made other rows of them: those have no order.
         let schema = relation.plan.schema();
         let there = |key: &SortKey| {
@@ -315,22 +314,35 @@ pub(super) fn all_columns(stage: &Stage) -> Vec<ScopeColumn> {
     columns
 }
 
-/// What the last SELECT of a query was written as.
+/// What the last SELECT of a query was written as. Steps behind it that keep its columns keep its shape.
 fn last_shape(query: &ast::Query) -> SelectShape {
-    match query.pipes.last().map(|pipe| &pipe.op) {
-        Some(PipeOp::Select { shape, .. }) => *shape,
-        Some(_) => SelectShape::Plain,
-        None => match &query.body {
-            QueryBody::Standard {
-                set: SetExpr::Select(select),
-                ..
-            } => select.shape,
-            QueryBody::Standard {
-                set: SetExpr::Query { query, .. },
-                ..
-            } => last_shape(query),
-            _ => SelectShape::Plain,
-        },
+    for pipe in query.pipes.iter().rev() {
+        match &pipe.op {
+            PipeOp::Select { shape, .. } => return *shape,
+            PipeOp::Where(_)
+            | PipeOp::Distinct
+            | PipeOp::OrderBy(_)
+            | PipeOp::Limit(_)
+            | PipeOp::Sample(_)
+            | PipeOp::SetOperation { .. }
+            | PipeOp::Assert { .. }
+            | PipeOp::As(_)
+            | PipeOp::With(_) => {}
+            _ => return SelectShape::Plain,
+        }
+    }
+    match &query.body {
+        QueryBody::Standard { set, .. } => shape_of(set),
+        _ => SelectShape::Plain,
+    }
+}
+
+fn shape_of(set: &SetExpr) -> SelectShape {
+    match set {
+        SetExpr::Select(select) => select.shape,
+        SetExpr::Query { query, .. } => last_shape(query),
+        SetExpr::Operation { inputs, .. } => inputs.first().map_or(SelectShape::Plain, shape_of),
+        SetExpr::Values { .. } | SetExpr::Table(_) => SelectShape::Plain,
     }
 }
 

@@ -7,6 +7,7 @@ use datafusion::common::ScalarValue;
 
 use super::from::{file_stem, looks_like_path};
 use super::macros::joined;
+use super::plot::is_plot;
 use super::relation::Relation;
 use super::stage::Env;
 use super::{Binder, names};
@@ -27,6 +28,11 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
         "generate_series",
         "GENERATE_SERIES(first, last[, step])",
         "A row for each number or time from the first to the last, which is among them.",
+    ),
+    (
+        "plot",
+        "PLOT(kind, x => column, y => column, by => column)",
+        "At the end of a query, after CALL: its rows are to be drawn, as 'bar' or 'line'.",
     ),
     (
         "range",
@@ -122,6 +128,11 @@ impl Binder<'_> {
             "changes" => return self.changes_of(path, args),
             "table_at" => return self.table_named_by(path, args, env),
             "table_history" => return self.table_history(path, args),
+            "plot" => {
+                let message = "PLOT ends a query";
+                return Err(Error::input("TM0325", message, path.span)
+                    .hint("write FROM … |> CALL PLOT('bar')"));
+            }
             _ => {
                 let own = self.session.table_functions();
                 let own = own.iter().map(|function| function.name.as_str());
@@ -219,7 +230,7 @@ impl Binder<'_> {
         self.table(&ast::Path { parts, span }, env)
     }
 
-    fn session_table_function(
+    pub(super) fn session_table_function(
         &self,
         path: &ast::Path,
         env: &Env,
@@ -241,6 +252,11 @@ impl Binder<'_> {
         env: &Env,
     ) -> Result<Relation> {
         let Some(found) = self.session_table_function(function, env) else {
+            if is_plot(function) {
+                let message =
+                    "PLOT can stand only at the end of the outermost query of a statement";
+                return Err(Error::input("TM0325", message, function.span));
+            }
             let name = joined(function);
             let known = self.session.table_functions();
             let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();

@@ -41,6 +41,8 @@ impl Binder<'_> {
                     let (scope, closed) = (
                         Scope::default(),
                         Env {
+                            // LATERAL sees the rows on its left.
+                            outer: env.outer,
                             arguments: env.arguments.clone(),
                             ..Env::default()
                         },

@@ -44,10 +44,15 @@ impl Binder<'_> {
             None => None,
             Some(_) => Some(self.positions(array.clone())?),
         };
-        let list = self.list_column(&mut left, "element", array)?;
+        let word = name.map_or("element", |name| &name.text);
+        let list = self.list_column(&mut left, word, array)?;
         let offsets = match positions {
             None => None,
-            Some(positions) => Some(self.list_column(&mut left, "offset", positions)?),
+            Some(positions) => {
+                let named = factor.with_offset.as_ref().and_then(Option::as_ref);
+                let word = named.map_or("offset", |name| &name.text);
+                Some(self.list_column(&mut left, word, positions)?)
+            }
         };
         let lists = std::iter::once(&list).chain(&offsets);
         let options = UnnestOptions {

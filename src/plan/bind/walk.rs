@@ -93,10 +93,7 @@ impl Binder<'_> {
                 }
                 Ok(Some(relation))
             }
-            op if is_flow(op) => {
-                self.flow_step(relation, pipe, env, &mut Vec::new())?;
-                Ok(None)
-            }
+            op if is_flow(op) => self.flow_step(relation, pipe, env, &mut Vec::new()),
             _ => self.pipe(relation, pipe, env).map(Some),
         }
     }

@@ -1,5 +1,6 @@
 //! `--explain`, `--plot` and `tidemill errors`: looking at plans, answers and errors.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -174,7 +175,10 @@ fn browser() -> Option<String> {
         version.is_ok_and(|output| output.status.success())
     });
     if found.is_none() {
-        println!("no browser is installed: the page is not looked at in one");
+        // Not through println!, which is not seen of a test that passes.
+        let said =
+            b"NOT TESTED: no browser is installed, so no page of a plan was looked at in one\n";
+        std::io::stderr().write_all(said).expect("standard error");
     }
     found
 }
@@ -287,6 +291,43 @@ fn a_chart_that_cannot_be_drawn_says_why() {
     assert_eq!(png.code, Some(2));
     assert!(png.err.contains("not as .png"), "{}", png.err);
     assert!(!place.path("chart.png").exists());
+}
+
+#[test]
+fn a_query_asks_for_its_chart_itself() {
+    let place = place();
+    let query = "FROM 'sales.csv' |> AGGREGATE SUM(qty) AS qty GROUP BY region |> ORDER BY region";
+    let plotted = format!("{query} |> CALL PLOT('bar', x => region, y => qty)");
+    let drawn = place.answer([&plotted]);
+    assert_eq!(drawn, place.answer(["--plot", "bar:x=region,y=qty", query]));
+    assert_eq!(drawn, place.answer([&plotted, "--format", "table"]));
+    // Programs get the rows.
+    let rows = place.answer([query, "--format", "ndjson"]);
+    assert_eq!(place.answer([&plotted, "--format", "ndjson"]), rows);
+    place.answer([&plotted, "--output", "rows.ndjson"]);
+    assert_eq!(place.read("rows.ndjson"), rows);
+    place.answer([&plotted, "--output", "chart.svg"]);
+    assert_balanced(&place.read("chart.svg"));
+    place.answer([&plotted, "--output", "chart.txt"]);
+    assert_eq!(place.read("chart.txt"), drawn);
+    let png = place.run([plotted.as_str(), "--output", "chart.png"]);
+    png.fails(2, &["a chart is written as .svg or .txt, not as .png"]);
+    // The flag wins over the text.
+    let other = format!("{query} |> CALL PLOT('line', x => qty)");
+    assert_eq!(
+        place.answer([&other, "--plot", "bar:x=region,y=qty"]),
+        drawn
+    );
+    // Two charts of one query, and a job.
+    let two = format!(
+        "{query} |> FORK (|> CALL PLOT('bar', x => region, y => qty)), (|> LIMIT 1 |> SELECT qty)"
+    );
+    assert!(place.answer([&two]).starts_with(&drawn));
+    place.file("job.tide", format!("{plotted};"));
+    let job = place.run(["run", "job.tide", "-q", "--no-state"]);
+    assert_eq!((job.code, job.text()), (Some(0), drawn));
+    let job = place.run(["run", "job.tide", "-q", "--no-state", "--format", "ndjson"]);
+    assert_eq!((job.code, job.text()), (Some(0), rows));
 }
 
 #[test]

@@ -233,6 +233,38 @@ fn names_that_repeat_are_numbered_only_in_json() {
 }
 
 #[test]
+fn json_says_null_for_what_is_no_number_and_strict_refuses() {
+    let inside = "SELECT 1 AS a, [STRUCT(CAST('inf' AS FLOAT64) AS x)] AS l";
+    for format in ["json", "ndjson"] {
+        for (query, name) in [
+            ("SELECT CAST('NaN' AS FLOAT64) AS n", "`n`"),
+            (inside, "`l`"),
+        ] {
+            assert!(answer(["--format", format, query]).contains("null"));
+            run(["--format", format, "--strict", query]).fails(3, &[name, "--strict"]);
+            let csv = answer(["--format", "csv", "--strict", query]);
+            assert_eq!(csv, answer(["--format", "csv", query]));
+        }
+        let finite = "SELECT 0.5 AS f, CAST(NULL AS FLOAT64) AS n";
+        assert_eq!(
+            answer(["--format", format, "--strict", finite]),
+            answer(["--format", format, finite])
+        );
+    }
+}
+
+#[test]
+fn all_rows_of_a_table_are_shown_where_they_are_asked_for() {
+    let query = "FROM UNNEST(GENERATE_SERIES(1, 100)) AS n |> ORDER BY n";
+    let table = answer(["--format", "table", "--all", query]);
+    assert!(table.ends_with("\n100 rows\n"), "{table}");
+    assert!(
+        table.contains(" 41 │") && table.contains(" 100 │"),
+        "{table}"
+    );
+}
+
+#[test]
 fn a_pipe_never_gets_colours() {
     for format in EVERY_FORMAT {
         let ended = run(["--format", format, "SELECT 'x' AS a, NULL AS b, 2024 AS c"]);

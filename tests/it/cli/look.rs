@@ -86,3 +86,49 @@ fn peek_says_when_it_saw_a_part() {
     let text = place.answer(["peek", "n.csv", "--all"]);
     assert!(text.contains("Summary of all 100500 rows:"), "{text}");
 }
+
+#[test]
+fn peek_tells_programs_the_same_as_people() {
+    let place = sales();
+    place.file("more/odd.csv", "a,b\n1,x\n,\n");
+    let text = place.answer([
+        "peek",
+        "sales.csv",
+        "more",
+        "--format",
+        "json",
+        "--rows",
+        "2",
+    ]);
+    let files: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(files.as_array().map(Vec::len), Some(2));
+    let sales = &files[0];
+    assert_eq!(sales["file"], "sales.csv");
+    assert_eq!(sales["columns"][2]["type"], "FLOAT64");
+    assert_eq!(
+        sales["first_rows"][1],
+        serde_json::json!({"day": "2024-01-02", "region": "south", "price": 1.5})
+    );
+    assert_eq!(sales["first_rows"].as_array().map(Vec::len), Some(2));
+    assert_eq!(sales["summarized_rows"], 1000);
+    assert_eq!(sales["is_whole"], true);
+    let price = &sales["summary"][2];
+    assert_eq!(
+        (&price["name"], &price["max"]),
+        (&"price".into(), &"99.5".into())
+    );
+    let counts = price["histogram"].as_array().expect("counts");
+    let sum: i64 = counts.iter().filter_map(serde_json::Value::as_i64).sum();
+    assert_eq!(sum, 1000);
+    let bounds = price["histogram_bounds"].as_array().expect("bounds");
+    assert_eq!(bounds.len(), counts.len() + 1);
+    assert_eq!((&bounds[0], &bounds[12]), (&0.5.into(), &99.5.into()));
+    assert!(
+        sales["summary"][1]["histogram"].is_null(),
+        "texts have none"
+    );
+    assert_eq!(files[1]["summary"][1]["null_count"], 1);
+    let from_pipe = piped(&place, &["peek", "-", "--format", "json"], b"a\n1\n");
+    let files: serde_json::Value = serde_json::from_str(&from_pipe.text()).expect("JSON");
+    assert_eq!(files[0]["first_rows"], serde_json::json!([{"a": 1}]));
+}

@@ -115,3 +115,44 @@ fn a_database_is_kept_for_the_session() {
     terminal.leave();
     assert!(place.path().join("shop").is_dir());
 }
+
+#[test]
+fn a_query_draws_its_chart_and_a_pipe_goes_on_from_its_rows() {
+    let mut terminal = Start::new().size(40, 80).shell();
+    let query = "FROM (VALUES ('north', 40), ('south', 10)) AS t (region, sold) |> ORDER BY region";
+    let shown = terminal.line(
+        &format!("{query} |> CALL PLOT('bar', x => region)"),
+        &["sold by region", "north ██", "south ██", " 40"],
+    );
+    assert!(!shown.has("STRING"), "{}", shown.text);
+    terminal.line("|> LIMIT 1", &["│ north", "1 row"]);
+    terminal.line("\\format csv", &["Results are written as csv."]);
+    terminal.line(
+        &format!("{query} |> CALL PLOT('bar')"),
+        &["region,sold", "north,40"],
+    );
+    terminal.line("SELECT 'a' AS a |> CALL PLOT('bar')", &["a\n"]);
+    terminal.line("\\format table", &["Results are written as table."]);
+    terminal.line(
+        "SELECT 'a' AS a |> CALL PLOT('bar')",
+        &["no chart: the result has no column of numbers"],
+    );
+}
+
+#[test]
+fn peek_fits_the_screen() {
+    let text = "day,region,product,qty\n2026-01-05,north,rope,12\n2026-01-06,south,sail,1\n";
+    for (columns, has, has_not) in [(80, "nulls", "mean"), (120, "mean", "row 1")] {
+        let start = Start::new().size(40, columns).file("sales.csv", text);
+        let terminal = start.args(&["peek", "sales.csv"]).run();
+        let shown = terminal.until("the summary", |shown| {
+            shown.has("Summary of all 2 rows") && shown.has("4 rows")
+        });
+        assert!(
+            shown.has("distribution") && shown.has(has),
+            "{}",
+            shown.text
+        );
+        assert!(!shown.has(has_not) && !shown.has("─ row"), "{}", shown.text);
+    }
+}

@@ -1,6 +1,5 @@
 //! `tidemill fmt`: scripts in their canonical layout, in place or from standard input to standard output.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +8,7 @@ use super::answer;
 use crate::report::Text;
 use crate::settings::Reading;
 use crate::stop::Stop;
-use crate::target::Target;
+use crate::target::write_whole;
 use crate::texts;
 
 /// A file differs from its layout, found by --check.
@@ -75,22 +74,10 @@ impl Fmt {
             return answer(&formatted);
         }
         if formatted != text.text {
-            write(path, &formatted)?;
+            write_whole(path, &formatted)?;
         }
         Ok(())
     }
-}
-
-/// Replaces the file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), Stop> {
-    let written = Target::file(path).and_then(|mut target| {
-        target.writer().write_all(text.as_bytes())?;
-        target.commit()
-    });
-    written.map_err(|error| {
-        let reason = format!("{}: {}", path.display(), error.kind());
-        Stop::Output(io::Error::new(error.kind(), reason))
-    })
 }
 
 /// The lines between the first and the last that differ, as `diff -U0` would write one change.

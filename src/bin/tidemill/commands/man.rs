@@ -1,6 +1,5 @@
 //! `tidemill man`: the manual, made of the same list as `--help`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory};
@@ -9,7 +8,7 @@ use clap_mangen::Man as Page;
 use super::answer;
 use crate::flags::Flags;
 use crate::stop::Stop;
-use crate::target::Target;
+use crate::target::write_whole;
 
 /// Print the manual page, or write those of all commands
 #[derive(Debug, Args)]
@@ -67,12 +66,5 @@ fn page(command: &Command) -> Result<String, Stop> {
 fn write(command: &Command, name: &str, directory: &Path) -> Result<(), Stop> {
     let path = directory.join(format!("{name}.1"));
     let text = page(command)?;
-    let written = Target::file(&path).and_then(|mut target| {
-        target.writer().write_all(text.as_bytes())?;
-        target.commit()
-    });
-    written.map_err(|error| {
-        let reason = format!("{}: {}", path.display(), error.kind());
-        Stop::Output(io::Error::new(error.kind(), reason))
-    })
+    write_whole(&path, &text)
 }

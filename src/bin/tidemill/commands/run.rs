@@ -18,7 +18,7 @@ use crate::results::Results;
 use crate::run::Settled;
 use crate::settings::{EngineFlags, OutputFlags, Telling};
 use crate::stop::{INTERRUPTED, Stop};
-use crate::target::Target;
+use crate::target::write_whole;
 use crate::texts;
 use crate::values::{Values, from_files};
 
@@ -242,12 +242,5 @@ fn write_report(path: &Path, done: &RunReport) -> Result<(), Stop> {
     if path.as_os_str() == "-" {
         return answer(&done.to_json());
     }
-    let written = Target::file(path).and_then(|mut target| {
-        target.writer().write_all(done.to_json().as_bytes())?;
-        target.commit()
-    });
-    written.map_err(|error| {
-        let reason = format!("{}: {}", path.display(), error.kind());
-        Stop::Output(io::Error::new(error.kind(), reason))
-    })
+    write_whole(path, &done.to_json())
 }

@@ -104,7 +104,7 @@ fn as_text(info: &FileInfo) -> String {
     text
 }
 
-fn as_json(info: &FileInfo) -> serde_json::Value {
+pub(super) fn as_json(info: &FileInfo) -> serde_json::Value {
     let columns = info.columns.fields().iter().map(|field| {
         json!({
             "name": field.name(),

@@ -30,9 +30,14 @@ pub(crate) trait ResultWriter {
 }
 
 /// How text looks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Style {
+    /// How CSV and TSV write NULL.
     pub(crate) null: String,
+    /// JSON has no NaN and no infinity: they are an error, and not null.
+    pub(crate) strict: bool,
+    /// Tables show every row.
+    pub(crate) all: bool,
     /// Columns of the terminal; `None` where the output is none.
     pub(crate) width: Option<u16>,
 }
@@ -47,8 +52,8 @@ pub(crate) fn writer<'a>(
     Ok(match format {
         Format::Csv => Box::new(delimited::Delimited::new(b',', schema, style, out)?),
         Format::Tsv => Box::new(delimited::Delimited::new(b'\t', schema, style, out)?),
-        Format::Json => Box::new(json::Json::array(schema, out)),
-        Format::Ndjson => Box::new(json::Json::lines(schema, out)),
+        Format::Json => Box::new(json::Json::array(schema, style, out)),
+        Format::Ndjson => Box::new(json::Json::lines(schema, style, out)),
         Format::Table if schema.metadata().contains_key(LINES_KEY) => {
             Box::new(lines::Lines::new(style, out))
         }

@@ -11,7 +11,7 @@ use super::paint::Paint;
 use super::picture::{Expanded, Frame, Picture, count_text};
 use super::{ResultWriter, Style};
 
-/// Rows that are shown; the rest is counted.
+/// Rows that are shown, unless all are asked for; the rest is counted.
 const ROWS_SHOWN: usize = 40;
 
 pub(super) struct Table<'a> {
@@ -26,7 +26,7 @@ impl<'a> Table<'a> {
         let width = style.width.map(usize::from);
         Table {
             out,
-            picture: Picture::new(schema, ROWS_SHOWN),
+            picture: Picture::new(schema, if style.all { usize::MAX } else { ROWS_SHOWN }),
             frame: Frame {
                 width,
                 height: None,

@@ -67,6 +67,7 @@ fn written(format: Format, schema: &SchemaRef, batches: &[RecordBatch], null: &s
     let style = Style {
         null: null.to_string(),
         width: None,
+        ..Style::default()
     };
     let mut writer = writer(format, schema, &style, &mut bytes).expect("a writer");
     batches
@@ -204,6 +205,7 @@ fn arrow_and_parquet_read_back() {
     let style = Style {
         null: String::new(),
         width: None,
+        ..Style::default()
     };
     let mut out = writer(Format::Arrow, &batch.schema(), &style, &mut bytes).expect("a writer");
     out.batch(&batch).expect("a batch is written");

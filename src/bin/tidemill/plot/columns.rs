@@ -3,7 +3,7 @@
 use tidemill::arrow::datatypes::{DataType, Field, SchemaRef};
 use tidemill::type_name;
 
-use super::spec::{Kind, PlotSpec};
+use super::spec::{ColumnRef, Kind, PlotSpec};
 
 /// Columns, or values of `by`, that are drawn beside one another.
 pub(super) const SERIES: usize = 8;
@@ -43,7 +43,10 @@ impl Columns {
     }
 
     pub(super) fn of(spec: &PlotSpec, schema: &SchemaRef) -> Result<Self, String> {
-        let find = |name: &String| position(name, schema);
+        let find = |column: &ColumnRef| match column {
+            ColumnRef::Named(name) => position(name, schema),
+            ColumnRef::At(place) => Ok(*place),
+        };
         let by = spec.by.as_ref().map(find).transpose()?;
         let x = spec.x.as_ref().map(find).transpose()?;
         let mut y = spec.y.iter().map(find).collect::<Result<Vec<_>, _>>()?;

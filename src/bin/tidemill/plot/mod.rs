@@ -1,6 +1,6 @@
 //! Charts of results: bars and lines, as characters in a terminal or as SVG.
 //!
-//! `spec.rs` reads what `--plot` says, `columns.rs` finds the columns, `data.rs` takes the points from the rows, `bars.rs` and `lines.rs` draw them for a terminal,
+//! `spec.rs` reads what `--plot` says, and what `|> CALL PLOT(…)` of a query says, `columns.rs` finds the columns, `data.rs` takes the points from the rows, `bars.rs` and `lines.rs` draw them for a terminal,
 //! `svg.rs` for a file.
 
 mod bars;
@@ -13,6 +13,9 @@ mod svg;
 
 use tidemill::arrow::array::RecordBatch;
 use tidemill::arrow::datatypes::SchemaRef;
+use tidemill::{Error, Rows};
+
+use crate::flags::Format;
 
 pub(crate) use spec::{Kind, PlotSpec, parse};
 
@@ -22,6 +25,36 @@ pub(crate) enum Canvas {
     /// Characters, as many in a line as this.
     Text(usize),
     Svg,
+}
+
+/// How the rows are drawn that a query asks to be drawn. It does so for people: where `format` is one for programs, it is rows.
+pub(crate) fn asked_by(rows: &Rows, format: Option<Format>) -> Option<PlotSpec> {
+    let is_for_people = matches!(format, None | Some(Format::Table));
+    rows.chart().filter(|_| is_for_people).map(PlotSpec::of)
+}
+
+/// Why there is no chart.
+pub(crate) enum Undrawn {
+    Query(Error),
+    /// The rows cannot be drawn so.
+    Unfit(String),
+}
+
+/// The chart of all rows, and how many they are.
+pub(crate) fn drawn(
+    spec: &PlotSpec,
+    rows: &mut Rows,
+    canvas: Canvas,
+) -> Result<(String, u64), Undrawn> {
+    let mut plot = Plot::new(spec, rows.schema()).map_err(Undrawn::Unfit)?;
+    let mut count = 0;
+    for batch in rows {
+        let batch = batch.map_err(Undrawn::Query)?;
+        count += batch.num_rows() as u64;
+        plot.batch(&batch).map_err(Undrawn::Unfit)?;
+    }
+    let chart = plot.draw(canvas).map_err(Undrawn::Unfit)?;
+    Ok((chart, count))
 }
 
 /// Rows that a chart is made of, up to its bound.

@@ -142,12 +142,12 @@ const COMMANDS: &[Command] = &[
 ];
 
 const KEYS: &str = "\
-Enter     runs one line that is a whole query, and whatever ends with `;`; a text
-          of several lines runs at `;` or at an empty line
+Enter     runs one line that is a whole query, and whatever ends with `;`;
+          a text of several lines runs at `;` or at an empty line
 |> …      goes on from the last query: FROM 'sales.csv', then |> WHERE qty > 10
 Tab       completes columns, functions, tables and paths
-Up, Down  the history, Ctrl-R searches it; a line that begins with a blank is not
-          kept
+Up, Down  the history, Ctrl-R searches it; a line that begins with a blank
+          is not kept
 Ctrl-C    stops the query that runs, or clears the line; Ctrl-D leaves";
 
 fn words(words: &[&str]) -> Argument {

@@ -9,12 +9,15 @@ use super::pager::{self, Pager};
 use crate::flags::Format;
 use crate::format::{self, Frame, Picture, count_text, grouped};
 use crate::interrupt::is_interrupted;
+use crate::plot::{self, Canvas, PlotSpec, Undrawn};
 use crate::progress::Watch;
 
 /// Why a result was not shown.
 pub(super) enum Unshown {
     Query(Error),
     Output(io::Error),
+    /// The rows cannot be drawn as their query says.
+    Undrawn(String),
 }
 
 impl From<io::Error> for Unshown {
@@ -25,10 +28,25 @@ impl From<io::Error> for Unshown {
 
 /// Shows a result.
 pub(super) fn show(rows: &mut Rows, look: &Look, watch: &Watch) -> Result<(), Unshown> {
+    if let Some(spec) = plot::asked_by(rows, Some(look.format)) {
+        return chart(&spec, rows, watch);
+    }
     match look.format {
         Format::Table => table(rows, look, watch),
         _ => stream(rows, look, watch),
     }
+}
+
+fn chart(spec: &PlotSpec, rows: &mut Rows, watch: &Watch) -> Result<(), Unshown> {
+    let canvas = Canvas::Text(usize::from(super::look::screen().0));
+    let (chart, _) = plot::drawn(spec, rows, canvas).map_err(|undrawn| match undrawn {
+        Undrawn::Query(error) => Unshown::Query(error),
+        Undrawn::Unfit(reason) => Unshown::Undrawn(reason),
+    })?;
+    watch.be_quiet();
+    let mut out = io::stdout().lock();
+    out.write_all(chart.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// Every row, as it comes.

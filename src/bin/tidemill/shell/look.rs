@@ -22,7 +22,7 @@ pub(super) struct Look {
     pub(super) pager: bool,
     pub(super) timing: bool,
     pub(super) paint: Paint,
-    null: String,
+    base: Style,
 }
 
 impl Look {
@@ -41,14 +41,14 @@ impl Look {
             pager: false,
             timing: flags.settings.timing,
             paint: Paint::of_stdout(),
-            null: flags.settings.output.null.clone(),
+            base: flags.settings.output.style(None),
         })
     }
 
     pub(super) fn style(&self) -> Style {
         Style {
-            null: self.null.clone(),
             width: Some(screen().0),
+            ..self.base.clone()
         }
     }
 

@@ -143,8 +143,15 @@ impl<'a> Session<'a> {
         if self.look.timing {
             println!("Time: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
         }
-        if shown == Some(Shown::Rows)
-            && let Ok(query) = statement.prefix(statement.steps().len())
+        let steps = statement.steps().len();
+        // A pipe goes on from the rows that were drawn, and not from the end of their query.
+        let left = match shown {
+            Some(Shown::Rows) => Some(steps),
+            Some(Shown::Chart) => steps.checked_sub(1),
+            Some(Shown::Nothing) | None => None,
+        };
+        if let Some(left) = left
+            && let Ok(query) = statement.prefix(left)
         {
             *self.last.borrow_mut() = Some(query.text().to_string());
         }
@@ -158,7 +165,7 @@ impl<'a> Session<'a> {
             Outcome::Several(outcomes) => {
                 let mut shown = Shown::Nothing;
                 for outcome in outcomes {
-                    if self.outcome(outcome, text, watch)? == Shown::Rows {
+                    if self.outcome(outcome, text, watch)? != Shown::Nothing {
                         shown = Shown::Rows;
                     }
                 }
@@ -166,13 +173,21 @@ impl<'a> Session<'a> {
             }
             Outcome::Rows(mut rows) => {
                 watch.aside(|| warn(rows.warnings(), text, format));
+                let shown = match rows.chart() {
+                    Some(_) => Shown::Chart,
+                    None => Shown::Rows,
+                };
                 match display::show(&mut rows, &self.look, watch) {
                     Ok(()) => {
                         warn(&rows.notes(), text, format);
-                        Some(Shown::Rows)
+                        Some(shown)
                     }
                     Err(Unshown::Query(error)) => {
                         watch.aside(|| self.failed(&error, text));
+                        None
+                    }
+                    Err(Unshown::Undrawn(reason)) => {
+                        watch.aside(|| self.complain(&format!("no chart: {reason}")));
                         None
                     }
                     Err(Unshown::Output(error)) => {
@@ -207,5 +222,7 @@ impl<'a> Session<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
     Rows,
+    /// The rows of a query that ends in PLOT.
+    Chart,
     Nothing,
 }

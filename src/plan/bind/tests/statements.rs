@@ -22,7 +22,7 @@ fn stored_columns_need_names() {
     let Bound::Steps(steps) = bound.bound else {
         panic!("not a table");
     };
-    let [Step::Write { target, query }] = steps.as_slice() else {
+    let [Step::Write { target, query, .. }] = steps.as_slice() else {
         panic!("not a table");
     };
     assert_eq!(target.describe(), "create table z:");

@@ -1,27 +1,29 @@
-//! `tidemill peek`: what is in files, at a glance.
+//! `tidemill peek`: what is in files, at a glance. [`histogram`] counts, [`json`] tells it to programs.
+
+mod histogram;
+mod json;
 
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tidemill::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use tidemill::arrow::compute::concat_batches;
 use tidemill::arrow::datatypes::{Float64Type, Int64Type};
-use tidemill::{Engine, Error, FileInfo, FileSource, Rows};
+use tidemill::{Engine, Error, FileInfo, FileSource, Rows, type_name};
+
+use histogram::Histogram;
 
 use super::failed;
-use super::schema::{headline, quoted};
+use super::schema::headline;
 use crate::data_input::DataInput;
 use crate::flags::{ErrorFormat, Format};
 use crate::format::{self, Style};
+use crate::results::stdout_width;
 use crate::stop::Stop;
-use crate::target::{Target, stdout_is_terminal};
+use crate::target::Target;
 
 /// Rows that the summary is about, unless all are asked for.
 const SAMPLE: u64 = 100_000;
-
-/// Bars of a histogram, and the blocks that they are drawn with.
-const BARS: usize = 12;
-const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Look into files: format, columns, first rows, a summary of each column
 #[derive(Debug, Args)]
@@ -31,6 +33,7 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 Examples:
   tidemill peek sales.csv
   tidemill peek 'logs/*.parquet' --rows 10 --all
+  tidemill peek sales.csv --format json
   zcat log.gz | tidemill peek -"
 )]
 pub(crate) struct Peek {
@@ -46,6 +49,10 @@ pub(crate) struct Peek {
     #[arg(long)]
     all: bool,
 
+    /// How it is written: for people, or as JSON with an object for each file
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Form,
+
     /// How errors are written
     #[arg(
         long,
@@ -55,6 +62,23 @@ pub(crate) struct Peek {
         hide_env = true
     )]
     pub(super) error_format: ErrorFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// What was found in a file.
+struct Seen {
+    first: RecordBatch,
+    summary: RecordBatch,
+    histograms: Vec<Option<Histogram>>,
+    /// Rows that the summary is about.
+    rows: u64,
+    /// There are no others.
+    is_whole: bool,
 }
 
 /// What goes wrong: a query, or the writing.
@@ -94,49 +118,65 @@ impl Peek {
             builder.threads(1)
         };
         let engine = builder.in_memory()?;
-        let mut first = true;
+        let mut before: &[u8] = if self.format == Form::Json { b"[" } else { b"" };
         for file in &self.files {
             for info in engine.inspect(&FileSource::new(file))? {
-                if !std::mem::take(&mut first) {
-                    writeln!(target.writer())?;
+                let seen = self.file(&engine, file, &info)?;
+                target.writer().write_all(before)?;
+                match self.format {
+                    Form::Text => {
+                        before = b"\n";
+                        seen.show(&info, target)?;
+                    }
+                    Form::Json => {
+                        before = b",\n";
+                        target.writer().write_all(&json::object(&info, &seen)?)?;
+                    }
                 }
-                self.file(&engine, file, &info, target)?;
             }
+        }
+        if self.format == Form::Json {
+            target.writer().write_all(b"]\n")?;
         }
         Ok(())
     }
 
-    fn file(
-        &self,
-        engine: &Engine,
-        asked: &str,
-        info: &FileInfo,
-        target: &mut Target,
-    ) -> Result<(), Fault> {
-        writeln!(target.writer(), "{}", headline(info))?;
+    fn file(&self, engine: &Engine, asked: &str, info: &FileInfo) -> Result<Seen, Fault> {
         // Standard input goes by the name that it was asked for under.
         let path = match asked {
             "-" | "/dev/stdin" => asked.to_string(),
             _ => info.path.display().to_string(),
         };
         engine.register_file("peeked", FileSource::new(path).format(&info.format))?;
-        let rows = engine.query(&format!("FROM peeked |> LIMIT {}", self.rows), ())?;
-        write(rows, target)?;
+        let first = engine.query(&format!("FROM peeked |> LIMIT {}", self.rows), ())?;
+        let first = one_batch(first)?;
         let source = match self.all {
             true => "peeked".to_string(),
             false => format!("(FROM peeked |> LIMIT {SAMPLE})"),
         };
-        let summary = engine.query(&format!("SUMMARIZE {source}"), ())?;
-        let schema = Arc::clone(summary.schema());
-        let summary = concat_batches(&schema, &summary.collect_batches()?).map_err(arrow_fault)?;
-        let bars = bars(engine, &source, &summary)?;
-        let seen = seen_rows(&summary);
-        let which = match (self.all, seen < SAMPLE) {
-            (false, false) => format!("the first {SAMPLE} rows"),
-            _ => format!("all {seen} rows"),
+        let summary = one_batch(engine.query(&format!("SUMMARIZE {source}"), ())?)?;
+        let rows = seen_rows(&summary);
+        Ok(Seen {
+            first,
+            histograms: histogram::histograms(engine, &source, &summary)?,
+            summary,
+            rows,
+            is_whole: self.all || rows < SAMPLE,
+        })
+    }
+}
+
+impl Seen {
+    fn show(&self, info: &FileInfo, target: &mut Target) -> Result<(), Fault> {
+        writeln!(target.writer(), "{}", headline(info))?;
+        write_batch(&self.first, target)?;
+        let which = match self.is_whole {
+            true => format!("all {} rows", self.rows),
+            false => format!("the first {SAMPLE} rows"),
         };
         writeln!(target.writer(), "\nSummary of {which}:")?;
-        write_batch(&with_bars(&summary, bars)?, target)
+        let summary = with_bars(&self.summary, &self.histograms)?;
+        write_batch(&as_wide_as(summary, stdout_width())?, target)
     }
 }
 
@@ -160,78 +200,6 @@ fn seen_rows(summary: &RecordBatch) -> u64 {
     u64::try_from(rows).unwrap_or(0)
 }
 
-/// The histogram of each column of numbers: one more look at the rows, when their bounds are known.
-fn bars(
-    engine: &Engine,
-    source: &str,
-    summary: &RecordBatch,
-) -> Result<Vec<Option<String>>, Fault> {
-    let names = texts(column(summary, "name")?)?;
-    let means = column(summary, "mean")?
-        .as_primitive::<Float64Type>()
-        .clone();
-    let (low, high) = (
-        texts(column(summary, "min")?)?,
-        texts(column(summary, "max")?)?,
-    );
-    let mut counted = Vec::new();
-    let mut shown = vec![None; names.len()];
-    for (row, name) in names.iter().enumerate() {
-        let bound = |texts: &[Option<String>]| texts[row].as_ref()?.parse::<f64>().ok();
-        let (Some(low), Some(high)) = (bound(&low), bound(&high)) else {
-            continue;
-        };
-        let is_number = means.is_valid(row) && low.is_finite() && high.is_finite();
-        let unique = names.iter().filter(|other| *other == name).count() == 1;
-        if !is_number || !unique || low >= high {
-            continue;
-        }
-        let value = format!("CAST({} AS FLOAT64)", quoted(name.as_deref().unwrap_or("")));
-        let width = (high - low) / BARS as f64;
-        for bar in 0..BARS {
-            let from = low + width * bar as f64;
-            let below = match bar + 1 == BARS {
-                true => String::new(),
-                false => format!(" AND {value} < {:e}", low + width * (bar + 1) as f64),
-            };
-            counted.push(format!(
-                "COUNT(*) FILTER (WHERE {value} >= {from:e}{below}) AS b{row}_{bar}"
-            ));
-        }
-        shown[row] = Some(String::new());
-    }
-    if counted.is_empty() {
-        return Ok(shown);
-    }
-    let query = format!("FROM {source} |> AGGREGATE {}", counted.join(", "));
-    let rows = engine.query(&query, ())?;
-    let schema = Arc::clone(rows.schema());
-    let counts = concat_batches(&schema, &rows.collect_batches()?).map_err(arrow_fault)?;
-    let mut at = 0;
-    for bars in shown.iter_mut().flatten() {
-        let counts: Vec<i64> = (at..at + BARS)
-            .map(|bar| counts.column(bar).as_primitive::<Int64Type>().value(0))
-            .collect();
-        *bars = drawn(&counts);
-        at += BARS;
-    }
-    Ok(shown)
-}
-
-/// Counts as blocks: none is a space, the most is a full one.
-fn drawn(counts: &[i64]) -> String {
-    let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let block = |count: &i64| match count {
-        0 => ' ',
-        count => {
-            let height = (count * BLOCKS.len() as i64 - 1) / most;
-            let height = usize::try_from(height).unwrap_or(0);
-            BLOCKS[height.min(BLOCKS.len() - 1)]
-        }
-    };
-    counts.iter().map(block).collect()
-}
-
 fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, Fault> {
     let texts = tidemill::ColumnText::new(column)?;
     let one = |row| -> Result<Option<String>, Fault> {
@@ -241,8 +209,20 @@ fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, Fault> {
     (0..column.len()).map(one).collect()
 }
 
+/// What a column of the summary is called for people.
+fn heading(name: &str) -> &str {
+    match name {
+        "null_count" => "nulls",
+        "approx_distinct" => "distinct",
+        other => other,
+    }
+}
+
 /// What is shown of the summary.
-fn with_bars(summary: &RecordBatch, bars: Vec<Option<String>>) -> Result<RecordBatch, Fault> {
+fn with_bars(
+    summary: &RecordBatch,
+    histograms: &[Option<Histogram>],
+) -> Result<RecordBatch, Fault> {
     let shown = [
         "name",
         "type",
@@ -261,15 +241,48 @@ fn with_bars(summary: &RecordBatch, bars: Vec<Option<String>>) -> Result<RecordB
             "mean" => Arc::new(rounded(values.as_primitive::<Float64Type>())),
             _ => values,
         };
-        columns.push((name, values));
+        columns.push((heading(name), values));
     }
     // A column without bars has an empty place, and no NULL.
-    let bars = bars
-        .into_iter()
-        .map(|bars| bars.unwrap_or_else(|| " ".to_string()));
+    let bars = histograms.iter().map(|histogram| match histogram {
+        Some(histogram) => histogram.drawn(),
+        None => " ".to_string(),
+    });
     let bars: ArrayRef = Arc::new(StringArray::from_iter_values(bars));
     columns.push(("distribution", bars));
     RecordBatch::try_from_iter(columns).map_err(arrow_fault)
+}
+
+/// The summary with as many of its columns as a table has room for in this width: the types stand above the first rows too, and a
+/// mean is the next to go.
+fn as_wide_as(summary: RecordBatch, width: Option<u16>) -> Result<RecordBatch, Fault> {
+    let Some(width) = width else {
+        return Ok(summary);
+    };
+    for left_out in [&[][..], &["type"], &["type", "mean"]] {
+        let schema = summary.schema();
+        let kept = (0..schema.fields().len())
+            .filter(|column| !left_out.contains(&schema.field(*column).name().as_str()));
+        let narrower = summary.project(&kept.collect::<Vec<_>>());
+        let narrower = narrower.map_err(arrow_fault)?;
+        if table_width(&narrower)? <= usize::from(width) {
+            return Ok(narrower);
+        }
+    }
+    Ok(summary)
+}
+
+/// How wide a table of these rows is, with its lines and the blanks beside them.
+fn table_width(batch: &RecordBatch) -> Result<usize, Fault> {
+    let mut width = 1;
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let cells = texts(column)?.into_iter();
+        let cells = cells.map(|cell| cell.map_or(4, |text| text.chars().count().max(2)));
+        let head = field.name().chars().count();
+        let head = head.max(type_name(field.data_type()).chars().count());
+        width += cells.max().unwrap_or(0).max(head) + 3;
+    }
+    Ok(width)
 }
 
 /// Texts of at most so many characters.
@@ -291,18 +304,15 @@ fn rounded(values: &Float64Array) -> Float64Array {
     values.iter().map(|value| value.map(rounded)).collect()
 }
 
-fn write(rows: Rows, target: &mut Target) -> Result<(), Fault> {
+fn one_batch(rows: Rows) -> Result<RecordBatch, Fault> {
     let schema = Arc::clone(rows.schema());
-    let rows = concat_batches(&schema, &rows.collect_batches()?).map_err(arrow_fault)?;
-    write_batch(&rows, target)
+    concat_batches(&schema, &rows.collect_batches()?).map_err(arrow_fault)
 }
 
 fn write_batch(batch: &RecordBatch, target: &mut Target) -> Result<(), Fault> {
-    let width = stdout_is_terminal()
-        .then(|| terminal_size::terminal_size().map_or(80, |(width, _)| width.0));
     let style = Style {
-        null: String::new(),
-        width,
+        width: stdout_width(),
+        ..Style::default()
     };
     let mut writer = format::writer(Format::Table, &batch.schema(), &style, target.writer())?;
     writer.batch(batch)?;
