@@ -4,12 +4,14 @@
 //! has its joins put in a better order ([`join_order`]), by guesses of how many rows there are ([`estimate`]), and what it would
 //! compute twice is shared ([`repeats`]).
 
+mod chains;
 mod estimate;
 mod fence;
 mod join_graph;
 mod join_order;
 mod looks;
 mod null_safe;
+mod physical;
 mod repeats;
 mod rules;
 mod selectivity;
@@ -68,6 +70,7 @@ pub(crate) fn session_state(functions: &Functions, settings: PlanSettings) -> Re
         .with_config(config)
         .with_query_planner(query_planner())
         .with_optimizer_rules(rules::rules())
+        .with_physical_optimizer_rules(physical::rules())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions.all_scalar())
         .with_aggregate_functions(functions.all_aggregate())
@@ -123,6 +126,7 @@ fn optimize_logical(
     query: &BoundQuery,
     state: &SessionState,
 ) -> Result<LogicalPlan> {
+    let bound = &chains::cut(bound.clone())?;
     let mut plan = decorrelate(bound, Which::Stubborn, &query.places)?;
     let mut optimized = state.optimize(&plan);
     if !is_decorrelated(&optimized) && !correlated_names(&plan)?.is_empty() {

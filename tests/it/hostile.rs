@@ -255,6 +255,117 @@ fn many_correlated_subqueries_end() {
     answers("conditions", &format!("{from} |> WHERE {conditions}"));
 }
 
+/// Texts whose plans have as many nodes as items, over as many columns. Each has so many that a rule of planning that looks at all
+/// nodes, or at all columns, once more for each of them takes minutes.
+#[test]
+fn many_joins_and_tables_end() {
+    let one = "FROM (VALUES (1)) AS t (a)";
+    let cross = |n| joined(n, " ", |i| format!("|> CROSS JOIN (SELECT {i} AS x{i})"));
+    answers("500 cross joins", &format!("{one} {}", cross(500)));
+    error(
+        "more cross joins than a query may have steps",
+        &format!("{one} {}", cross(1_001)),
+        "TM0110",
+    );
+    let using = joined(300, " ", |i| {
+        format!("|> JOIN (SELECT 1 AS a, {i} AS x{i}) USING (a)")
+    });
+    answers("300 joins", &format!("{one} {using}"));
+    let tables = |n| {
+        joined(n, ", ", |i| match i {
+            0 => "c0 AS (SELECT 1 AS x)".to_string(),
+            _ => format!("c{i} AS (SELECT x + 1 AS x FROM c{})", i - 1),
+        })
+    };
+    answers(
+        "2,000 tables of WITH",
+        &format!("WITH {} SELECT x FROM c1999", tables(2_000)),
+    );
+    error(
+        "9,000 tables of WITH",
+        &format!("WITH {} SELECT x FROM c8999", tables(9_000)),
+        "TM0109",
+    );
+    let uncorrelated = joined(200, ", ", |i| {
+        format!("(SELECT MAX(b) + {i} FROM (VALUES (1)) AS u (b)) AS y{i}")
+    });
+    answers("200 subqueries", &format!("{one} |> SELECT {uncorrelated}"));
+    let correlated = joined(5_000, ", ", |i| {
+        format!("(SELECT MAX(b) FROM (VALUES (1)) AS u (b) WHERE b = a + {i}) AS y{i}")
+    });
+    error(
+        "5,000 subqueries",
+        &format!("{one} |> SELECT {correlated}"),
+        "TM0110",
+    );
+}
+
+#[test]
+fn many_items_end() {
+    let one = "FROM (VALUES (1)) AS t (a)";
+    let items = |n, item: &dyn Fn(usize) -> String| joined(n, ", ", item);
+    let sums = items(2_000, &|i| format!("a + {i}"));
+    answers("sorting", &format!("{one} |> ORDER BY {sums}"));
+    answers(
+        "sorting a SELECT",
+        &format!("SELECT a FROM (VALUES (1)) AS t (a) ORDER BY {sums}"),
+    );
+    answers(
+        "grouping",
+        &format!("{one} |> AGGREGATE COUNT(*) AS n GROUP BY {sums}"),
+    );
+    let aggregates = items(9_000, &|i| format!("SUM(a + {i})"));
+    answers("aggregates", &format!("{one} |> AGGREGATE {aggregates}"));
+    let windows = items(800, &|i| format!("SUM(a) OVER (ORDER BY a + {i})"));
+    answers("windows", &format!("{one} |> SELECT {windows}"));
+    let values = items(300_000, &|i| i.to_string());
+    answers("IN", &format!("{one} |> WHERE a IN ({values})"));
+}
+
+#[test]
+fn many_steps_in_a_row_end() {
+    let one = "FROM (VALUES (1)) AS t (a)";
+    for (what, step) in [
+        ("SELECT", "|> SELECT a + 1 AS a"),
+        ("SET", "|> SET a = a + 1"),
+        ("AGGREGATE", "|> AGGREGATE SUM(a) AS a"),
+        ("DISTINCT", "|> DISTINCT"),
+    ] {
+        answers(what, &format!("{one} {}", vec![step; 500].join(" ")));
+    }
+    let extended = joined(300, " ", |i| format!("|> EXTEND a + {i} AS x{i}"));
+    answers("EXTEND", &format!("{one} {extended}"));
+}
+
+/// Little text that makes much: what is constant is computed while the query is planned.
+#[test]
+fn what_would_fill_the_memory_is_refused() {
+    for call in [
+        "REPLACE(REPEAT('x', 100000), 'x', REPEAT('y', 100000))",
+        "REPLACE(REPEAT('x', 100000), '', REPEAT('y', 100000))",
+        "REGEXP_REPLACE(REPEAT('x', 100000), 'x', REPEAT('y', 100000), 'g')",
+        "REGEXP_REPLACE(REPEAT('x', 100000), '(x+)', REPEAT('\\1', 100000))",
+        "ARRAY_TO_STRING(GENERATE_ARRAY(1, 100000), REPEAT('x', 100000))",
+        "ARRAY_RESIZE([1], 1000000000, 0)",
+        "ARRAY_REPEAT(ARRAY_REPEAT(ARRAY_REPEAT(1, 10000), 10000), 1000)",
+        "GENERATE_SERIES(TIMESTAMP '2000-01-01', TIMESTAMP '2200-01-01', INTERVAL 1 MICROSECOND)",
+        "LPAD('x', 2000000000)",
+    ] {
+        error(call, &format!("SELECT {call}"), "TM0506");
+    }
+    for call in [
+        "LENGTH(REPLACE(REPEAT('x', 100000), 'z', REPEAT('y', 100000))) = 100000",
+        "LENGTH(REGEXP_REPLACE(REPEAT('x', 100000), 'x', REPEAT('y', 100000))) = 199999",
+        "LENGTH(REGEXP_REPLACE(REPEAT('x', 100000), 'z', REPEAT('y', 100000), 'g')) = 100000",
+        "GENERATE_SERIES(NULL, TIMESTAMP '2200-01-01', INTERVAL 1 MICROSECOND) IS NULL",
+    ] {
+        answers(
+            call,
+            &format!("FROM (VALUES (1)) AS t (a) |> ASSERT {call}"),
+        );
+    }
+}
+
 #[test]
 fn odd_bytes_end() {
     assert!(run("NUL bytes", &[0u8; 100_000]).is_some());

@@ -8,10 +8,9 @@ use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Values};
 
-use super::bounds::relations;
 use super::list::name_values;
 use super::recover::Moment;
-use super::relation::{Relation, project, with_plan_type};
+use super::relation::{PlanTypes, Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Outer};
 use super::table_function::is_series;
@@ -174,7 +173,8 @@ impl Binder<'_> {
                     self.scan(&name, Some(ScanSource::Table(name.clone())), provider)?
                 }
                 Some(Entry::View(view)) => {
-                    self.expand(relations(&view.plan)?, &name, path.span)?;
+                    let facts = self.named_facts(&view.plan, &name, path.span)?;
+                    self.expand(facts.relations, &name, path.span)?;
                     self.view(&name, &view, env)?
                 }
                 None if name.eq_ignore_ascii_case("system.units") => self.units()?,
@@ -325,8 +325,9 @@ impl Binder<'_> {
             return Ok(Relation::new(scan, scope));
         }
         let plan = project(scan, exprs)?;
+        let types = PlanTypes::of(&plan);
         for column in scope.columns.iter_mut().chain(&mut scope.pseudo) {
-            *column = with_plan_type(column.clone(), &plan);
+            *column = types.give(column.clone());
         }
         Ok(Relation::new(plan, scope))
     }

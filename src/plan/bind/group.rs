@@ -1,6 +1,6 @@
 //! What rows are grouped by: expressions, ROLLUP, CUBE and GROUPING SETS.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan};
 use super::nested::inferred_name;
 use super::project::declared_name;
 use super::relation::{
-    NewColumn, Relation, all_columns, compute, hoist_subqueries, project, with_plan_type,
+    NewColumn, PlanTypes, Relation, all_columns, compute, hoist_subqueries, project,
 };
 use super::scope::{Scope, ScopeColumn};
 use super::stage::{Env, Extracted, Stage};
@@ -37,6 +37,8 @@ pub(super) struct Grouping {
     /// Which keys each set has; one set of all keys without ROLLUP and the like.
     sets: Vec<Vec<usize>>,
     has_sets: bool,
+    /// The expressions so far, and which of the keys have each.
+    known: HashMap<Expr, Vec<usize>>,
 }
 
 /// Where grouping items stand, which decides what they may be.
@@ -80,6 +82,7 @@ impl Binder<'_> {
             let alternatives = self.group_item(relation, item, rules, &mut grouping, env)?;
             grouping.multiply(&alternatives, item.span)?;
         }
+        self.key_columns(relation, &mut grouping)?;
         if group_by.items.len() > 1
             && let Some(empty) = group_by
                 .items
@@ -253,39 +256,58 @@ impl Binder<'_> {
             (None, Some(written_name)) => Some(declared_name(written_name, &written, &scope)),
             (None, None) => None,
         };
-        let same = |key: &GroupKey| key.expr == written && key.column.name == name;
-        if let Some(index) = grouping.keys.iter().position(same) {
+        let alike = grouping.known.entry(written.clone()).or_default();
+        let mut named = alike.iter().copied();
+        if let Some(index) = named.find(|index| grouping.keys[*index].column.name == name) {
             return Ok(index);
         }
-        let column = self.key_column(relation, grouping, name, source.span, value)?;
+        alike.push(grouping.keys.len());
         grouping.keys.push(GroupKey {
             expr: written,
-            column,
+            column: ScopeColumn {
+                name,
+                id: "".into(),
+                data_type: value.data_type,
+                nullable: value.nullable,
+                text: self.source(source.span).into(),
+                constant: value.constant,
+                unknown: value.unknown,
+            },
         });
         Ok(grouping.keys.len() - 1)
     }
 
-    /// The column of a key; the same expression under another name shares it.
-    fn key_column(
-        &self,
-        relation: &mut Relation,
-        grouping: &Grouping,
-        name: Option<Arc<str>>,
-        span: Span,
-        value: Typed,
-    ) -> Result<ScopeColumn> {
-        if let Some(known) = grouping.keys.iter().find(|key| key.expr == value.expr) {
-            return Ok(ScopeColumn {
-                name,
-                ..known.column.clone()
+    /// Computes the keys, all in one step: a projection for each would name every column as often as there are keys. The same
+    /// expression under another name shares its column.
+    fn key_columns(&self, relation: &mut Relation, grouping: &mut Grouping) -> Result<()> {
+        let mut new = Vec::with_capacity(grouping.known.len());
+        let mut places: HashMap<&Expr, usize> = HashMap::with_capacity(grouping.known.len());
+        for GroupKey { expr, column } in &grouping.keys {
+            if places.contains_key(expr) {
+                continue;
+            }
+            places.insert(expr, new.len());
+            new.push(NewColumn {
+                name: column.name.clone(),
+                text: Arc::clone(&column.text),
+                value: Typed {
+                    expr: expr.clone(),
+                    ..Typed::column(column, Span::default())
+                },
             });
         }
-        let text = self.source(span).into();
-        let new = vec![NewColumn { name, text, value }];
-        let mut added = self.add_columns(relation, new)?;
-        added
-            .pop()
-            .ok_or_else(|| Error::bug("a grouping column was added and is not there"))
+        let places: Vec<usize> = (grouping.keys.iter())
+            .map(|key| places[&key.expr])
+            .collect();
+        let added = self.add_columns(relation, new)?;
+        for (key, place) in grouping.keys.iter_mut().zip(places) {
+            let name = key.column.name.take();
+            key.column = ScopeColumn {
+                name,
+                ..added[place].clone()
+            };
+        }
+        Ok(())
     }
 }
 
@@ -303,6 +325,7 @@ impl Grouping {
             outputs: (0..keys.len()).map(|key| (key, None)).collect(),
             sets: vec![(0..keys.len()).collect()],
             has_sets: false,
+            known: HashMap::new(),
             keys,
         }
     }
@@ -316,8 +339,8 @@ impl Grouping {
         for set in &self.sets {
             for alternative in alternatives {
                 let mut joined = set.clone();
-                let new = alternative.iter().filter(|key| !set.contains(key));
-                joined.extend(new);
+                let old: HashSet<&usize> = set.iter().collect();
+                joined.extend(alternative.iter().filter(|key| !old.contains(key)));
                 sets.push(joined);
             }
         }
@@ -332,12 +355,9 @@ impl Grouping {
 
     /// Groups the plan and computes the aggregates; only keys and aggregates remain.
     fn apply(&mut self, plan: LogicalPlan, aggregates: Vec<Extracted>) -> Result<LogicalPlan> {
-        let mut ids: Vec<Arc<str>> = Vec::new();
-        for key in &self.keys {
-            if !ids.contains(&key.column.id) {
-                ids.push(Arc::clone(&key.column.id));
-            }
-        }
+        let mut seen = HashSet::new();
+        let ids = self.keys.iter().map(|key| Arc::clone(&key.column.id));
+        let ids: Vec<Arc<str>> = ids.filter(|id| seen.insert(Arc::clone(id))).collect();
         let column =
             |id: &Arc<str>| Expr::Column(datafusion::common::Column::new_unqualified(id.as_ref()));
         let group_expr = if self.has_sets && !ids.is_empty() {
@@ -373,8 +393,9 @@ impl Grouping {
             visible.retain(|column| *column != internal);
             plan = project(plan, visible)?;
         }
+        let types = PlanTypes::of(&plan);
         for key in &mut self.keys {
-            let column = with_plan_type(key.column.clone(), &plan);
+            let column = types.give(key.column.clone());
             key.column = ScopeColumn {
                 constant: column.constant.clone().filter(|_| !self.has_sets),
                 ..column

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
 
 use super::from::is_lateral;
 use super::predicate::conjunction;
-use super::relation::{NewColumn, Relation, with_plan_type};
+use super::relation::{NewColumn, PlanTypes, Relation, with_plan_type};
 use super::scope::{Scope, ScopeColumn, pick};
 use super::stage::{Env, Stage};
 use super::typed::Typed;
@@ -138,12 +138,14 @@ impl Binder<'_> {
             NullEquality::NullEqualsNothing,
             false,
         )?);
+        self.step(plan.schema().fields().len(), span)?;
         let keeps_left_only = matches!(kind, JoinType::LeftSemi | JoinType::LeftAnti);
         let mut scope = if keeps_left_only { left.scope } else { scope };
         // A row without a partner has NULLs, so a constant is one no longer.
         let padded = matches!(kind, JoinType::Left | JoinType::Right | JoinType::Full);
+        let types = PlanTypes::of(&plan);
         for_each_column(&mut scope, |column| {
-            *column = with_plan_type(column.clone(), &plan);
+            *column = types.give(column.clone());
             if padded {
                 column.constant = None;
             }

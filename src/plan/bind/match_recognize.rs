@@ -15,7 +15,7 @@ use super::order::{alike, sortable};
 use super::relation::{NewColumn, Relation};
 use super::row_pattern::Symbols;
 use super::scope::{RangeVariable, Scope, ScopeColumn};
-use super::stage::{Env, Stage};
+use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
 use crate::exec::operators::matching::{Labels, MatchRule, label_fields};
@@ -133,13 +133,14 @@ impl Binder<'_> {
                 value: Typed::bool(condition, name.span),
             });
         }
-        let mut windows = stage.take_windows();
-        if !windows.is_empty() {
+        if let Calls::Taken(mut windows) = stage.windows
+            && !windows.calls().is_empty()
+        {
             let partition_by = keys.partition_exprs();
             let order = (partition_by.as_slice(), keys.order_by.as_slice());
             let place = self.place_in_partition(order, &mut windows, Span::default())?;
             let plan = std::mem::take(&mut relation.plan);
-            relation.plan = self.window_plan(plan, windows)?;
+            relation.plan = self.window_plan(plan, windows.into_calls())?;
             keys.order_by = vec![SortKey::new(place.expr, true, true)];
         }
         let columns = self.add_columns(relation, conditions)?;

@@ -17,7 +17,7 @@ use super::aggregate_call::Arguments;
 use super::call::function_name;
 use super::row_pattern::Symbols;
 use super::scope::{Found, ScopeColumn};
-use super::stage::{Calls, Extracted, Stage};
+use super::stage::{Calls, Stage, Taken};
 use super::typed::Typed;
 use super::window::window_type;
 use crate::error::{Error, Result, Span};
@@ -244,7 +244,7 @@ impl Binder<'_> {
     pub(super) fn place_in_partition(
         &self,
         keys: (&[Expr], &[SortKey]),
-        taken: &mut Vec<Extracted>,
+        taken: &mut Taken,
         span: Span,
     ) -> Result<Typed> {
         let value = self.over_partition("row_number", Vec::new(), keys, span)?;

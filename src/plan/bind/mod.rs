@@ -87,6 +87,7 @@ mod window_spec;
 mod with;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -102,6 +103,7 @@ use crate::catalog::{Catalog, Macro, Session, Sources, View};
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
+use crate::plan::shared::SharedKey;
 use crate::table::database::DurableTable;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
@@ -398,6 +400,12 @@ struct Binder<'a> {
     realm: RefCell<String>,
     /// Tables read so far through the names of this query or of the common table expression that is being defined.
     expanded: Cell<usize>,
+    /// Columns of the steps so far, each as often as a step has it.
+    columns: Cell<usize>,
+    /// The subqueries in expressions so far, each of which is joined to the columns of those before.
+    subqueries: Cell<usize>,
+    /// The tables of WITH that were bound so far.
+    tables: RefCell<HashMap<SharedKey, bounds::Facts>>,
     places: RefCell<Places>,
     /// What the scans read.
     sources: RefCell<Sources>,
@@ -429,6 +437,9 @@ impl<'a> Binder<'a> {
             files,
             parameters,
             next_id: Cell::new(0),
+            columns: Cell::new(0),
+            subqueries: Cell::new(0),
+            tables: RefCell::default(),
             realm: RefCell::default(),
             expanded: Cell::new(0),
             places: RefCell::default(),

@@ -5,7 +5,7 @@ use datafusion::logical_expr::expr::{ScalarFunction, Sort as SortKey};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
 use super::Binder;
-use super::relation::Relation;
+use super::relation::{NewColumn, Relation};
 use super::scope::ScopeColumn;
 use super::stage::{Env, Stage};
 use super::typed::Typed;
@@ -31,7 +31,6 @@ impl Binder<'_> {
         items: &[OrderItem],
         env: &Env,
     ) -> Result<()> {
-        let mut targets = Vec::with_capacity(items.len());
         let values = self.with_windows(relation, env, "ORDER BY", &[], |stage| {
             let mut values = Vec::with_capacity(items.len());
             for item in items {
@@ -45,10 +44,16 @@ impl Binder<'_> {
             }
             Ok(values)
         })?;
-        for (item, value) in items.iter().zip(values) {
-            let column = self.add_hidden(relation, "key", alike(sortable(value)?))?;
-            targets.push(self.sort_key(column.expr(), item.order));
-        }
+        // All in one step: a projection for each key would name every column as often as there are keys.
+        let keys = values.into_iter().map(|value| {
+            let value = alike(sortable(value)?);
+            Ok(NewColumn::hidden("key", value))
+        });
+        let columns = self.add_columns(relation, keys.collect::<Result<_>>()?)?;
+        let targets = columns.iter().zip(items);
+        let targets = targets
+            .map(|(column, item)| self.sort_key(column.expr(), item.order))
+            .collect();
         relation.forget_order();
         relation.order = targets;
         Ok(())

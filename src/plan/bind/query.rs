@@ -46,6 +46,10 @@ impl Binder<'_> {
                 pipes = rest;
                 self.pipe(relation, pipe, env)
             };
+            let bound = bound.and_then(|next| {
+                self.step(next.plan.schema().fields().len(), pipe.keyword)?;
+                Ok(next)
+            });
             relation = match bound {
                 Ok(next) => next,
                 Err(error) => self.table_after(error, before, pipe, moment)?,

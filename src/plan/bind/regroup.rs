@@ -1,5 +1,7 @@
 //! What a grouped SELECT may still read: values of its groups, and no single row's.
 
+use std::collections::{HashMap, HashSet};
+
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
@@ -12,12 +14,27 @@ use crate::error::{Error, Result, Span};
 
 /// Puts grouped values in the place of what they were computed from, and finds what is neither grouped nor aggregated.
 pub(super) struct Regroup<'r> {
-    pub(super) keys: &'r [GroupKey],
-    pub(super) scope: &'r Scope,
-    pub(super) uses: &'r [Use],
+    /// By their expressions, and the ids of their columns.
+    keys: HashMap<&'r Expr, &'r GroupKey>,
+    ids: HashSet<&'r str>,
+    scope: &'r Scope,
+    uses: &'r [Use],
 }
 
-impl Regroup<'_> {
+impl<'r> Regroup<'r> {
+    pub(super) fn new(keys: &'r [GroupKey], scope: &'r Scope, uses: &'r [Use]) -> Self {
+        let mut by_expr = HashMap::with_capacity(keys.len());
+        for key in keys {
+            by_expr.entry(&key.expr).or_insert(key);
+        }
+        Regroup {
+            keys: by_expr,
+            ids: keys.iter().map(|key| key.column.id.as_ref()).collect(),
+            scope,
+            uses,
+        }
+    }
+
     pub(super) fn parts(&self, parts: &mut Parts, windows: &mut [Extracted]) -> Result<()> {
         for column in &mut parts.columns {
             self.typed(&mut column.value)?;
@@ -47,8 +64,7 @@ impl Regroup<'_> {
     fn expr(&self, expr: Expr) -> Result<Expr> {
         let replaced = expr
             .transform_down(|part| {
-                let key = self.keys.iter().find(|key| key.expr == part);
-                Ok(match key {
+                Ok(match self.keys.get(&part) {
                     Some(key) => Transformed::new(key.column.expr(), true, TreeNodeRecursion::Jump),
                     None => Transformed::no(part),
                 })
@@ -78,8 +94,7 @@ impl Regroup<'_> {
 
     /// A column of the input that is no key.
     fn is_ungrouped(&self, id: &str) -> bool {
-        let is_key = self.keys.iter().any(|key| *key.column.id == *id);
-        !is_key && self.input_name(id).is_some()
+        !self.ids.contains(id) && self.input_name(id).is_some()
     }
 
     fn input_name(&self, id: &str) -> Option<&str> {

@@ -1,8 +1,9 @@
 //! A plan and the names over it, and the few ways to change both together.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow::datatypes::Field;
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Sort as SortKey;
@@ -29,6 +30,17 @@ pub(super) struct NewColumn {
     pub(super) name: Option<Arc<str>>,
     pub(super) text: Arc<str>,
     pub(super) value: Typed,
+}
+
+impl NewColumn {
+    /// One that only the plan knows.
+    pub(super) fn hidden(name: &str, value: Typed) -> Self {
+        NewColumn {
+            name: Some(name.into()),
+            text: name.into(),
+            value,
+        }
+    }
 }
 
 /// A plan with exactly the columns of its query, each once.
@@ -109,10 +121,9 @@ impl Binder<'_> {
             return Ok(columns);
         }
         relation.plan = compute(std::mem::take(&mut relation.plan), computed)?;
-        Ok(columns
-            .into_iter()
-            .map(|column| with_plan_type(column, &relation.plan))
-            .collect())
+        let types = PlanTypes::of(&relation.plan);
+        let columns = columns.into_iter();
+        Ok(columns.map(|column| types.give(column)).collect())
     }
 
     /// Adds one column that only the plan knows.
@@ -122,14 +133,7 @@ impl Binder<'_> {
         name: &str,
         value: Typed,
     ) -> Result<ScopeColumn> {
-        let mut added = self.add_columns(
-            relation,
-            vec![NewColumn {
-                name: Some(name.into()),
-                text: name.into(),
-                value,
-            }],
-        )?;
+        let mut added = self.add_columns(relation, vec![NewColumn::hidden(name, value)])?;
         added
             .pop()
             .ok_or_else(|| crate::error::Error::bug("a column was added and is not there"))
@@ -163,10 +167,9 @@ impl Binder<'_> {
         } else {
             project(relation.plan, exprs)?
         };
-        let columns = columns
-            .into_iter()
-            .map(|column| with_plan_type(column, &plan))
-            .collect();
+        let types = PlanTypes::of(&plan);
+        let columns = columns.into_iter();
+        let columns = columns.map(|column| types.give(column)).collect();
         Ok(Finished { plan, columns })
     }
 
@@ -242,8 +245,32 @@ pub(super) fn all_columns(plan: &LogicalPlan) -> Vec<Expr> {
 }
 
 /// The type that the plan gives the column is the one it has.
-pub(super) fn with_plan_type(mut column: ScopeColumn, plan: &LogicalPlan) -> ScopeColumn {
-    if let Ok(field) = plan.schema().field_with_unqualified_name(&column.id) {
+pub(super) fn with_plan_type(column: ScopeColumn, plan: &LogicalPlan) -> ScopeColumn {
+    let field = plan.schema().field_with_unqualified_name(&column.id);
+    typed_as(column, field.ok().map(Arc::as_ref))
+}
+
+/// The same for many columns of one plan, whose names are looked through once.
+pub(super) struct PlanTypes<'p>(HashMap<&'p str, &'p Field>);
+
+impl<'p> PlanTypes<'p> {
+    pub(super) fn of(plan: &'p LogicalPlan) -> Self {
+        let fields = plan.schema().fields().iter();
+        // Of two with one name the first is meant.
+        let named = fields
+            .rev()
+            .map(|field| (field.name().as_str(), field.as_ref()));
+        PlanTypes(named.collect())
+    }
+
+    pub(super) fn give(&self, column: ScopeColumn) -> ScopeColumn {
+        let field = self.0.get(column.id.as_ref()).copied();
+        typed_as(column, field)
+    }
+}
+
+fn typed_as(mut column: ScopeColumn, field: Option<&Field>) -> ScopeColumn {
+    if let Some(field) = field {
         column.data_type = field.data_type().clone();
         column.nullable = field.is_nullable();
     }

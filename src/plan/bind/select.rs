@@ -1,5 +1,8 @@
 //! Standard SELECT: the clauses in the order in which they are computed, not in which they are written.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use datafusion::logical_expr::Expr;
 
 use super::Binder;
@@ -79,11 +82,7 @@ impl Binder<'_> {
                 std::mem::take(&mut relation.plan),
                 aggregates,
             )?;
-            let check = Regroup {
-                keys: &grouping.keys,
-                scope: &scope,
-                uses: &stage.uses,
-            };
+            let check = Regroup::new(&grouping.keys, &scope, &stage.uses);
             check.parts(&mut parts, &mut windows)?;
         }
         self.finish_select(relation, select, order_by, parts, windows, env)
@@ -205,29 +204,35 @@ impl Binder<'_> {
         if let Some(qualify) = parts.qualify {
             relation.filter(qualify)?;
         }
-        let mut hidden = Vec::with_capacity(parts.order.len());
-        for target in &parts.order {
-            hidden.push(match target {
-                Target::Input(value) => {
-                    Some(self.add_hidden(&mut relation, "key", value.as_ref().clone())?)
-                }
-                Target::Output(_) | Target::OverOutput => None,
-            });
-        }
+        let inputs = parts.order.iter().filter_map(|target| match target {
+            Target::Input(value) => Some(NewColumn::hidden("key", value.as_ref().clone())),
+            Target::Output(_) | Target::OverOutput => None,
+        });
+        let mut inputs = self
+            .add_columns(&mut relation, inputs.collect())?
+            .into_iter();
         self.select_columns(&mut relation, parts.columns, select.span)?;
+        let scope = relation.scope.clone();
+        let mut over_output = Vec::new();
+        for (item, target) in order_by.iter().zip(&parts.order) {
+            if matches!(target, Target::OverOutput) {
+                let mut stage = Stage::plain(&scope, env, "ORDER BY");
+                let value = self.expr(&item.expr, &mut stage)?;
+                over_output.push(NewColumn::hidden("key", value));
+            }
+        }
+        let over_output = self.add_columns(&mut relation, over_output)?;
+        let mut over_output = over_output.into_iter();
+        let own: HashSet<Arc<str>> = scope.columns.iter().map(|own| own.id.clone()).collect();
         let mut keys = Vec::with_capacity(order_by.len());
-        for ((item, target), hidden) in order_by.iter().zip(&parts.order).zip(hidden) {
-            let column = match (target, hidden) {
-                (Target::Output(index), _) => relation.scope.columns[*index].clone(),
-                (_, Some(column)) => column,
-                (_, None) => {
-                    let scope = relation.scope.clone();
-                    let mut stage = Stage::plain(&scope, env, "ORDER BY");
-                    let value = self.expr(&item.expr, &mut stage)?;
-                    self.add_hidden(&mut relation, "key", value)?
-                }
+        for (item, target) in order_by.iter().zip(&parts.order) {
+            let column = match target {
+                Target::Output(index) => scope.columns.get(*index).cloned(),
+                Target::Input(_) => inputs.next(),
+                Target::OverOutput => over_output.next(),
             };
-            let outside = !relation.scope.columns.iter().any(|own| own.id == column.id);
+            let column = column.ok_or_else(|| Error::bug("a sort key without its column"))?;
+            let outside = !own.contains(&column.id);
             if select.distinct && outside {
                 return Err(Error::input(
                     "TM0322",

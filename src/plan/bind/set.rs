@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::from::null_of;
-use super::relation::{Finished, Relation, project, with_plan_type};
+use super::relation::{Finished, PlanTypes, Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::types::type_name;
 use super::unify::{mixes_text_and_number, mixes_time_and_number};
@@ -54,10 +54,9 @@ impl Binder<'_> {
             SetKind::Intersect => self.fold(plans, &columns, JoinType::LeftSemi, operator.all)?,
             SetKind::Except => self.fold(plans, &columns, JoinType::LeftAnti, operator.all)?,
         };
-        let columns = columns
-            .into_iter()
-            .map(|column| with_plan_type(column, &plan))
-            .collect();
+        let types = PlanTypes::of(&plan);
+        let columns = columns.into_iter();
+        let columns = columns.map(|column| types.give(column)).collect();
         let scope = Scope::new(columns).after(&before, keyword);
         Ok(Relation::new(plan, scope))
     }

@@ -1,5 +1,7 @@
 //! Where an expression stands: what it may refer to, what may stand in it, and what is taken out of it.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,7 +55,45 @@ pub(super) struct Use {
 pub(super) enum Calls {
     Refused,
     /// Collected here.
-    Taken(Vec<Extracted>),
+    Taken(Taken),
+}
+
+/// Calls in the order in which they were met.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Taken {
+    calls: Vec<Extracted>,
+    /// Those of each hash: a text may have thousands.
+    known: HashMap<u64, Vec<usize>>,
+}
+
+impl Taken {
+    pub(super) fn calls(&self) -> &[Extracted] {
+        &self.calls
+    }
+
+    pub(super) fn into_calls(self) -> Vec<Extracted> {
+        self.calls
+    }
+
+    /// The column of a call that was met before and gives the same again.
+    fn column_of(&self, call: &Expr) -> Option<&ScopeColumn> {
+        let alike = self.known.get(&hash_of(call))?;
+        let mut alike = alike.iter().map(|index| &self.calls[*index]);
+        let same = alike.find(|known| known.expr == *call && !known.expr.is_volatile());
+        same.map(|known| &known.column)
+    }
+
+    fn add(&mut self, call: Extracted) {
+        let alike = self.known.entry(hash_of(&call.expr)).or_default();
+        alike.push(self.calls.len());
+        self.calls.push(call);
+    }
+}
+
+fn hash_of(expr: &Expr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    expr.hash(&mut hasher);
+    hasher.finish()
 }
 
 pub(super) struct Stage<'s> {
@@ -119,13 +159,13 @@ impl<'s> Stage<'s> {
     }
 
     pub(super) fn with_windows(mut self, named: &'s [NamedWindow]) -> Self {
-        self.windows = Calls::Taken(Vec::new());
+        self.windows = Calls::Taken(Taken::default());
         self.named_windows = named;
         self
     }
 
     pub(super) fn with_aggregates(mut self) -> Self {
-        self.aggregates = Calls::Taken(Vec::new());
+        self.aggregates = Calls::Taken(Taken::default());
         self
     }
 
@@ -140,14 +180,14 @@ impl<'s> Stage<'s> {
     pub(super) fn take_windows(&mut self) -> Vec<Extracted> {
         match &mut self.windows {
             Calls::Refused => Vec::new(),
-            Calls::Taken(taken) => std::mem::take(taken),
+            Calls::Taken(taken) => std::mem::take(taken).into_calls(),
         }
     }
 
     pub(super) fn take_aggregates(&mut self) -> Vec<Extracted> {
         match &mut self.aggregates {
             Calls::Refused => Vec::new(),
-            Calls::Taken(taken) => std::mem::take(taken),
+            Calls::Taken(taken) => std::mem::take(taken).into_calls(),
         }
     }
 
@@ -157,24 +197,21 @@ impl<'s> Stage<'s> {
             .into_iter()
             .flat_map(|calls| match calls {
                 Calls::Refused => &[],
-                Calls::Taken(taken) => taken.as_slice(),
+                Calls::Taken(taken) => taken.calls(),
             })
             .map(|extracted| &extracted.column)
     }
 
     pub(super) fn has_aggregates(&self) -> bool {
-        matches!(&self.aggregates, Calls::Taken(taken) if !taken.is_empty())
+        matches!(&self.aggregates, Calls::Taken(taken) if !taken.calls().is_empty())
     }
 }
 
 impl Binder<'_> {
     /// Puts a call among the extracted ones, once if it is written twice, and gives the column of its result.
-    pub(super) fn extract(&self, taken: &mut Vec<Extracted>, name: &str, value: Typed) -> Typed {
-        let same = taken
-            .iter()
-            .find(|extracted| extracted.expr == value.expr && !extracted.expr.is_volatile());
-        if let Some(same) = same {
-            return Typed::column(&same.column, value.span);
+    pub(super) fn extract(&self, taken: &mut Taken, name: &str, value: Typed) -> Typed {
+        if let Some(column) = taken.column_of(&value.expr) {
+            return Typed::column(column, value.span);
         }
         let column = ScopeColumn {
             name: None,
@@ -186,7 +223,7 @@ impl Binder<'_> {
             unknown: value.unknown,
         };
         let typed = Typed::column(&column, value.span);
-        taken.push(Extracted {
+        taken.add(Extracted {
             expr: value.expr,
             column,
         });

@@ -75,6 +75,8 @@ impl Binder<'_> {
         stage: &mut Stage,
     ) -> Result<Subquery> {
         check_subquery(&plan, span)?;
+        self.subqueries.set(self.subqueries.get() + 1);
+        self.step(self.subqueries.get(), span)?;
         let outer_ref_columns = outer_references(&plan)?;
         for reference in &outer_ref_columns {
             let Expr::OuterReferenceColumn(_, column) = reference else {
@@ -305,7 +307,8 @@ pub(super) fn all_columns(stage: &Stage) -> Vec<ScopeColumn> {
     }
     for calls in [&stage.aggregates, &stage.windows] {
         if let Calls::Taken(taken) = calls {
-            columns.extend(taken.iter().map(|extracted| extracted.column.clone()));
+            let calls = taken.calls().iter();
+            columns.extend(calls.map(|extracted| extracted.column.clone()));
         }
     }
     columns

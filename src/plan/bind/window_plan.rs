@@ -1,5 +1,7 @@
 //! Window nodes over a plan.
 
+use std::collections::HashMap;
+
 use datafusion::common::Column;
 use datafusion::logical_expr::expr::{Sort as SortKey, WindowFunctionDefinition};
 use datafusion::logical_expr::{Expr, LogicalPlan, Window};
@@ -57,6 +59,7 @@ impl Binder<'_> {
 fn window_nodes(mut plan: LogicalPlan, windows: Vec<Extracted>) -> Result<LogicalPlan> {
     type Key = (Vec<Expr>, Vec<SortKey>);
     let mut groups: Vec<(Key, Vec<Expr>)> = Vec::new();
+    let mut known: HashMap<Key, usize> = HashMap::new();
     for window in windows {
         let Expr::WindowFunction(function) = &window.expr else {
             return Err(Error::bug("an extracted window function is none"));
@@ -64,9 +67,12 @@ fn window_nodes(mut plan: LogicalPlan, windows: Vec<Extracted>) -> Result<Logica
         let params = &function.params;
         let key = (params.partition_by.clone(), params.order_by.clone());
         let expr = window.expr.alias(window.column.id.as_ref());
-        match groups.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, exprs)) => exprs.push(expr),
-            None => groups.push((key, vec![expr])),
+        match known.get(&key) {
+            Some(group) => groups[*group].1.push(expr),
+            None => {
+                known.insert(key.clone(), groups.len());
+                groups.push((key, vec![expr]));
+            }
         }
     }
     groups.sort_by_key(|((partition, order), _)| std::cmp::Reverse(partition.len() + order.len()));

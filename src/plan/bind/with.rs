@@ -9,7 +9,6 @@ use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, RecursiveQuery};
 
-use super::bounds::relations;
 use super::relation::{Finished, Relation, project};
 use super::scope::{Scope, ScopeColumn};
 use super::set::cast;
@@ -21,7 +20,7 @@ use crate::lang::ast::{
     SetKind, SetOperator, With,
 };
 use crate::plan::decorrelate::outer_references;
-use crate::plan::shared::{SharedKey, SharedNode, is_random};
+use crate::plan::shared::{SharedKey, SharedNode};
 
 /// A common table expression in scope.
 #[derive(Debug)]
@@ -117,8 +116,8 @@ impl Binder<'_> {
         before: &Option<Rc<Cte>>,
         env: &Env,
     ) -> Result<Cte> {
-        let once = match is_random(&finished.plan)? && !outer_references(&finished.plan)?.is_empty()
-        {
+        let facts = self.named_facts(&finished.plan, &name.text, name.span)?;
+        let once = match facts.is_random && !outer_references(&finished.plan)?.is_empty() {
             true => Once::InOnePlace(Cell::new(false)),
             false => Once::Yes,
         };
@@ -127,10 +126,11 @@ impl Binder<'_> {
             within: env.recursion.clone(),
             is_view: false,
         };
+        self.tables.borrow_mut().insert(key.clone(), facts);
         Ok(Cte {
             name: name.text.clone(),
             source: Source::Query {
-                relations: relations(&finished.plan)?,
+                relations: facts.relations,
                 finished: Finished {
                     plan: SharedNode::over(finished.plan, key),
                     columns: finished.columns,

@@ -1,6 +1,6 @@
 //! The values of the outer query that an inner one depends on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Distinct, Expr, Join, JoinType, LogicalPlan, Proj
 
 use super::Decorrelator;
 use crate::error::{Error, ErrorKind};
+use crate::plan::shared::visit_once;
 
 /// What the numbers of columns start with that the decorrelator makes; those of the binder are digits alone.
 pub(super) const FRESH: char = 'd';
@@ -248,14 +249,17 @@ pub(super) fn outer_names(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
 
 /// The columns of enclosing queries that a plan refers to, however deep inside, each once.
 pub(crate) fn outer_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
-    let mut own = BTreeSet::new();
-    plan.apply_with_subqueries(|node| {
+    // Every column of a plan has a name of its own: what a subquery inside of it refers to may be the plan's.
+    let mut references = all_references(plan)?;
+    if references.is_empty() {
+        return Ok(references);
+    }
+    let mut own = HashSet::new();
+    visit_once(plan, |node| {
         let fields = node.schema().fields().iter();
         own.extend(fields.map(|field| field.name().clone()));
         Ok(TreeNodeRecursion::Continue)
     })?;
-    // Every column of a plan has a name of its own: what a subquery inside of it refers to may be the plan's.
-    let mut references = all_references(plan)?;
     references.retain(|reference| match reference {
         Expr::OuterReferenceColumn(_, column) => !own.contains(&column.name),
         _ => false,
@@ -265,11 +269,11 @@ pub(crate) fn outer_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
 
 /// The columns that some part of a plan reads as those of an enclosing query, which may be in the plan too.
 fn all_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
-    let mut references = Vec::new();
-    plan.apply_with_subqueries(|node| {
+    let (mut references, mut seen) = (Vec::new(), HashSet::new());
+    visit_once(plan, |node| {
         node.apply_expressions(|expr| {
             expr.apply(|part| {
-                if matches!(part, Expr::OuterReferenceColumn(..)) && !references.contains(part) {
+                if matches!(part, Expr::OuterReferenceColumn(..)) && seen.insert(part.clone()) {
                     references.push(part.clone());
                 }
                 Ok(TreeNodeRecursion::Continue)

@@ -93,7 +93,7 @@ const MOST_INPUTS: usize = 60;
 impl JoinGraph {
     /// The joins at the top of `plan`; none if these are not several inner joins that may be done in another order.
     pub(super) fn of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Self>> {
-        if plan.output_ordering().is_some() {
+        if plan.output_ordering().is_some() || !(2..=MOST_INPUTS).contains(&inputs(plan)) {
             return Ok(None);
         }
         let mut graph = JoinGraph::default();
@@ -107,8 +107,7 @@ impl JoinGraph {
             .conditions
             .iter()
             .all(|condition| condition.inputs().count_ones() > 1);
-        let count = graph.inputs.len();
-        Ok((clear && apart && (2..=MOST_INPUTS).contains(&count)).then_some(graph))
+        Ok((clear && apart).then_some(graph))
     }
 
     /// The sieve that `inputs` is, if it is one alone.
@@ -174,26 +173,17 @@ impl JoinGraph {
 
     /// Adds the joins of a plan, or the plan as an input, and says where its columns are.
     fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<Place>> {
-        if let Some(join) = plan
-            .downcast_ref::<HashJoinExec>()
-            .filter(|join| is_free(join))
-        {
+        if let Some(join) = free_join(plan) {
             return match join.join_type() {
                 JoinType::Inner => self.add_inner(join),
                 _ => self.add_sieve(join),
             };
         }
-        if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-            let columns = projection.expr().iter().map(|projected| {
-                let column = projected.expr.downcast_ref::<Column>();
-                column.map(Column::index)
-            });
-            let below = below_projections(projection.input());
-            let joins = below.downcast_ref::<HashJoinExec>().is_some_and(is_free);
-            if let (true, Some(columns)) = (joins, columns.collect::<Option<Vec<usize>>>()) {
-                let input = self.add(projection.input())?;
-                return Ok(columns.iter().map(|column| input[*column]).collect());
-            }
+        if let Some((input, columns)) = picked(plan)
+            && free_join(below_projections(input)).is_some()
+        {
+            let input = self.add(input)?;
+            return Ok(columns.iter().map(|column| input[*column]).collect());
         }
         let input = self.inputs.len();
         self.inputs.push(Arc::clone(plan));
@@ -308,6 +298,41 @@ fn projected(join: &HashJoinExec, all: Vec<Place>) -> Vec<Place> {
         None => all,
         Some(kept) => kept.iter().map(|column| all[*column]).collect(),
     }
+}
+
+/// How many inputs the joins at the top of a plan have, or more than [`MOST_INPUTS`] as soon as that is known.
+fn inputs(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let (mut count, mut plans) = (0, vec![plan]);
+    while let Some(plan) = plans.pop() {
+        if let Some(join) = free_join(plan) {
+            plans.extend([join.left(), join.right()]);
+        } else {
+            let above = picked(plan).map(|(input, _)| input);
+            match above.filter(|input| free_join(below_projections(input)).is_some()) {
+                Some(input) => plans.push(input),
+                None => count += 1,
+            }
+        }
+        if count + plans.len() > MOST_INPUTS {
+            return MOST_INPUTS + 1;
+        }
+    }
+    count
+}
+
+fn free_join(plan: &Arc<dyn ExecutionPlan>) -> Option<&HashJoinExec> {
+    let join = plan.downcast_ref::<HashJoinExec>();
+    join.filter(|join| is_free(join))
+}
+
+/// What a projection reads that computes nothing, and the columns that it takes of that.
+fn picked(plan: &Arc<dyn ExecutionPlan>) -> Option<(&Arc<dyn ExecutionPlan>, Vec<usize>)> {
+    let projection = plan.downcast_ref::<ProjectionExec>()?;
+    let columns = projection.expr().iter().map(|projected| {
+        let column = projected.expr.downcast_ref::<Column>();
+        column.map(Column::index)
+    });
+    Some((projection.input(), columns.collect::<Option<_>>()?))
 }
 
 /// Whether the join may be done at another time than the plan has it.

@@ -3,6 +3,8 @@
 //! Two plans are the same if their nodes are and read the same files; names of columns do not count. Only aggregates are shared:
 //! their rows are few, so that keeping them costs little.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -25,8 +27,9 @@ use crate::plan::repeated::RepeatedExec;
 
 /// The plan with equal aggregates shared.
 pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut groups: Vec<Same> = Vec::new();
+    let mut groups = Groups::default();
     find(&plan, &mut groups);
+    let mut groups = groups.all;
     groups.retain(|group| group.places.len() > 1);
     if groups.is_empty() {
         return Ok(plan);
@@ -48,15 +51,49 @@ struct Same {
     places: Vec<Arc<dyn ExecutionPlan>>,
 }
 
+/// The groups, and which of them have a shape.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Same>,
+    of_shape: HashMap<u64, Vec<usize>>,
+    shapes: HashMap<*const (), u64>,
+}
+
+impl Groups {
+    /// What plans that give the same rows have in common, as one number: each node is looked at once, while comparing every two
+    /// aggregates of a plan would look at it as often as there are aggregates.
+    fn shape(&mut self, plan: &Arc<dyn ExecutionPlan>) -> u64 {
+        let address = Arc::as_ptr(plan).cast::<()>();
+        if let Some(known) = self.shapes.get(&address) {
+            return *known;
+        }
+        let mut hasher = DefaultHasher::new();
+        plan.name().hash(&mut hasher);
+        for field in plan.schema().fields() {
+            (field.data_type(), field.is_nullable()).hash(&mut hasher);
+        }
+        for child in plan.children() {
+            self.shape(child).hash(&mut hasher);
+        }
+        let shape = hasher.finish();
+        self.shapes.insert(address, shape);
+        shape
+    }
+}
+
 /// Finds aggregates from the top down: what lies below one that is there twice goes with it.
-fn find(plan: &Arc<dyn ExecutionPlan>, groups: &mut Vec<Same>) {
+fn find(plan: &Arc<dyn ExecutionPlan>, groups: &mut Groups) {
     if plan.is::<AggregateExec>() {
-        let known = groups.iter_mut().find(|group| same(&group.places[0], plan));
-        if let Some(known) = known {
-            known.places.push(Arc::clone(plan));
+        let shape = groups.shape(plan);
+        let Groups { all, of_shape, .. } = groups;
+        let alike = of_shape.entry(shape).or_default();
+        let mut indexes = alike.iter().copied();
+        if let Some(known) = indexes.find(|index| same(&all[*index].places[0], plan)) {
+            all[known].places.push(Arc::clone(plan));
             return;
         }
-        groups.push(Same {
+        alike.push(all.len());
+        all.push(Same {
             places: vec![Arc::clone(plan)],
         });
     }

@@ -27,13 +27,9 @@ pub(crate) struct Shared {
 
 /// Decides for one query.
 pub(crate) fn share(plan: &LogicalPlan) -> Result<Shared> {
+    let mut uses = Uses::of(plan)?;
     // Correlated subqueries become joins with copies of the rows around them: what is random must not be made for each.
-    let copies = !correlated_names(plan)?.is_empty();
-    let mut uses = Uses {
-        copies,
-        ..Uses::default()
-    };
-    uses.count(plan, &mut Vec::new())?;
+    uses.copies = uses.has_correlation;
     let mut scans = Scans {
         uses: &uses,
         tables: Vec::new(),
@@ -54,9 +50,7 @@ pub(crate) fn share_between(
 ) -> Result<()> {
     let mut readers: HashMap<SharedKey, usize> = HashMap::new();
     for plan in plans.iter() {
-        let mut uses = Uses::default();
-        uses.count(plan, &mut Vec::new())?;
-        for (key, found) in uses.tables {
+        for (key, found) in Uses::of(plan)?.tables {
             let apart = key.within.is_none() && !key.is_view && !found.correlated;
             if apart && found.nature != Nature::Plain {
                 *readers.entry(key).or_default() += 1;
@@ -79,7 +73,7 @@ pub(crate) fn share_between(
 }
 
 /// How a table's rows come about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Nature {
     /// Picked and computed: cheap, and always the same.
     Plain,
@@ -103,17 +97,30 @@ struct Use {
 #[derive(Debug, Default)]
 struct Uses {
     tables: HashMap<SharedKey, Use>,
+    natures: HashMap<SharedKey, Nature>,
+    /// Some part of the plan reads columns of a query around it.
+    has_correlation: bool,
     copies: bool,
 }
 
 impl Uses {
+    /// The readers of each table of a plan.
+    fn of(plan: &LogicalPlan) -> Result<Self> {
+        let mut uses = Uses {
+            has_correlation: !correlated_names(plan)?.is_empty(),
+            ..Uses::default()
+        };
+        uses.count(plan, &mut Vec::new())?;
+        Ok(uses)
+    }
+
     /// Counts the readers below a plan; `rounds` are the recursions in whose rounds it runs.
     fn count(&mut self, plan: &LogicalPlan, rounds: &mut Vec<Arc<str>>) -> Result<()> {
         if let Some(node) = SharedNode::of(plan) {
             if !self.tables.contains_key(&node.key) {
                 let found = Use {
-                    nature: nature(&node.input)?,
-                    correlated: !outer_references(&node.input)?.is_empty(),
+                    nature: self.nature(node)?,
+                    correlated: self.has_correlation && !outer_references(&node.input)?.is_empty(),
                     count: 0,
                     in_rounds: false,
                 };
@@ -152,6 +159,28 @@ impl Uses {
         Ok(())
     }
 
+    /// How the rows of a table come about, which is looked at once, however many others are made of it.
+    fn nature(&mut self, table: &SharedNode) -> Result<Nature> {
+        if let Some(known) = self.natures.get(&table.key) {
+            return Ok(*known);
+        }
+        let mut nature = Nature::Plain;
+        table.input.apply_with_subqueries(|part| {
+            let own = match SharedNode::of(part) {
+                Some(inside) => self.nature(inside).map_err(outside)?,
+                None => own_nature(part)?,
+            };
+            nature = nature.max(own);
+            Ok(match SharedNode::of(part) {
+                _ if nature == Nature::Random => TreeNodeRecursion::Stop,
+                Some(_) => TreeNodeRecursion::Jump,
+                None => TreeNodeRecursion::Continue,
+            })
+        })?;
+        self.natures.insert(table.key.clone(), nature);
+        Ok(nature)
+    }
+
     fn is_shared(&self, key: &SharedKey) -> bool {
         let Some(found) = self.tables.get(key) else {
             return false;
@@ -168,40 +197,31 @@ impl Uses {
     }
 }
 
-/// Whether a table gives something else each time it runs.
-pub(crate) fn is_random(plan: &LogicalPlan) -> Result<bool> {
-    Ok(nature(plan)? == Nature::Random)
-}
-
-fn nature(plan: &LogicalPlan) -> Result<Nature> {
-    let mut nature = Nature::Plain;
-    plan.apply_with_subqueries(|node| {
-        let plain = match node {
-            LogicalPlan::Projection(_)
-            | LogicalPlan::Filter(_)
-            | LogicalPlan::TableScan(_)
-            | LogicalPlan::SubqueryAlias(_)
-            | LogicalPlan::Values(_)
-            | LogicalPlan::EmptyRelation(_)
-            | LogicalPlan::Union(_)
-            | LogicalPlan::Unnest(_) => true,
-            other => SharedNode::of(other).is_some(),
-        };
-        let mut random = false;
-        node.apply_expressions(|expr| {
-            random |= expr.is_volatile();
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        if random {
-            nature = Nature::Random;
-            return Ok(TreeNodeRecursion::Stop);
-        }
-        if !plain {
-            nature = Nature::Costly;
-        }
+/// What a node of a plan adds.
+fn own_nature(node: &LogicalPlan) -> datafusion::error::Result<Nature> {
+    let mut random = false;
+    node.apply_expressions(|expr| {
+        random |= expr.is_volatile();
         Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(nature)
+    if random {
+        return Ok(Nature::Random);
+    }
+    Ok(match node {
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::TableScan(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::Union(_)
+        | LogicalPlan::Unnest(_) => Nature::Plain,
+        _ => Nature::Costly,
+    })
+}
+
+fn outside(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 /// What becomes of a shared node.
@@ -216,7 +236,6 @@ trait Rewrite {
     fn fate(&mut self, node: &SharedNode) -> Result<Fate>;
 
     fn plan(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let outside = |error: Error| DataFusionError::External(Box::new(error));
         let plan = plan.transform_down_with_subqueries(|mut part| {
             let mut changed = false;
             while let Some(node) = SharedNode::of(&part) {

@@ -12,7 +12,7 @@ mod taken;
 
 #[cfg(test)]
 pub(crate) use choose::inlined;
-pub(crate) use choose::{Shared, is_random, share, share_between};
-pub(crate) use node::{SharedKey, SharedNode, renewed};
+pub(crate) use choose::{Shared, share, share_between};
+pub(crate) use node::{SharedKey, SharedNode, renewed, visit_once};
 pub(crate) use table::{SharedScanExec, SharedTable};
 pub(crate) use taken::taken;

@@ -1,12 +1,12 @@
 //! The logical node.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::DFSchemaRef;
-use datafusion::common::tree_node::{Transformed, TransformedResult};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 
@@ -35,12 +35,25 @@ impl SharedNode {
     }
 
     /// The node, if the plan is one.
-    pub(super) fn of(plan: &LogicalPlan) -> Option<&SharedNode> {
+    pub(crate) fn of(plan: &LogicalPlan) -> Option<&SharedNode> {
         match plan {
             LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref(),
             _ => None,
         }
     }
+}
+
+/// Visits the nodes of a plan and of its subqueries, those of a shared table once, however many places read it.
+pub(crate) fn visit_once(
+    plan: &LogicalPlan,
+    mut visit: impl FnMut(&LogicalPlan) -> Result<TreeNodeRecursion>,
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    plan.apply_with_subqueries(|node| match SharedNode::of(node) {
+        Some(shared) if !seen.insert(shared.key.clone()) => Ok(TreeNodeRecursion::Jump),
+        _ => visit(node),
+    })?;
+    Ok(())
 }
 
 /// The plan with tables that no other place reads: a view that is mentioned again runs again. `within` is the recursion around.

@@ -1,6 +1,11 @@
 //! Functions that make much out of little: `REPEAT('x', 10000000000)` is refused before memory is asked for, for there a process
 //! ends that asks for too much.
 
+mod joined;
+mod replaced;
+mod series;
+mod texts;
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -13,6 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{Error, ErrorKind};
+use texts::Texts;
 
 /// What one call, for all rows of a batch, may make.
 const BYTES_MAX: u128 = 512 << 20;
@@ -27,8 +33,16 @@ enum Growth {
     Times,
     /// So many characters.
     Characters,
-    /// A list from a number to a number.
+    /// A list of so many elements.
+    Elements,
+    /// A list from a number or a point in time to another.
     Series,
+    /// The first argument with the third in all places of the second.
+    Replaced,
+    /// The same, with a pattern as the second.
+    ReplacedByPattern,
+    /// The elements of a list with the second argument between them.
+    Joined,
 }
 
 /// The function, with a bound where it can make much.
@@ -36,7 +50,11 @@ pub(super) fn bounded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
     let growth = match function.name() {
         "repeat" | "array_repeat" => Growth::Times,
         "lpad" | "rpad" => Growth::Characters,
+        "array_resize" => Growth::Elements,
         "generate_series" | "range" => Growth::Series,
+        "replace" => Growth::Replaced,
+        "regexp_replace" => Growth::ReplacedByPattern,
+        "array_to_string" => Growth::Joined,
         _ => return function,
     };
     Arc::new(ScalarUDF::new_from_impl(Bounded { function, growth }))
@@ -94,41 +112,28 @@ impl ScalarUDFImpl for Bounded {
 }
 
 impl Growth {
+    /// At most, or about.
     fn bytes(self, arguments: &ScalarFunctionArgs) -> DataFusionResult<u128> {
         let rows = arguments.number_rows;
         let numbers = |place: usize| numbers(arguments.args.get(place), rows);
         Ok(match self {
-            Growth::Characters => sum(numbers(1)?, |number| number),
+            Growth::Characters => sum(numbers(1)?, |_, number| number),
             Growth::Times => {
-                let first = arguments.args.first();
-                let bytes = first.map_or(0, |value| bytes_of_one(value, rows));
-                sum(numbers(1)?, |number| number.saturating_mul(bytes))
-            }
-            Growth::Series => {
-                let (first, second) = (numbers(0)?, numbers(1)?);
-                let step = numbers(2)?;
-                let (from, to) = match (first, second) {
-                    (Some(only), None) => (None, only),
-                    (from, Some(to)) => (from, to),
-                    (None, None) => return Ok(0),
+                let Some(first) = arguments.args.first() else {
+                    return Ok(0);
                 };
-                let at = |array: &Option<ArrayRef>, row: usize, otherwise: i64| {
-                    let array = array
-                        .as_ref()
-                        .map(|array| array.as_primitive::<Int64Type>());
-                    array
-                        .filter(|array| array.is_valid(row))
-                        .map_or(otherwise, |array| array.value(row))
-                };
-                let to = Some(to);
-                (0..rows)
-                    .map(|row| {
-                        let distance = i128::from(at(&to, row, 0)) - i128::from(at(&from, row, 0));
-                        let step = u128::from(at(&step, row, 1).unsigned_abs().max(1));
-                        distance.unsigned_abs() / step * ELEMENT_BYTES
-                    })
-                    .sum()
+                let size = Sizes::of(first);
+                sum(numbers(1)?, |row, number| {
+                    number.saturating_mul(size.at(row))
+                })
             }
+            Growth::Elements => sum(numbers(1)?, |_, number| {
+                number.saturating_mul(ELEMENT_BYTES)
+            }),
+            Growth::Series => series::bytes(arguments)?,
+            Growth::Replaced => replaced::bytes(arguments)?,
+            Growth::ReplacedByPattern => replaced::bytes_by_pattern(arguments)?,
+            Growth::Joined => joined::bytes(arguments),
         })
     }
 }
@@ -142,19 +147,43 @@ fn numbers(value: Option<&ColumnarValue>, rows: usize) -> DataFusionResult<Optio
     Ok(Some(cast(&array, &DataType::Int64)?))
 }
 
-fn sum(numbers: Option<ArrayRef>, bytes: impl Fn(u128) -> u128) -> u128 {
+fn sum(numbers: Option<ArrayRef>, bytes: impl Fn(usize, u128) -> u128) -> u128 {
     let Some(numbers) = numbers else { return 0 };
     let numbers = numbers.as_primitive::<Int64Type>();
-    let counts = numbers.iter().flatten().map(|number| number.max(0));
+    let counts = numbers.iter().enumerate();
+    let counts = counts.filter_map(|(row, number)| Some((row, number?.max(0).unsigned_abs())));
     counts
-        .map(|number| bytes(u128::from(number.unsigned_abs())))
+        .map(|(row, number)| bytes(row, u128::from(number)))
         .fold(0, u128::saturating_add)
 }
 
-/// About what one of the values takes.
-fn bytes_of_one(value: &ColumnarValue, rows: usize) -> u128 {
-    match value {
-        ColumnarValue::Scalar(value) => value.size() as u128,
-        ColumnarValue::Array(array) => (array.get_array_memory_size() / rows.max(1)) as u128,
+/// What the values of an argument take.
+enum Sizes {
+    Texts(Texts),
+    /// Each, on average.
+    Equal(u128),
+}
+
+impl Sizes {
+    fn of(value: &ColumnarValue) -> Self {
+        if let Some(texts) = Texts::of(value) {
+            return Sizes::Texts(texts);
+        }
+        Sizes::Equal(match value {
+            ColumnarValue::Scalar(value) => value.size() as u128,
+            ColumnarValue::Array(array) => {
+                let data = array.to_data();
+                let bytes = data.get_slice_memory_size();
+                let bytes = bytes.unwrap_or_else(|_| array.get_array_memory_size());
+                (bytes / array.len().max(1)) as u128
+            }
+        })
+    }
+
+    fn at(&self, row: usize) -> u128 {
+        match self {
+            Sizes::Texts(texts) => texts.at(row).map_or(0, |text| text.len() as u128),
+            Sizes::Equal(bytes) => *bytes,
+        }
     }
 }
