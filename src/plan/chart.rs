@@ -4,7 +4,7 @@
 ///
 /// ```
 /// let engine = tidemill::Engine::in_memory()?;
-/// let text = "SELECT 1 AS day, 2 AS sold, 3 AS left |> CALL PLOT('line', x => day, y => [sold, left])";
+/// let text = "SELECT 1 AS day, 2 AS sold, 3 AS kept |> CALL PLOT('line', x => day, y => [sold, kept])";
 /// let rows = engine.query(text, ())?;
 /// let chart = rows.chart().expect("it ends with PLOT");
 /// assert_eq!((chart.x, chart.y.as_slice(), chart.by), (Some(0), &[1, 2][..], None));
