@@ -87,7 +87,7 @@ fn scripts(flags: &Flags, engine: &Engine) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let mut before: Option<Duration> = None;
-    for kib in [256, 512, 1024, 2048, 4096] {
+    for kib in [256, 512, 1024, 2048] {
         let script = STATEMENT.repeat((kib << 10) / STATEMENT.len());
         let figures = measure(flags.runs, || engine.statements(&script).map(drop))
             .map_err(|errors| format!("{errors:?}"))?;

@@ -115,7 +115,8 @@ impl Checker {
     /// An engine that knows what the statements would leave behind.
     pub(super) fn names(mut self) -> Engine {
         let options = self.engine.lang_options();
-        let parsed = on_planner_stack(|| Ok(lang::parse_all(&self.text, options)));
+        let text = lang::without_questions(&self.text, options);
+        let parsed = on_planner_stack(|| Ok(lang::parse_all(&text, options)));
         let engine = self.engine.clone();
         if let Ok((parsed, _)) = parsed {
             for statement in parsed.script.statements.iter().filter(|one| defines(one)) {

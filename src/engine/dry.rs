@@ -45,6 +45,20 @@ pub(super) fn note(engine: &Engine, bound: Bound) -> Result<Outcome> {
     }
 }
 
+/// The values of a row of expressions where all of them are constants as they are written: nothing has to run for them.
+pub(super) fn literals(query: &BoundQuery) -> Option<Vec<ScalarValue>> {
+    let LogicalPlan::Projection(projection) = &query.plan else {
+        return None;
+    };
+    let exprs = projection.expr.iter();
+    exprs
+        .map(|expr| match expr.clone().unalias() {
+            Expr::Literal(value, _) => Some(value),
+            _ => None,
+        })
+        .collect()
+}
+
 /// The values of a row of expressions, as far as they are known without running anything; the others are NULLs of their types.
 pub(super) fn known_values(query: &BoundQuery) -> Result<Vec<ScalarValue>> {
     let exprs: &[Expr] = match &query.plan {

@@ -132,6 +132,9 @@ impl Script<'_> {
         if self.engine.is_dry() && !is_known {
             return dry::known_values(&query);
         }
+        if let Some(values) = dry::literals(&query) {
+            return Ok(values);
+        }
         let place = exprs.first().map_or(Span::default(), |(expr, _)| expr.span);
         let batches = answer(self.engine, &query)
             .and_then(|rows| rows.collect::<Result<Vec<_>>>())

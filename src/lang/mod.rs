@@ -26,6 +26,8 @@ mod size;
 mod tests;
 pub(crate) mod unparse;
 
+use std::borrow::Cow;
+
 use crate::error::{Error, ErrorKind, Span};
 pub use nearest::nearest;
 pub use size::parse_size;
@@ -94,6 +96,49 @@ pub(crate) fn parse_all(text: &str, options: Options) -> (Parsed, Vec<Error>) {
     errors.truncate(MAX_ERRORS);
     let script = ast::Script { statements };
     (Parsed { script, modes }, errors)
+}
+
+/// The text with spaces where a statement only asks, whose names nobody needs to know: the rest is where it was. A statement is
+/// kept where its words leave a doubt.
+pub(crate) fn without_questions(text: &str, options: Options) -> Cow<'_, str> {
+    const QUESTIONS: &[&str] = &["FROM", "SELECT", "WITH", "VALUES", "TABLE"];
+    /// What a query has that may leave something behind.
+    const DOUBTS: &[&str] = &["CREATE", "TEE", "FORK", "IF"];
+    let Ok(strings) = quotes_of(text, options) else {
+        return Cow::Borrowed(text);
+    };
+    if has_word(text, &["double_quotes"]) || text.len() > MAX_SCRIPT {
+        // The rest may be read in another way.
+        return Cow::Borrowed(text);
+    }
+    let mut kept = text.as_bytes().to_vec();
+    for Span { start, end } in scan::scan(text, 0, strings)
+        .into_iter()
+        .map(|piece| piece.span)
+    {
+        let written = text.get(start..end).unwrap_or_default();
+        let first = words_of(written).next().unwrap_or_default();
+        if first.eq_ignore_ascii_case("IF") {
+            // A block keeps all of its statements.
+            return Cow::Borrowed(text);
+        }
+        let asks = QUESTIONS
+            .iter()
+            .any(|word| first.eq_ignore_ascii_case(word));
+        if asks && written.trim_start().starts_with(first) && !has_word(written, DOUBTS) {
+            kept[start..end].fill(b' ');
+        }
+    }
+    String::from_utf8(kept).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+fn has_word(text: &str, words: &[&str]) -> bool {
+    words_of(text).any(|found| words.iter().any(|word| found.eq_ignore_ascii_case(word)))
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.filter(|word| !word.is_empty())
 }
 
 /// Whether double quotes hold texts at the start of a text.

@@ -482,3 +482,29 @@ fn double_quotes_hold_names_or_texts() {
     let file = format!("{file:?}");
     assert!(file.contains("File(") && file.contains("Table("));
 }
+
+#[test]
+fn questions_are_taken_out_and_nothing_moves() {
+    let options = Options::default();
+    let kept = |text: &str| {
+        let kept = without_questions(text, options).into_owned();
+        assert_eq!(kept.len(), text.len());
+        kept.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        kept(
+            "FROM t |> WHERE a = ';'; SET x = 1; select CASE a WHEN 1 THEN 2 END FROM t; VALUES (1)"
+        ),
+        "; SET x = 1; ;"
+    );
+    let fork = "FROM t |> FORK (|> LIMIT 1)";
+    assert_eq!(kept(fork), fork);
+    let create = "FROM t |> CREATE TABLE u; FROM u";
+    assert_eq!(kept(create), "FROM t |> CREATE TABLE u;");
+    let block = "IF a THEN FROM t; END IF; FROM u";
+    assert_eq!(kept(block), block);
+    let quotes = "SET @@double_quotes = 'string'; FROM t";
+    assert_eq!(kept(quotes), quotes);
+    let commented = "-- first\nFROM t; FROM u";
+    assert_eq!(kept(commented), "-- first FROM t;");
+}

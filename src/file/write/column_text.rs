@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringViewArray};
 use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::json::writer::LineDelimited;
@@ -38,6 +38,7 @@ impl std::fmt::Debug for Kind<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Kind::Plain(_) => "plain",
+            Kind::Views(_) | Kind::Texts(_) => "text",
             Kind::Bytes => "bytes",
             Kind::Nested(_) => "nested",
         })
@@ -46,6 +47,8 @@ impl std::fmt::Debug for Kind<'_> {
 
 enum Kind<'a> {
     Plain(ArrayFormatter<'a>),
+    Views(&'a StringViewArray),
+    Texts(&'a StringArray),
     Bytes,
     /// Nested values are JSON, written for the whole batch at once.
     Nested(Vec<String>),
@@ -62,6 +65,8 @@ impl<'a> ColumnText<'a> {
             | DataType::LargeBinary
             | DataType::BinaryView
             | DataType::FixedSizeBinary(_) => Kind::Bytes,
+            DataType::Utf8View => Kind::Views(array.as_string_view()),
+            DataType::Utf8 => Kind::Texts(array.as_string()),
             data_type if data_type.is_nested() => Kind::Nested(nested(array)?),
             _ => {
                 let options = FormatOptions::new().with_duration_format(DurationFormat::ISO8601);
@@ -86,12 +91,40 @@ impl<'a> ColumnText<'a> {
                 let written = formatter.value(row).write(text);
                 written.map_err(|_| beyond_text(self.array.data_type()))?;
             }
+            Kind::Views(values) => text.push_str(values.value(row)),
+            Kind::Texts(values) => text.push_str(values.value(row)),
             Kind::Nested(values) => text.push_str(&values[row]),
             Kind::Bytes => {
                 push_hexadecimal(bytes_of(self.array.as_ref(), row), text);
             }
         }
         Ok(true)
+    }
+}
+
+impl ColumnText<'_> {
+    /// The value of `row` where it lies there as text.
+    pub(super) fn stored(&self, row: usize) -> Option<&str> {
+        match &self.kind {
+            Kind::Views(values) if values.is_valid(row) => Some(values.value(row)),
+            Kind::Texts(values) if values.is_valid(row) => Some(values.value(row)),
+            _ => None,
+        }
+    }
+
+    /// Whether the texts of the column are made of letters, digits and the signs of numbers and times alone.
+    pub(super) fn is_bare(&self) -> bool {
+        let data_type = self.array.data_type();
+        data_type.is_numeric()
+            || matches!(
+                data_type,
+                DataType::Boolean
+                    | DataType::Date32
+                    | DataType::Date64
+                    | DataType::Time32(_)
+                    | DataType::Time64(_)
+                    | DataType::Timestamp(..)
+            )
     }
 }
 

@@ -68,14 +68,26 @@ impl CsvWriter {
         batch: &RecordBatch,
         out: &mut (impl Write + ?Sized),
     ) -> io::Result<()> {
-        let columns = batch.columns().iter();
-        let columns = columns
-            .map(ColumnText::new)
-            .collect::<io::Result<Vec<_>>>()?;
+        // No number and no time has one of these in it, or looks like an empty text.
+        let never_quotes = self.null.is_empty() && matches!(self.delimiter, ',' | ';' | '\t' | '|');
+        let columns = batch.columns().iter().map(|column| {
+            let text = ColumnText::new(column)?;
+            let is_bare = never_quotes && text.is_bare();
+            Ok((text, is_bare))
+        });
+        let columns = columns.collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
-            for (position, column) in columns.iter().enumerate() {
-                let valid = column.write(row, &mut self.cell)?;
-                self.field(position, valid);
+            for (position, (column, is_bare)) in columns.iter().enumerate() {
+                if *is_bare {
+                    self.delimit(position);
+                    column.write(row, &mut self.lines)?;
+                } else if let Some(text) = column.stored(row) {
+                    self.delimit(position);
+                    self.text(text);
+                } else {
+                    let valid = column.write(row, &mut self.cell)?;
+                    self.field(position, valid);
+                }
             }
             self.lines.push('\n');
             if self.lines.len() > LINES_BYTES {
@@ -87,28 +99,50 @@ impl CsvWriter {
 
     /// Takes the cell into the line.
     fn field(&mut self, position: usize, valid: bool) {
-        if position > 0 {
-            self.lines.push(self.delimiter);
-        }
-        if !valid {
-            self.lines.push_str(&self.null);
-        } else if self.must_quote() {
-            self.lines.push('"');
-            self.lines.push_str(&self.cell.replace('"', "\"\""));
-            self.lines.push('"');
+        self.delimit(position);
+        if valid {
+            let cell = std::mem::take(&mut self.cell);
+            self.text(&cell);
+            self.cell = cell;
         } else {
-            self.lines.push_str(&self.cell);
+            self.lines.push_str(&self.null);
         }
         self.cell.clear();
     }
 
-    fn must_quote(&self) -> bool {
+    fn delimit(&mut self, position: usize) {
+        if position > 0 {
+            self.lines.push(self.delimiter);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.must_quote(text) {
+            self.lines.push('"');
+            self.lines.push_str(&text.replace('"', "\"\""));
+            self.lines.push('"');
+        } else {
+            self.lines.push_str(text);
+        }
+    }
+
+    fn must_quote(&self, text: &str) -> bool {
         // An empty text would read as an empty line or as NULL, whatever NULL is written as.
-        self.cell.is_empty()
-            || self.cell == self.null
-            || self.cell.starts_with([' ', '\t', '\u{feff}'])
-            || self.cell.ends_with([' ', '\t'])
-            || self.cell.contains([self.delimiter, '"', '\n', '\r'])
+        let (Some(first), Some(last)) = (text.as_bytes().first(), text.as_bytes().last()) else {
+            return true;
+        };
+        let has_mark = match u8::try_from(self.delimiter) {
+            Ok(delimiter) if delimiter.is_ascii() => {
+                memchr::memchr3(delimiter, b'"', b'\n', text.as_bytes()).is_some()
+            }
+            _ => text.contains([self.delimiter, '"', '\n']),
+        };
+        has_mark
+            || matches!(first, b' ' | b'\t')
+            || matches!(last, b' ' | b'\t')
+            || text == self.null
+            || memchr::memchr(b'\r', text.as_bytes()).is_some()
+            || text.starts_with('\u{feff}')
     }
 
     fn flush(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
