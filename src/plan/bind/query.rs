@@ -37,6 +37,7 @@ impl Binder<'_> {
                 pipes = rest;
                 continue;
             }
+            relation.narrow()?;
             let (moment, before) = (self.moment(), relation.scope.clone());
             let bound = if unions > 1 {
                 let (together, rest) = pipes.split_at(unions);

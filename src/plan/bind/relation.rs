@@ -14,7 +14,11 @@ use super::typed::Typed;
 use super::{Binder, shared};
 use crate::error::Result;
 
-/// A table under construction. The plan may have more columns than the scope names: they cost nothing, the optimizer drops them.
+/// Columns of a plan that no name stands for: so many may stay.
+const IDLE_COLUMNS: usize = 64;
+
+/// A table under construction. The plan may have more columns than the scope names: the optimizer drops them, and
+/// [`narrow`](Relation::narrow) does where they are many.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
     pub(super) plan: LogicalPlan,
@@ -78,6 +82,31 @@ impl Relation {
             input: shared(std::mem::take(&mut self.plan)),
             fetch: None,
         });
+    }
+
+    /// Takes columns out of the plan that no name stands for any more, where they are many: planning looks at each of them at every
+    /// later step.
+    pub(super) fn narrow(&mut self) -> Result<()> {
+        let width = self.plan.schema().fields().len();
+        if width <= IDLE_COLUMNS {
+            return Ok(());
+        }
+        let scope = &self.scope;
+        let ranged = scope.ranges.iter();
+        let ranged = ranged.flat_map(|range| range.columns.iter().chain(&range.pseudo));
+        let named = scope.columns.iter().chain(&scope.pseudo).chain(ranged);
+        let mut needed: HashSet<&str> = named.map(|column| column.id.as_ref()).collect();
+        let keys = self.order.iter().chain(&self.sorted);
+        let keys = keys.flat_map(|key| key.expr.column_refs());
+        needed.extend(keys.map(|column| column.name.as_str()));
+        let mut kept = self.plan.schema().columns();
+        kept.retain(|column| needed.contains(column.name.as_str()));
+        if kept.is_empty() || width <= 2 * kept.len() + IDLE_COLUMNS {
+            return Ok(());
+        }
+        let kept = kept.into_iter().map(Expr::Column).collect();
+        self.plan = project(std::mem::take(&mut self.plan), kept)?;
+        Ok(())
     }
 
     /// The operator that follows gives its rows in no order.
