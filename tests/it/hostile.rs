@@ -331,7 +331,7 @@ fn many_steps_in_a_row_end() {
         ("AGGREGATE", "|> AGGREGATE SUM(a) AS a"),
         ("DISTINCT", "|> DISTINCT"),
     ] {
-        answers(what, &format!("{one} {}", vec![step; 500].join(" ")));
+        answers(what, &format!("{one} {}", vec![step; 999].join(" ")));
     }
     let extended = joined(300, " ", |i| format!("|> EXTEND a + {i} AS x{i}"));
     answers("EXTEND", &format!("{one} {extended}"));

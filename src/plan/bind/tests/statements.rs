@@ -1,5 +1,7 @@
 //! Statements other than queries, and warnings.
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+
 use super::{Bound, bound, catalog};
 use crate::plan::Parameters;
 use crate::plan::bind::Step;
@@ -62,4 +64,21 @@ fn no_id_is_shown() {
             assert!(!error.to_string().contains('#'), "{error}");
         }
     }
+}
+
+#[test]
+fn columns_that_no_name_stands_for_leave_the_plan() {
+    let steps = "|> SELECT k, w + 1 AS w |> ORDER BY k ".repeat(200);
+    let Bound::Query(query) = bind(&format!("FROM u {steps}")).unwrap().bound else {
+        panic!("not a query");
+    };
+    let mut widest = 0;
+    query
+        .plan
+        .apply(|node| {
+            widest = widest.max(node.schema().fields().len());
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .unwrap();
+    assert!((2..=70).contains(&widest), "{widest} columns");
 }
