@@ -118,14 +118,15 @@ pub(crate) fn without_questions(text: &str, options: Options) -> Cow<'_, str> {
     {
         let written = text.get(start..end).unwrap_or_default();
         let first = words_of(written).next().unwrap_or_default();
-        if first.eq_ignore_ascii_case("IF") {
-            // A block keeps all of its statements.
+        let is_first = written.trim_start().starts_with(first);
+        if first.eq_ignore_ascii_case("IF") || !is_first && has_word(written, &["IF"]) {
+            // A block, before which a comment may stand, keeps all of its statements.
             return Cow::Borrowed(text);
         }
         let asks = QUESTIONS
             .iter()
             .any(|word| first.eq_ignore_ascii_case(word));
-        if asks && written.trim_start().starts_with(first) && !has_word(written, DOUBTS) {
+        if asks && is_first && !has_word(written, DOUBTS) {
             kept[start..end].fill(b' ');
         }
     }

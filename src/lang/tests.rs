@@ -503,6 +503,8 @@ fn questions_are_taken_out_and_nothing_moves() {
     assert_eq!(kept(create), "FROM t |> CREATE TABLE u;");
     let block = "IF a THEN FROM t; END IF; FROM u";
     assert_eq!(kept(block), block);
+    let commented_block = "/* why */ IF a THEN FROM t; FROM v; END IF; FROM u";
+    assert_eq!(kept(commented_block), commented_block);
     let quotes = "SET @@double_quotes = 'string'; FROM t";
     assert_eq!(kept(quotes), quotes);
     let commented = "-- first\nFROM t; FROM u";
