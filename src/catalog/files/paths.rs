@@ -7,6 +7,7 @@ use glob::{MatchOptions, glob_with};
 
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::format::Format;
+use crate::file::write::NO_VALUE;
 
 /// Directories may lie in each other so deep; a link that leads upwards ends here.
 const DEPTH: usize = 32;
@@ -175,7 +176,7 @@ pub(super) fn partition_values(path: &Path) -> Vec<(String, Option<String>)> {
         .filter_map(|name| name.split_once('='))
         .filter(|(key, _)| !key.is_empty())
         .map(|(key, value)| {
-            let value = (value != "__HIVE_DEFAULT_PARTITION__").then(|| unescaped(value));
+            let value = (value != NO_VALUE).then(|| unescaped(value));
             (unescaped(key), value)
         })
         .collect()

@@ -10,6 +10,8 @@ use datafusion::logical_expr::{
     Signature,
 };
 
+use super::wrapped::described_as;
+
 /// Bytes of a string that lies in its view.
 const SHORT: u32 = 12;
 /// Bit 7 of each of these bytes: set in no ASCII character.
@@ -29,33 +31,7 @@ struct CharacterLength {
 }
 
 impl ScalarUDFImpl for CharacterLength {
-    fn name(&self) -> &str {
-        self.function.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.function.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.function.signature()
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.function.inner().coerce_types(types)
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.function.return_type(types)
-    }
-
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
-        self.function.return_field_from_args(arguments)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.function.documentation()
-    }
+    described_as!(function);
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         if let [ColumnarValue::Array(text)] = arguments.args.as_slice()

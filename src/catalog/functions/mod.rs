@@ -18,6 +18,7 @@ mod shift;
 mod single_value;
 mod sliding;
 mod sum;
+mod wrapped;
 mod wrapping;
 
 use std::collections::HashMap;

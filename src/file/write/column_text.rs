@@ -61,10 +61,7 @@ impl<'a> ColumnText<'a> {
     /// A type that has no text.
     pub fn new(array: &'a ArrayRef) -> io::Result<Self> {
         let kind = match array.data_type() {
-            DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_) => Kind::Bytes,
+            data_type if is_bytes(data_type) => Kind::Bytes,
             DataType::Utf8View => Kind::Views(array.as_string_view()),
             DataType::Utf8 => Kind::Texts(array.as_string()),
             data_type if data_type.is_nested() => Kind::Nested(nested(array)?),
@@ -177,6 +174,17 @@ pub(super) fn push_hexadecimal(bytes: &[u8], text: &mut String) {
             text.extend(char::from_digit(u32::from(digit), 16));
         }
     }
+}
+
+/// Whether [`bytes_of`] knows the values.
+pub(super) fn is_bytes(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_)
+    )
 }
 
 /// The value of a column of BYTES.

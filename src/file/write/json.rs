@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::Array;
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::FieldRef;
 use arrow::error::ArrowError;
 use arrow::json::writer::NullableEncoder;
 use arrow::json::writer::WriterBuilder;
 use arrow::json::{Encoder, EncoderFactory, EncoderOptions};
 
-use super::column_text::{bytes_of, push_hexadecimal};
+use super::column_text::{bytes_of, is_bytes, push_hexadecimal};
 
 /// What JSON is written with.
 ///
@@ -42,14 +42,8 @@ impl EncoderFactory for Ours {
         array: &'a dyn Array,
         _options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
-        Ok(matches!(
-            array.data_type(),
-            DataType::Binary
-                | DataType::LargeBinary
-                | DataType::BinaryView
-                | DataType::FixedSizeBinary(_)
-        )
-        .then(|| NullableEncoder::new(Box::new(Bytes(array)), array.nulls().cloned())))
+        let bytes = || NullableEncoder::new(Box::new(Bytes(array)), array.nulls().cloned());
+        Ok(is_bytes(array.data_type()).then(bytes))
     }
 }
 

@@ -20,6 +20,7 @@ pub use column_text::{ColumnText, times_have_text};
 pub use csv::CsvWriter;
 pub(crate) use format::Compression;
 pub use json::json_writer;
+pub(crate) use partitions::NO_VALUE;
 pub(crate) use pending::{Pending, publish};
 
 use super::format::Format;

@@ -103,8 +103,8 @@ impl<'r> Partitions<'r> {
     }
 }
 
-/// The folder of rows without a value.
-const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+/// The folder of rows without a value, as Hive calls it.
+pub(crate) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A column as the first half of a folder's name: what begins with `_` or `.` is no data to those who read a folder.
 fn escaped_name(name: &str) -> String {
