@@ -8,10 +8,12 @@ use crate::error::{Error, Result};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{DurableChange, restricted};
 use crate::table::action::{Commit, CommitInfo, Metadata};
-use crate::table::conflict::nothing;
+use crate::table::conflict::{Reads, nothing};
 use crate::table::database::DurableTable;
 use crate::table::layout::Layout;
 use crate::table::maintain;
+use crate::table::protocol::setting;
+use crate::table::schema::{ARROW_SCHEMA, Columns};
 
 /// Makes the change; the rows it wrote or took away.
 pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
@@ -40,11 +42,11 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             retain_hours,
         } => replicas::vacuum(&table, retain_hours, &mut warnings)?,
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
-        DurableChange::AddColumn { table, commit } => {
-            let info = CommitInfo::of("ADD COLUMNS", json!({}));
-            commit_over(&table, Commit { info, ..*commit }, &nothing, &mut warnings)?;
-            0
-        }
+        DurableChange::AddColumn {
+            table,
+            commit,
+            rows,
+        } => add_column(engine, &table, *commit, rows.as_deref(), &mut warnings)?,
         DurableChange::AddReplica { table, replica } => {
             replicas::add(&table, &replica, &mut warnings)?
         }
@@ -63,6 +65,34 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         }
     };
     Ok(Outcome::Done(Summary::new(rows)).with_warnings(warnings))
+}
+
+/// A column that is NULL in all rows, or else rows that are written again, with the column's default. How many these are.
+fn add_column(
+    engine: &Engine,
+    table: &DurableTable,
+    commit: Commit,
+    rows: Option<&BoundQuery>,
+    warnings: &mut Vec<Error>,
+) -> Result<u64> {
+    table.snapshot.check_write()?;
+    let info = CommitInfo::of("ADD COLUMNS", json!({}));
+    let mut commit = Commit { info, ..commit };
+    let mut written = 0;
+    if let (Some(rows), Some(metadata)) = (rows, &commit.metadata) {
+        let types = setting(metadata, ARROW_SCHEMA);
+        let columns = Columns::of(&metadata.schema_string, types)?;
+        let mut writing = Writing::into(table);
+        writing.columns = &columns;
+        let (counts, adds) = writing.write(engine, &[rows], warnings)?;
+        written = counts.iter().sum();
+        commit.removes = removed(table.snapshot.segments(), true);
+        commit.adds = adds;
+    }
+    // Rows that came meanwhile would lack the default.
+    let reads: Reads = if rows.is_some() { &|_| true } else { &nothing };
+    commit_over(table, commit, reads, warnings)?;
+    Ok(written)
 }
 
 /// Makes large segments of small ones. Rows stay what they are; how many were written.

@@ -134,15 +134,14 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         "LIKE",
         "CLONE",
         "COPY",
-        "PRIMARY",
-        "DEFAULT",
         "WATERMARK",
     ];
     let words = tokens(source, statement, 200);
     let key = words
-        .iter()
-        .any(|token| token.is_word(source.text, "PRIMARY"));
-    if !key {
+        .windows(2)
+        .find(|pair| pair[0].is_word(source.text, "PRIMARY") && pair[1].is_word(source.text, "KEY"))
+        .map(|pair| pair[0].span);
+    if key.is_none() {
         find(source, here, LAYOUT)?;
     }
     let table = words
@@ -158,11 +157,14 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         .take_while(|token| token.span.start < here.span.start);
     let named = near.clone().next().is_some();
     let not_as = near.clone().all(|token| !token.is_word(source.text, "AS"));
-    (create && plain && named && not_as).then(|| {
-        not_yet(
-            "CREATE TABLE with a layout, keys, defaults or options",
-            here.span,
-        )
+    if !(create && plain && named && not_as) {
+        return None;
+    }
+    Some(match key {
+        Some(place) => not_yet("a PRIMARY KEY that is enforced", place).hint(
+            "write `, PRIMARY KEY (a, b) NOT ENFORCED` after the columns; MERGE INTO keeps rows of a key apart",
+        ),
+        None => not_yet("CREATE TABLE with this layout or options", here.span),
     })
 }
 

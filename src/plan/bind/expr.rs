@@ -27,6 +27,11 @@ impl Binder<'_> {
             ExprKind::Literal(literal) => self.literal(literal, span),
             ExprKind::Parameter(parameter) => self.parameter(parameter, span),
             ExprKind::Setting(name) => self.setting(name),
+            ExprKind::Default => {
+                let message = "DEFAULT stands in place of a value that is stored";
+                Err(Error::input("TM0330", message, span)
+                    .hint("it is a whole value of INSERT … VALUES, of MERGE's INSERT or of SET in UPDATE and MERGE"))
+            }
             ExprKind::Path(path) => self.path(path, stage),
             ExprKind::Unary { op, operand } => self.unary(*op, operand, span, stage),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, stage),

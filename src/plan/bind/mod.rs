@@ -19,6 +19,7 @@ mod change;
 mod changes;
 mod constant;
 mod convert;
+mod default;
 mod durable;
 mod export;
 mod expr;
@@ -28,6 +29,7 @@ mod from;
 mod function_rows;
 mod group;
 mod hints;
+mod insert;
 mod interval;
 mod join;
 mod join_condition;
@@ -93,7 +95,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::lineage::ColumnLineage;
 use super::places::Places;
@@ -215,6 +218,8 @@ pub(crate) enum WriteTarget {
         if_not_exists: bool,
         /// The query's rows, which have these types already.
         schema: SchemaRef,
+        /// Of the columns that have one.
+        defaults: HashMap<String, Expr>,
     },
     Insert {
         name: String,
@@ -323,6 +328,18 @@ pub(crate) fn bind_lineage(
     binder.lineage(statement).map_err(planned)
 }
 
+/// The default of each column that has one, once for each row of `rows`.
+pub(crate) fn bind_defaults(
+    columns: &Columns,
+    rows: MemTable,
+    catalog: &Catalog,
+    files: &dyn Files,
+) -> Result<BoundQuery> {
+    let parameters = Parameters::default();
+    let binder = Binder::new("", catalog, files, &parameters);
+    binder.outcome(binder.defaults_for(columns, rows))
+}
+
 /// One row of values: the expressions of a SET, of an IF or of a DEFAULT, each as the type that it must have.
 pub(crate) fn bind_values(
     values: &[(&ast::Expr, Option<DataType>)],
@@ -419,6 +436,8 @@ struct Binder<'a> {
     statement_number: Cell<Option<usize>>,
     /// Where the operators of the outermost query begin.
     steps: RefCell<Vec<usize>>,
+    /// What the word DEFAULT stands for in each column of the VALUES that come next.
+    row_defaults: RefCell<Option<Vec<Typed>>>,
 }
 
 impl<'a> Binder<'a> {
@@ -451,6 +470,7 @@ impl<'a> Binder<'a> {
             statement_start: Cell::new(0),
             statement_number: Cell::new(None),
             steps: RefCell::default(),
+            row_defaults: RefCell::default(),
         }
     }
 
