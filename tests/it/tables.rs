@@ -544,7 +544,7 @@ fn a_default_is_asked_of_everyone_who_writes_the_table() {
     // Another session knows it, and a column with a default may come to a table that has none.
     let engine = database.engine(1);
     run(&engine, "INSERT INTO t (id) VALUES (1)");
-    run(&engine, "CREATE TABLE u AS SELECT DATETIME '2024-01-01 00:00:00' AS at");
+    run(&engine, "CREATE TABLE u AS SELECT DATETIME '2024-01-01 00:00:00' AS since");
     run(&engine, "ALTER TABLE u ADD COLUMN n INT64 DEFAULT 5");
     let log = database.0.path().join("u/_delta_log/00000000000000000001.json");
     let text = std::fs::read_to_string(log).expect("a log");

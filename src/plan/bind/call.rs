@@ -19,7 +19,9 @@ use datafusion::logical_expr::{
 use super::Binder;
 use super::constant;
 use super::matched::outside_match;
+use super::googlesql::GOOGLESQL;
 use super::names;
+use super::rewrites::{OTHER_NAMES, REWRITTEN};
 use super::order::alike;
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
@@ -85,6 +87,9 @@ impl Binder<'_> {
         let mut known = self.catalog.functions().names();
         let own = self.session.functions().into_iter();
         known.extend(own.map(|function| function.name.clone()));
+        let spelled = REWRITTEN.iter().chain(GOOGLESQL).map(|(name, ..)| *name);
+        let others = OTHER_NAMES.iter().map(|(name, _)| *name);
+        known.extend(spelled.chain(others).map(str::to_string));
         let error = Error::input(
             "TM0204",
             format!("no function named `{}`", ident.text),

@@ -27,6 +27,7 @@ mod extract;
 mod flow;
 mod from;
 mod function_rows;
+mod googlesql;
 mod group;
 mod hints;
 mod insert;
