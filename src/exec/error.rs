@@ -279,7 +279,13 @@ fn cast_message(text: String) -> String {
         let name = rest.strip_suffix(" type")?;
         Some(format!("'{value}' cannot be read as {name}"))
     };
-    short().unwrap_or(text)
+    let narrow = || {
+        let (value, name) = text
+            .strip_prefix("Can't cast value ")?
+            .split_once(" to type ")?;
+        Some(format!("{value} does not fit into {name}"))
+    };
+    short().or_else(narrow).unwrap_or(text)
 }
 
 fn in_our_types(message: &str) -> String {

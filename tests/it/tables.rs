@@ -525,7 +525,9 @@ fn appended_rows_have_the_defaults_of_columns_that_they_lack() {
     let behind = AppendMode::WriteBehind(FlushPolicy::default());
     for mode in [AppendMode::WriteThrough, behind] {
         let mut appender = engine.appender("t", mode).expect("an appender");
-        appender.append_rows(&[Row { id: 1 }, Row { id: 2 }]).expect("rows");
+        appender
+            .append_rows(&[Row { id: 1 }, Row { id: 2 }])
+            .expect("rows");
         appender.append_rows::<Row>(&[]).expect("no rows");
         appender.commit().expect("a commit");
     }
@@ -537,18 +539,33 @@ fn appended_rows_have_the_defaults_of_columns_that_they_lack() {
 #[test]
 fn a_default_is_asked_of_everyone_who_writes_the_table() {
     let database = Database::new();
-    run(&database.engine(1), "CREATE TABLE t (id INT64, n INT64 DEFAULT 5)");
-    let log = database.0.path().join("t/_delta_log/00000000000000000000.json");
+    run(
+        &database.engine(1),
+        "CREATE TABLE t (id INT64, n INT64 DEFAULT 5)",
+    );
+    let log = database
+        .0
+        .path()
+        .join("t/_delta_log/00000000000000000000.json");
     let text = std::fs::read_to_string(log).expect("a log");
     assert!(text.contains("allowColumnDefaults"), "{text}");
     // Another session knows it, and a column with a default may come to a table that has none.
     let engine = database.engine(1);
     run(&engine, "INSERT INTO t (id) VALUES (1)");
-    run(&engine, "CREATE TABLE u AS SELECT DATETIME '2024-01-01 00:00:00' AS since");
+    run(
+        &engine,
+        "CREATE TABLE u AS SELECT DATETIME '2024-01-01 00:00:00' AS since",
+    );
     run(&engine, "ALTER TABLE u ADD COLUMN n INT64 DEFAULT 5");
-    let log = database.0.path().join("u/_delta_log/00000000000000000001.json");
+    let log = database
+        .0
+        .path()
+        .join("u/_delta_log/00000000000000000001.json");
     let text = std::fs::read_to_string(log).expect("a log");
-    assert!(text.contains("allowColumnDefaults") && text.contains("timestampNtz"), "{text}");
+    assert!(
+        text.contains("allowColumnDefaults") && text.contains("timestampNtz"),
+        "{text}"
+    );
     let sum = "SELECT (SELECT SUM(n) FROM t) + (SELECT SUM(n) FROM u)";
     assert_eq!(number(&engine, sum), 10);
 }

@@ -39,6 +39,7 @@ pub(crate) use interval::{Unit, has_only_days, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
 pub(crate) use one_zero::one_zero;
 pub(crate) use position::checked_position;
+pub(crate) use quantiles::QUANTILES_MAX;
 pub(crate) use raise::error_function;
 pub(crate) use row_id::row_id;
 pub(crate) use sample::{sample_batch, sample_row};

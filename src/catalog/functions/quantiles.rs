@@ -28,7 +28,7 @@ const CAPACITY: usize = 1 << 15;
 const ARRAYS: usize = 32;
 
 /// Parts at most.
-const PARTS: i64 = 10_000;
+pub(crate) const QUANTILES_MAX: i64 = 10_000;
 
 /// The function.
 pub(super) fn approx_quantiles() -> Arc<AggregateUDF> {
@@ -104,9 +104,12 @@ fn parts_of(args: &AccumulatorArgs) -> Result<usize> {
         _ => None,
     };
     match parts {
-        Some(ScalarValue::Int64(Some(parts))) if (1..=PARTS).contains(&parts) => Ok(parts as usize),
+        Some(ScalarValue::Int64(Some(parts))) if (1..=QUANTILES_MAX).contains(&parts) => {
+            Ok(parts as usize)
+        }
         _ => {
-            let message = format!("APPROX_QUANTILES takes a constant number of parts, 1 to {PARTS}");
+            let message =
+                format!("APPROX_QUANTILES takes a constant number of parts, 1 to {QUANTILES_MAX}");
             let error = Error::run("TM0508", message);
             Err(DataFusionError::External(Box::new(error)))
         }
@@ -153,7 +156,9 @@ impl Sketch {
             level.rows = sorted.len() - whole;
             level.arrays.clear();
             if level.rows > 0 {
-                level.arrays.push(take(&sorted, &UInt32Array::from(vec![whole as u32]), None)?);
+                level
+                    .arrays
+                    .push(take(&sorted, &UInt32Array::from(vec![whole as u32]), None)?);
             }
             self.see_ends(&sorted)?;
             values = take(&sorted, &up, None)?;
@@ -205,7 +210,10 @@ fn one_list(values: ArrayRef) -> Result<ScalarValue> {
 
 impl Accumulator for Sketch {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let Some(values) = values.first().filter(|values| !values.data_type().is_null()) else {
+        let Some(values) = values
+            .first()
+            .filter(|values| !values.data_type().is_null())
+        else {
             return Ok(());
         };
         let values = match values.logical_null_count() {
@@ -244,7 +252,9 @@ impl Accumulator for Sketch {
             let values = all_of(&[values, Arc::clone(ends)])?;
             return one_list(take(&values, &Int64Array::from(rows), None)?);
         }
-        Err(DataFusionError::Internal("values without an end".to_string()))
+        Err(DataFusionError::Internal(
+            "values without an end".to_string(),
+        ))
     }
 
     fn size(&self) -> usize {
@@ -265,7 +275,9 @@ impl Accumulator for Sketch {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let [values, levels, ends] = states else {
-            return Err(DataFusionError::Internal("a state of three parts".to_string()));
+            return Err(DataFusionError::Internal(
+                "a state of three parts".to_string(),
+            ));
         };
         let (values, levels) = (values.as_list::<i32>(), levels.as_list::<i32>());
         let ends = ends.as_list::<i32>();
@@ -304,7 +316,10 @@ mod tests {
         let ScalarValue::List(list) = sketch.evaluate().unwrap() else {
             panic!("a list");
         };
-        list.value(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec()
+        list.value(0)
+            .as_primitive::<arrow::datatypes::Int64Type>()
+            .values()
+            .to_vec()
     }
 
     /// A permutation of 0..rows, in batches.
@@ -341,7 +356,10 @@ mod tests {
         assert_eq!((cut[0], cut[10]), (0, rows - 1));
         for (part, value) in cut.iter().enumerate() {
             let wanted = (rows - 1) * part as i64 / 10;
-            assert!((value - wanted).abs() < rows / 500, "{part}: {value} for {wanted}");
+            assert!(
+                (value - wanted).abs() < rows / 500,
+                "{part}: {value} for {wanted}"
+            );
         }
         let kept: usize = one.levels.iter().map(|level| level.rows).sum();
         assert!(kept <= CAPACITY * 8, "{kept} values are kept");

@@ -18,11 +18,11 @@ use datafusion::logical_expr::{
 
 use super::Binder;
 use super::constant;
-use super::matched::outside_match;
 use super::googlesql::GOOGLESQL;
+use super::matched::outside_match;
 use super::names;
-use super::rewrites::{OTHER_NAMES, REWRITTEN};
 use super::order::alike;
+use super::rewrites::{OTHER_NAMES, REWRITTEN};
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
 use super::typed::{Typed, agree_on_exactness};

@@ -224,7 +224,11 @@ impl Binder<'_> {
         values: Vec<Expr>,
     ) -> Result<BoundQuery> {
         let fields = table.snapshot.columns.seen.fields();
-        self.rows_named(plan, values, fields.iter().map(|field| field.name().as_str()))
+        self.rows_named(
+            plan,
+            values,
+            fields.iter().map(|field| field.name().as_str()),
+        )
     }
 
     pub(super) fn rows_named<'n>(

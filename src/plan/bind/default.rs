@@ -12,8 +12,8 @@ use datafusion::logical_expr::Expr;
 
 use super::Binder;
 use super::relation::project;
-use super::script::assign;
 use super::scope::Scope;
+use super::script::assign;
 use super::stage::{Env, Stage};
 use super::typed::Typed;
 use crate::error::{Error, Result, Span};
@@ -105,8 +105,8 @@ impl Binder<'_> {
         });
         let value = bound.map_err(|error| {
             let error = match error.code() {
-                "TM0201" | "TM0204" | "TM0601" => error.hint(
-                    "a DEFAULT knows no columns, and no functions, variables or parameters of a session: it stays with the table",
+                "TM0204" | "TM0601" => error.hint(
+                    "a DEFAULT stays with the table: it knows no functions and parameters of a session",
                 ),
                 _ => error,
             };

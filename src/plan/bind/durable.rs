@@ -13,8 +13,8 @@ use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    self, AddReplica, ColumnDefinition, Ident, PartitionItem, PartitionTransform, StringLiteral, TableLayout,
-    TableStatement, TableStatementKind, TableTarget,
+    self, AddReplica, ColumnDefinition, Ident, PartitionItem, PartitionTransform, StringLiteral,
+    TableLayout, TableStatement, TableStatementKind, TableTarget,
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
@@ -134,9 +134,7 @@ impl Binder<'_> {
                 },
                 table,
             },
-            TableStatementKind::AddColumn(column) => {
-                self.add_column(table, column)?
-            }
+            TableStatementKind::AddColumn(column) => self.add_column(table, column)?,
         };
         Ok(Bound::Table(Box::new(change)))
     }

@@ -191,6 +191,22 @@ impl Binder<'_> {
                 .label("it is made in this same list")
                 .hint("items of one list do not see each other: split into two EXTEND steps");
         }
+        let columnless = match stage.clause {
+            "DEFAULT" => Some(
+                "a DEFAULT is a value for every row: it knows no columns, variables or parameters",
+            ),
+            "a table function's argument" => Some(
+                "a table function is called once, so that its arguments know no columns; for each row write JOIN LATERAL",
+            ),
+            _ => None,
+        };
+        if let (Some(hint), Some(first)) = (columnless, path.parts.first()) {
+            let message = format!(
+                "no column can be read here, and `{}` is no variable",
+                first.text
+            );
+            return Error::input("TM0201", message, path.span).hint(hint);
+        }
         let error = stage.scope.unknown(&path.parts);
         match path.parts.first() {
             Some(name) if error.suggested_fix().is_none() => self.way_back(error, name, stage),

@@ -163,8 +163,14 @@ fn own(kind: &'static str, name: &str, form: &str, about: &str) -> Row {
 
 fn kind_of(name: &str) -> &'static str {
     match name {
-        "countif" | "logical_and" | "logical_or" | "approx_count_distinct" | "approx_quantiles"
-        | "max_by" | "min_by" | "variance" => "aggregate",
+        "countif"
+        | "logical_and"
+        | "logical_or"
+        | "approx_count_distinct"
+        | "approx_quantiles"
+        | "max_by"
+        | "min_by"
+        | "variance" => "aggregate",
         _ => "scalar",
     }
 }

@@ -10,47 +10,169 @@ use super::stage::Stage;
 use super::typed::Typed;
 use super::types::timestamp;
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{Argument, ArgumentValue, Call, Expr, ExprKind, IsTest, OrderItem, SortOrder};
+use crate::lang::ast::{
+    Argument, ArgumentValue, Call, Expr, ExprKind, IsTest, OrderItem, SortOrder,
+};
 
 /// Name, form and what it does; [`Binder::google_call`] has an arm for each.
 pub(super) const GOOGLESQL: &[(&str, &str, &str)] = &[
-    ("array_includes", "ARRAY_INCLUDES(array, value)", "Whether a value is an element of an array."),
-    ("array_last", "ARRAY_LAST(array)", "The last element of an array."),
-    ("contains_substr", "CONTAINS_SUBSTR(STRING, STRING)", "Whether a text is found in another, in any case."),
-    ("current_datetime", "CURRENT_DATETIME()", "The time when the statement began, as a DATETIME in UTC."),
-    ("date", "DATE(year, month, day) or DATE(time)", "A DATE of its parts, or the day of a time."),
-    ("date_from_unix_date", "DATE_FROM_UNIX_DATE(integer)", "The DATE so many days after 1970-01-01."),
+    (
+        "array_includes",
+        "ARRAY_INCLUDES(array, value)",
+        "Whether a value is an element of an array.",
+    ),
+    (
+        "array_last",
+        "ARRAY_LAST(array)",
+        "The last element of an array.",
+    ),
+    (
+        "contains_substr",
+        "CONTAINS_SUBSTR(STRING, STRING)",
+        "Whether a text is found in another, in any case.",
+    ),
+    (
+        "current_datetime",
+        "CURRENT_DATETIME()",
+        "The time when the statement began, as a DATETIME in UTC.",
+    ),
+    (
+        "date",
+        "DATE(year, month, day) or DATE(time)",
+        "A DATE of its parts, or the day of a time.",
+    ),
+    (
+        "date_from_unix_date",
+        "DATE_FROM_UNIX_DATE(integer)",
+        "The DATE so many days after 1970-01-01.",
+    ),
     ("datetime", "DATETIME(time)", "A time as a DATETIME."),
-    ("edit_distance", "EDIT_DISTANCE(STRING, STRING)", "How many letters must change to make one text the other."),
-    ("euclidean_distance", "EUCLIDEAN_DISTANCE(array, array)", "The distance of two points."),
-    ("from_base64", "FROM_BASE64(STRING)", "The bytes that a base64 text says."),
-    ("from_hex", "FROM_HEX(STRING)", "The bytes that a hexadecimal text says."),
-    ("ieee_divide", "IEEE_DIVIDE(number, number)", "A quotient as FLOAT64; by zero it is infinite or NaN."),
+    (
+        "edit_distance",
+        "EDIT_DISTANCE(STRING, STRING)",
+        "How many letters must change to make one text the other.",
+    ),
+    (
+        "euclidean_distance",
+        "EUCLIDEAN_DISTANCE(array, array)",
+        "The distance of two points.",
+    ),
+    (
+        "from_base64",
+        "FROM_BASE64(STRING)",
+        "The bytes that a base64 text says.",
+    ),
+    (
+        "from_hex",
+        "FROM_HEX(STRING)",
+        "The bytes that a hexadecimal text says.",
+    ),
+    (
+        "ieee_divide",
+        "IEEE_DIVIDE(number, number)",
+        "A quotient as FLOAT64; by zero it is infinite or NaN.",
+    ),
     ("is_inf", "IS_INF(number)", "Whether a number is infinite."),
-    ("last_day", "LAST_DAY(date)", "The last day of a date's month."),
-    ("max_by", "MAX_BY(value, by)", "The value of the row in which the second argument is largest."),
-    ("min_by", "MIN_BY(value, by)", "The value of the row in which the second argument is smallest."),
-    ("mod", "MOD(integer, integer)", "What a division leaves over, with the sign of the first."),
-    ("nullifzero", "NULLIFZERO(number)", "NULL for 0, otherwise the number."),
-    ("parse_datetime", "PARSE_DATETIME(format, STRING)", "The DATETIME that a text says."),
-    ("regexp_extract", "REGEXP_EXTRACT(STRING, pattern)", "What a pattern's group finds, or the pattern without one."),
-    ("regexp_substr", "REGEXP_SUBSTR(STRING, pattern)", "REGEXP_EXTRACT by another name."),
-    ("safe_divide", "SAFE_DIVIDE(number, number)", "A quotient; NULL where the divisor is zero."),
+    (
+        "last_day",
+        "LAST_DAY(date)",
+        "The last day of a date's month.",
+    ),
+    (
+        "max_by",
+        "MAX_BY(value, by)",
+        "The value of the row in which the second argument is largest.",
+    ),
+    (
+        "min_by",
+        "MIN_BY(value, by)",
+        "The value of the row in which the second argument is smallest.",
+    ),
+    (
+        "mod",
+        "MOD(integer, integer)",
+        "What a division leaves over, with the sign of the first.",
+    ),
+    (
+        "nullifzero",
+        "NULLIFZERO(number)",
+        "NULL for 0, otherwise the number.",
+    ),
+    (
+        "parse_datetime",
+        "PARSE_DATETIME(format, STRING)",
+        "The DATETIME that a text says.",
+    ),
+    (
+        "regexp_extract",
+        "REGEXP_EXTRACT(STRING, pattern)",
+        "What a pattern's group finds, or the pattern without one.",
+    ),
+    (
+        "regexp_substr",
+        "REGEXP_SUBSTR(STRING, pattern)",
+        "REGEXP_EXTRACT by another name.",
+    ),
+    (
+        "safe_divide",
+        "SAFE_DIVIDE(number, number)",
+        "A quotient; NULL where the divisor is zero.",
+    ),
     ("sign", "SIGN(number)", "-1, 0 or 1."),
-    ("split", "SPLIT(STRING, STRING)", "The parts of a text between a separator."),
+    (
+        "split",
+        "SPLIT(STRING, STRING)",
+        "The parts of a text between a separator.",
+    ),
     ("string", "STRING(value)", "A value as text."),
     ("timestamp", "TIMESTAMP(time)", "A time as a TIMESTAMP."),
-    ("timestamp_micros", "TIMESTAMP_MICROS(integer)", "The TIMESTAMP so many microseconds after 1970 began."),
-    ("timestamp_millis", "TIMESTAMP_MILLIS(integer)", "The TIMESTAMP so many milliseconds after 1970 began."),
-    ("timestamp_seconds", "TIMESTAMP_SECONDS(integer)", "The TIMESTAMP so many seconds after 1970 began."),
+    (
+        "timestamp_micros",
+        "TIMESTAMP_MICROS(integer)",
+        "The TIMESTAMP so many microseconds after 1970 began.",
+    ),
+    (
+        "timestamp_millis",
+        "TIMESTAMP_MILLIS(integer)",
+        "The TIMESTAMP so many milliseconds after 1970 began.",
+    ),
+    (
+        "timestamp_seconds",
+        "TIMESTAMP_SECONDS(integer)",
+        "The TIMESTAMP so many seconds after 1970 began.",
+    ),
     ("to_base64", "TO_BASE64(BYTES)", "Bytes as base64."),
-    ("unicode", "UNICODE(STRING)", "The number of a text's first character."),
-    ("unix_date", "UNIX_DATE(date)", "How many days a date is after 1970-01-01."),
-    ("unix_micros", "UNIX_MICROS(time)", "How many microseconds a time is after 1970 began."),
-    ("unix_millis", "UNIX_MILLIS(time)", "How many milliseconds a time is after 1970 began."),
-    ("unix_seconds", "UNIX_SECONDS(time)", "How many seconds a time is after 1970 began."),
+    (
+        "unicode",
+        "UNICODE(STRING)",
+        "The number of a text's first character.",
+    ),
+    (
+        "unix_date",
+        "UNIX_DATE(date)",
+        "How many days a date is after 1970-01-01.",
+    ),
+    (
+        "unix_micros",
+        "UNIX_MICROS(time)",
+        "How many microseconds a time is after 1970 began.",
+    ),
+    (
+        "unix_millis",
+        "UNIX_MILLIS(time)",
+        "How many milliseconds a time is after 1970 began.",
+    ),
+    (
+        "unix_seconds",
+        "UNIX_SECONDS(time)",
+        "How many seconds a time is after 1970 began.",
+    ),
     ("variance", "VARIANCE(number)", "The variance of a sample."),
-    ("zeroifnull", "ZEROIFNULL(number)", "0 for NULL, otherwise the number."),
+    (
+        "zeroifnull",
+        "ZEROIFNULL(number)",
+        "0 for NULL, otherwise the number.",
+    ),
 ];
 
 /// Functions that differ in their name alone: theirs, ours.
@@ -98,22 +220,41 @@ impl Binder<'_> {
                 let (value, part) = (self.expr(value, stage)?, self.expr(part, stage)?);
                 if name == "contains_substr" {
                     let small = |value| self.apply_named("lower", vec![value], span);
-                    let place = self.apply_named("strpos", vec![small(value)?, small(part)?], span)?;
+                    let place =
+                        self.apply_named("strpos", vec![small(value)?, small(part)?], span)?;
                     self.operate(place, Operator::Gt, number(0), span)?
                 } else {
                     let found = self.apply_named("regexp_match", vec![value, part], span)?;
                     self.apply_named("array_element", vec![found, number(1)], span)?
                 }
             }
-            "array_last" | "date" | "date_from_unix_date" | "datetime" | "from_base64"
-            | "from_hex" | "is_inf" | "last_day" | "nullifzero" | "sign" | "string"
-            | "timestamp" | "timestamp_micros" | "timestamp_millis" | "timestamp_seconds"
-            | "to_base64" | "unix_date" | "unix_micros" | "unix_millis" | "unix_seconds"
+            "array_last"
+            | "date"
+            | "date_from_unix_date"
+            | "datetime"
+            | "from_base64"
+            | "from_hex"
+            | "is_inf"
+            | "last_day"
+            | "nullifzero"
+            | "sign"
+            | "string"
+            | "timestamp"
+            | "timestamp_micros"
+            | "timestamp_millis"
+            | "timestamp_seconds"
+            | "to_base64"
+            | "unix_date"
+            | "unix_micros"
+            | "unix_millis"
+            | "unix_seconds"
             | "zeroifnull" => {
                 let [value] = self.plain_arguments(call, span)?;
                 let value = self.expr(value, stage)?;
                 match name {
-                    "array_last" => self.apply_named("array_element", vec![value, number(-1)], span)?,
+                    "array_last" => {
+                        self.apply_named("array_element", vec![value, number(-1)], span)?
+                    }
                     "date" => self.as_time(value, &DataType::Date32, span)?,
                     "datetime" => self.as_time(value, &datetime(), span)?,
                     "timestamp" => self.as_time(value, &timestamp(), span)?,
@@ -122,9 +263,13 @@ impl Binder<'_> {
                         let days = super::script::assign(value, &DataType::Int32)?;
                         days.cast(&DataType::Date32)
                     }
-                    "from_base64" => self.apply_named("decode", vec![value, text("base64pad")], span)?,
+                    "from_base64" => {
+                        self.apply_named("decode", vec![value, text("base64pad")], span)?
+                    }
                     "from_hex" => self.apply_named("decode", vec![value, text("hex")], span)?,
-                    "to_base64" => self.apply_named("encode", vec![value, text("base64pad")], span)?,
+                    "to_base64" => {
+                        self.apply_named("encode", vec![value, text("base64pad")], span)?
+                    }
                     "is_inf" => {
                         let size = self.apply_named("abs", vec![value], span)?;
                         let infinite = Typed::literal(ScalarValue::from(f64::INFINITY), span);
@@ -135,7 +280,11 @@ impl Binder<'_> {
                     "zeroifnull" => self.apply_named("coalesce", vec![value, number(0)], span)?,
                     "sign" => {
                         let own = value.data_type.clone();
-                        self.apply_named("signum", vec![value], span)?.cast(&own)
+                        let sign = self.apply_named("signum", vec![value], span)?;
+                        match own {
+                            DataType::Null => sign,
+                            own => sign.cast(&own),
+                        }
                     }
                     "timestamp_micros" => self.since_1970(value, "to_timestamp_micros", span)?,
                     "timestamp_millis" => self.since_1970(value, "to_timestamp_millis", span)?,

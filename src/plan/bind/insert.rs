@@ -155,6 +155,7 @@ impl Binder<'_> {
             };
             let value = assign(value, field.data_type())
                 .map_err(|error| error.inside(&format!("the column `{}`", field.name()), place))?;
+            let value = self.noted(value);
             let id = self.fresh(field.name());
             exprs.push(value.expr.alias(id.as_ref()));
             columns.push(crate::plan::OutputColumn {

@@ -289,7 +289,9 @@ impl Merging<'_, '_> {
         let scope = alone.scope.clone();
         let mut stage = Stage::plain(&scope, &self.env, "INSERT");
         let fields = self.table.snapshot.columns.seen.fields();
-        let defaults = self.binder.kept_defaults(&self.table.snapshot.columns, self.merge.on.span)?;
+        let defaults = self
+            .binder
+            .kept_defaults(&self.table.snapshot.columns, self.merge.on.span)?;
         let mut values = Vec::with_capacity(fields.len());
         for (field, default) in fields.iter().zip(defaults) {
             values.push(match default {
@@ -345,7 +347,9 @@ impl Merging<'_, '_> {
                 return Err(Error::input("TM0301", message, name.span));
             }
             let table = self.table;
-            let value = self.binder.value_or_default(table, position, value, stage)?;
+            let value = self
+                .binder
+                .value_or_default(table, position, value, stage)?;
             found.push((
                 position,
                 self.binder.stored_value(self.table, position, value)?,

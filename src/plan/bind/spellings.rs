@@ -139,13 +139,20 @@ impl Binder<'_> {
                 .hint("write FORMAT('%d of %s', 3, 'x')"));
         };
         if !pattern.data_type.is_string() && !pattern.is_null() {
-            let message = format!("the pattern of FORMAT is a STRING, not {}", pattern.type_name());
+            let message = format!(
+                "the pattern of FORMAT is a STRING, not {}",
+                pattern.type_name()
+            );
             return Err(Error::input("TM0402", message, pattern.span));
         }
         let types: Vec<DataType> = values.iter().map(|value| value.data_type.clone()).collect();
         let fault = pattern.text().and_then(|text| format_fault(text, &types));
         if let Some(fault) = fault {
-            return Err(Error::input("TM0402", format!("FORMAT: {fault}"), pattern.span));
+            return Err(Error::input(
+                "TM0402",
+                format!("FORMAT: {fault}"),
+                pattern.span,
+            ));
         }
         self.apply_named("format", arguments, span)
     }
@@ -216,7 +223,13 @@ impl Binder<'_> {
     }
 
     /// The beginning of the part of time that the value lies in. GoogleSQL's weeks begin on Sunday, DataFusion's as ISO's.
-    pub(super) fn cut_to_part(&self, value: Typed, part: &str, place: Span, span: Span) -> Result<Typed> {
+    pub(super) fn cut_to_part(
+        &self,
+        value: Typed,
+        part: &str,
+        place: Span,
+        span: Span,
+    ) -> Result<Typed> {
         let own = value.data_type.clone();
         let is_week = part.eq_ignore_ascii_case("WEEK");
         let one_day = || {
@@ -237,7 +250,10 @@ impl Binder<'_> {
             true => self.operate(cut, Operator::Minus, one_day(), span)?,
             false => cut,
         };
-        Ok(cut.cast(&own))
+        Ok(match own {
+            DataType::Null => cut,
+            own => cut.cast(&own),
+        })
     }
 
     /// The quotient, rounded down for what lies before 1970 too.

@@ -224,7 +224,9 @@ impl Values {
         match &self.kind {
             _ if self.is_null(row) => None,
             ValueKind::Whole(values) => Some(values.value(row)),
-            ValueKind::Unsigned(values) => Some(i64::try_from(values.value(row)).unwrap_or(i64::MAX)),
+            ValueKind::Unsigned(values) => {
+                Some(i64::try_from(values.value(row)).unwrap_or(i64::MAX))
+            }
             _ => None,
         }
     }
@@ -235,9 +237,7 @@ impl Values {
             ValueKind::Whole(values) => Some(Number::Whole(values.value(row).into())),
             ValueKind::Unsigned(values) => Some(Number::Whole(values.value(row).into())),
             ValueKind::Float(values) => Some(Number::Float(values.value(row))),
-            ValueKind::Decimal(values) => {
-                Some(Number::Decimal(values.value(row), values.scale()))
-            }
+            ValueKind::Decimal(values) => Some(Number::Decimal(values.value(row), values.scale())),
             ValueKind::Text(_) | ValueKind::Other => None,
         }
     }

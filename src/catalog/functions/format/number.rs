@@ -33,11 +33,21 @@ impl Number {
                 let text = whole(value.unsigned_abs(), base, flags, precision);
                 (value < 0, text, precision.is_none())
             }
-            (Kind::Point(Style { form: Form::Fixed, .. }), Number::Decimal(digits, scale)) => {
+            (
+                Kind::Point(Style {
+                    form: Form::Fixed, ..
+                }),
+                Number::Decimal(digits, scale),
+            ) => {
                 let text = fixed(digits.unsigned_abs(), scale, precision.unwrap_or(PRECISION));
                 (digits < 0, grouped(text, flags), true)
             }
-            (Kind::Point(Style { form: Form::Fixed, .. }), Number::Whole(value)) => {
+            (
+                Kind::Point(Style {
+                    form: Form::Fixed, ..
+                }),
+                Number::Whole(value),
+            ) => {
                 let text = fixed(value.unsigned_abs(), 0, precision.unwrap_or(PRECISION));
                 (value < 0, grouped(text, flags), true)
             }
@@ -122,11 +132,17 @@ fn fixed(digits: u128, scale: i8, precision: usize) -> String {
             _ => format!("{before}.{after}{zeros}"),
         };
     }
-    let up = after.as_bytes().get(precision).is_some_and(|digit| *digit >= b'5');
+    let up = after
+        .as_bytes()
+        .get(precision)
+        .is_some_and(|digit| *digit >= b'5');
     let kept = format!("{before}{}", &after[..precision]);
     let kept: u128 = kept.parse().unwrap_or_default();
     let kept = (kept + u128::from(up)).to_string();
-    let kept = format!("{}{kept}", "0".repeat((precision + 1).saturating_sub(kept.len())));
+    let kept = format!(
+        "{}{kept}",
+        "0".repeat((precision + 1).saturating_sub(kept.len()))
+    );
     let (before, after) = kept.split_at(kept.len() - precision);
     match precision {
         0 => before.to_string(),
@@ -173,7 +189,9 @@ fn exponent(value: f64, precision: usize) -> String {
 /// So many digits that count, without zeros at the end.
 fn either(value: f64, precision: usize, flags: &Flags) -> String {
     let text = exponent(value, precision - 1);
-    let power = text.split_once('e').and_then(|(_, power)| power.parse::<i64>().ok());
+    let power = text
+        .split_once('e')
+        .and_then(|(_, power)| power.parse::<i64>().ok());
     let power = power.unwrap_or_default();
     let (digits, suffix) = match (-4..precision as i64).contains(&power) {
         true => {
@@ -187,7 +205,10 @@ fn either(value: f64, precision: usize, flags: &Flags) -> String {
     };
     let digits = match flags.alternate || !digits.contains('.') {
         true => digits,
-        false => digits.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_string(),
     };
     format!("{}{suffix}", grouped(digits, flags))
 }

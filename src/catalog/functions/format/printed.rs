@@ -19,7 +19,11 @@ pub(super) fn print(out: &mut String, values: &dyn Array, row: usize, literal: b
             print_list(out, &values.as_fixed_size_list().value(row), literal);
         }
         DataType::Struct(fields) => {
-            out.push_str(if literal && fields.len() < 2 { "STRUCT(" } else { "(" });
+            out.push_str(if literal && fields.len() < 2 {
+                "STRUCT("
+            } else {
+                "("
+            });
             for (place, column) in values.as_struct().columns().iter().enumerate() {
                 out.push_str(if place > 0 { ", " } else { "" });
                 print(out, column.as_ref(), row, literal);

@@ -49,7 +49,9 @@ pub(super) enum Kind {
     Point(Style),
     Text,
     /// `%t`, and `%T`, which gives a literal of the language.
-    Printed { literal: bool },
+    Printed {
+        literal: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -102,9 +104,9 @@ impl Template {
             for amount in [field.width, field.precision] {
                 if amount == Amount::Given {
                     wanted += 1;
-                    given
-                        .next()
-                        .map_or(Ok(()), |kind| fits(kind, kind.is_integer(), '*', "an integer"))?;
+                    given.next().map_or(Ok(()), |kind| {
+                        fits(kind, kind.is_integer(), '*', "an integer")
+                    })?;
                 }
             }
             wanted += 1;
@@ -117,7 +119,7 @@ impl Template {
         }
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         Err(format!(
-            "the pattern has {wanted} place{}, {} value{} are given",
+            "the pattern has {wanted} place{} for {} value{}",
             plural(wanted),
             types.len(),
             plural(types.len())
@@ -138,7 +140,11 @@ fn fits(kind: &DataType, does: bool, letter: char, wanted: &str) -> Result<(), S
         true => Ok(()),
         false => Err(format!(
             "`{}` takes {wanted}, not {}",
-            if letter == '*' { "*".to_string() } else { format!("%{letter}") },
+            if letter == '*' {
+                "*".to_string()
+            } else {
+                format!("%{letter}")
+            },
             type_name(kind)
         )),
     }
@@ -178,12 +184,16 @@ impl Field {
         let kind = match letter {
             'd' | 'i' | 'u' => Kind::Whole(Base::Ten),
             'o' => Kind::Whole(Base::Eight),
-            'x' | 'X' => Kind::Whole(Base::Sixteen { upper: letter == 'X' }),
+            'x' | 'X' => Kind::Whole(Base::Sixteen {
+                upper: letter == 'X',
+            }),
             'f' | 'F' => point(Form::Fixed, letter == 'F'),
             'e' | 'E' => point(Form::Exponent, letter == 'E'),
             'g' | 'G' => point(Form::Either, letter == 'G'),
             's' => Kind::Text,
-            't' | 'T' => Kind::Printed { literal: letter == 'T' },
+            't' | 'T' => Kind::Printed {
+                literal: letter == 'T',
+            },
             _ => {
                 return Err(format!(
                     "`%{letter}` is no place for a value; there are %d %i %u %o %x %X %f %F %e %E %g %G %s %t %T, and %% for a percent sign"

@@ -71,22 +71,40 @@ fn decimals_are_written_exactly() {
         ("%.1f", -4, 2, "-0.0"),
         ("%.1f", 995, 2, "10.0"),
         ("%.3f", 5, 3, "0.005"),
-        ("%.2f", 12_345_678_901_234_567_890_123_456, 2, "123456789012345678901234.56"),
+        (
+            "%.2f",
+            12_345_678_901_234_567_890_123_456,
+            2,
+            "123456789012345678901234.56",
+        ),
     ];
     for (pattern, digits, scale, wanted) in cases {
         let value = Decimal128(Some(digits), 38, scale);
-        assert_eq!(one(pattern, value), wanted, "{pattern} of {digits} / {scale}");
+        assert_eq!(
+            one(pattern, value),
+            wanted,
+            "{pattern} of {digits} / {scale}"
+        );
     }
 }
 
 #[test]
 fn faults_of_patterns() {
     let faults = |pattern, types: &[DataType]| format_fault(pattern, types).unwrap_or_default();
-    assert_eq!(faults("%d and %5.1f%%", &[DataType::Int64, DataType::Float64]), "");
-    assert_eq!(faults("%*.*f", &[DataType::Int64, DataType::Int64, DataType::Float64]), "");
+    assert_eq!(
+        faults("%d and %5.1f%%", &[DataType::Int64, DataType::Float64]),
+        ""
+    );
+    assert_eq!(
+        faults(
+            "%*.*f",
+            &[DataType::Int64, DataType::Int64, DataType::Float64]
+        ),
+        ""
+    );
     assert!(faults("%d", &[DataType::Utf8]).contains("`%d` takes an integer, not STRING"));
     assert!(faults("%s", &[DataType::Int64]).contains("%t takes any value"));
-    assert!(faults("%d", &[]).contains("1 place, 0 values"));
+    assert!(faults("%d", &[]).contains("1 place for 0 values"));
     assert!(faults("x", &[DataType::Int64]).contains("0 places"));
     assert!(faults("%q", &[DataType::Int64]).contains("`%q`"));
     assert!(faults("50%", &[]).contains("%%"));
