@@ -246,7 +246,11 @@ fn bad_pattern(text: &str) -> Error {
 }
 
 /// Arrow's type names in a message, as the language spells them. Longer names come first.
-const TYPE_WORDS: [(&str, &str); 22] = [
+const TYPE_WORDS: [(&str, &str); 26] = [
+    ("Time64(µs)", "TIME"),
+    ("Time64(ns)", "TIME"),
+    ("Time32(ms)", "TIME"),
+    ("Time32(s)", "TIME"),
     ("Timestamp(Second, None)", "DATETIME"),
     ("Timestamp(Millisecond, None)", "DATETIME"),
     ("Timestamp(Microsecond, None)", "DATETIME"),

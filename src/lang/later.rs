@@ -68,6 +68,9 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     if changes_table {
         return None;
     }
+    if is(first, "ALTER") && words.iter().any(|word| is(word, "OPTIONS")) {
+        return Some(not_yet("ALTER TABLE … SET OPTIONS", first.span));
+    }
     if let Some(word) = find(source, first, STATEMENTS) {
         return Some(not_yet(&format!("the statement {word}"), first.span));
     }
@@ -134,9 +137,17 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         "LIKE",
         "CLONE",
         "COPY",
-        "WATERMARK",
     ];
     let words = tokens(source, statement, 200);
+    let before = words
+        .iter()
+        .take_while(|token| token.span.start < here.span.start);
+    let watermark = before
+        .last()
+        .filter(|last| last.is_word(source.text, "WATERMARK"));
+    if let Some(watermark) = watermark {
+        return Some(not_yet("WATERMARK FOR a column", watermark.span));
+    }
     let key = words
         .windows(2)
         .find(|pair| pair[0].is_word(source.text, "PRIMARY") && pair[1].is_word(source.text, "KEY"))

@@ -154,6 +154,15 @@ impl Binder<'_> {
         };
         let mut order_by = self.sort_keys(&call.order_by, stage)?;
         if !call.within_group.is_empty() {
+            if !function.supports_within_group_clause() {
+                let name = function.name().to_uppercase();
+                let message = format!("{name} takes no WITHIN GROUP");
+                return Err(
+                    Error::input("TM0402", message, call.function.span).hint(format!(
+                        "an order stands in the parentheses: {name}(x ORDER BY y)"
+                    )),
+                );
+            }
             let within = self.sort_keys(&call.within_group, stage)?;
             let [key] = within.as_slice() else {
                 return Err(Error::input(

@@ -200,6 +200,14 @@ impl Binder<'_> {
             call.extend(pattern.iter().map(|part| part.expr.clone()));
             self.noted(Typed::bool(function.call(call), span));
         }
+        if matches!(function.name(), "arrow_cast" | "cast_to_type")
+            && let Some(value) = arguments.first().cloned()
+            && !value.data_type.is_nested()
+        {
+            // The optimizer makes this of it, and errors are found by what they come of.
+            let value = value.cast(returned.data_type());
+            return Ok(self.noted(Typed { span, ..value }));
+        }
         let expr = ScalarFunction::new_udf(
             function,
             arguments

@@ -512,6 +512,13 @@ impl<'a> Binder<'a> {
         value
     }
 
+    /// Notes where a recursion is asked for.
+    fn note_recursion(&self, name: &Arc<str>, span: Span) {
+        if let Some(span) = self.in_text(span) {
+            self.places.borrow_mut().note_recursion(name, span);
+        }
+    }
+
     /// The place, if it is one of the text that will run: that of a view or function is another.
     fn in_text(&self, span: Span) -> Option<Span> {
         let own = self.realm.borrow().is_empty() && self.macro_text.borrow().is_none();
