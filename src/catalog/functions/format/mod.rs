@@ -102,9 +102,10 @@ fn formatted(patterns: &ArrayRef, values: &[ArrayRef]) -> DataFusionResult<Strin
         }
         text.clear();
         let template = known.as_ref().map(|(_, template)| template);
-        match template.is_some_and(|template| write(template, &values, row, &mut text)) {
-            true => out.append_value(&text),
-            false => out.append_null(),
+        let written = template.map(|template| write(template, &values, row, &mut text));
+        match written.transpose().map_err(failed)? {
+            Some(true) => out.append_value(&text),
+            Some(false) | None => out.append_null(),
         }
         bytes += text.len() as u128;
         if bytes > BYTES_MAX {
@@ -115,7 +116,12 @@ fn formatted(patterns: &ArrayRef, values: &[ArrayRef]) -> DataFusionResult<Strin
 }
 
 /// Writes a row; false where a value is NULL for which nothing stands.
-fn write(template: &Template, values: &[Values], row: usize, out: &mut String) -> bool {
+fn write(
+    template: &Template,
+    values: &[Values],
+    row: usize,
+    out: &mut String,
+) -> Result<bool, String> {
     let mut next = values.iter();
     for piece in &template.pieces {
         let field = match piece {
@@ -131,22 +137,23 @@ fn write(template: &Template, values: &[Values], row: usize, out: &mut String) -
             Amount::Given => next.next()?.amount(row).map(Some),
         };
         let (Some(width), Some(precision)) = (amount(field.width), amount(field.precision)) else {
-            return false;
+            return Ok(false);
         };
         // A negative precision is none, a negative width is one to the left.
-        let precision = precision.and_then(|count| usize::try_from(count).ok());
-        let precision = precision.map(|count| count.min(template::MOST));
+        let precision = precision.filter(|count| *count >= 0);
         let left = field.flags.left || width.is_some_and(|width| width < 0);
-        let width = width.map_or(0, |width| width.unsigned_abs().min(template::MOST as u64));
+        let bounded = |count: i64| template::bounded(count.unsigned_abs());
+        let width = width.map_or(Ok(0), bounded)?;
+        let precision = precision.map(bounded).transpose()?;
         let Some(value) = next.next() else {
-            return false;
+            return Ok(false);
         };
         let Some(written) = value.written(field, precision, row) else {
-            return false;
+            return Ok(false);
         };
-        pad(&written, width as usize, left, field.flags.zero, out);
+        pad(&written, width, left, field.flags.zero, out);
     }
-    true
+    Ok(true)
 }
 
 /// What stands for a value: zeros may come between its sign and its digits.

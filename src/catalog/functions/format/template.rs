@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use crate::file::type_name;
 
 /// Characters that a place may ask for.
-pub(super) const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 20;
 
 pub(super) struct Template {
     pub(super) pieces: Vec<Piece>,
@@ -241,8 +241,14 @@ fn amount(text: &str) -> Result<(Amount, &str), String> {
     if digits.is_empty() {
         return Ok((Amount::None, rest));
     }
-    match digits.parse() {
-        Ok(count) if count <= MOST => Ok((Amount::Fixed(count), rest)),
+    let count = bounded(digits.parse().unwrap_or(u64::MAX))?;
+    Ok((Amount::Fixed(count), rest))
+}
+
+/// A width or precision that a place may have.
+pub(super) fn bounded(count: u64) -> Result<usize, String> {
+    match usize::try_from(count) {
+        Ok(count) if count <= MOST => Ok(count),
         _ => Err(format!("a place is at most {MOST} characters wide")),
     }
 }
