@@ -354,7 +354,8 @@ impl Place {
         if here.kind == TokenKind::Number && self.last_is(source, "TOP") {
             return Some(("TOP is spelled LIMIT", "write LIMIT n at the end"));
         }
-        if is("FROM") && self.levels.len() > 1 && self.level().head.is_none() {
+        let is_argument = self.levels.len() > 1 && self.level().head.is_none();
+        if is("FROM") && is_argument && !self.begins_branch(source) {
             return Some((
                 "FROM separates no arguments here",
                 "write commas between the arguments",

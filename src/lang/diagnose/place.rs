@@ -240,7 +240,7 @@ impl Place {
     }
 
     /// Whether the bracket around the place is one of an operator whose branches go on from its input.
-    fn begins_branch(&self, source: &Source) -> bool {
+    pub fn begins_branch(&self, source: &Source) -> bool {
         let around = self.levels.len().checked_sub(2);
         let operator = around.and_then(|level| self.levels[level].operator);
         let mut words = ["TEE", "FORK", "LOG"].iter();
