@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 /// Bytes that are kept at most while nobody uses them.
-const KEPT_BYTES: usize = 16 << 20;
+const KEPT_BYTES: usize = 6 << 20;
 
 /// Smaller buffers are not worth keeping: the allocator does.
 const LEAST: usize = 16 << 10;

@@ -12,7 +12,7 @@ use super::super::checksums::Checksums;
 use crate::file::Pool;
 
 /// Bytes read at once, where most of a chunk is wanted: a piece should still be in a processor's cache when it is decompressed.
-const PIECE: u64 = 1024 * 1024;
+const PIECE: u64 = 512 * 1024;
 
 /// Where a file's bytes come from.
 #[derive(Debug, Clone)]
