@@ -121,3 +121,6 @@ pub(super) fn vacuum(
     }
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests;

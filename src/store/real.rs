@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::{About, Disk, DiskFile, Entry};
+use super::{About, Disk, DiskFile, Entry, ReadAt};
 
 #[derive(Debug)]
 pub(super) struct RealDisk;
@@ -17,6 +18,10 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn open_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(Mutex::new(File::open(path)?)))
     }
 
     fn about(&self, path: &Path) -> io::Result<About> {

@@ -18,6 +18,7 @@ pub(crate) mod log;
 pub(crate) mod maintain;
 pub(crate) mod mirror;
 pub(crate) mod protocol;
+pub(crate) mod readers;
 pub(crate) mod replica;
 pub(crate) mod routes;
 pub(crate) mod schema;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::log::now;
+use super::readers::Readers;
 use crate::route::{Ended, Outcome, Router};
 use crate::store::Store;
 
@@ -18,6 +19,7 @@ const BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Routes {
     pub(crate) router: Router,
+    pub(crate) readers: Readers,
     /// A handle of its own: what goes wrong with this file closes nothing.
     store: Store,
     path: PathBuf,
@@ -31,6 +33,7 @@ impl Routes {
     pub(crate) fn open(store: &Store, directory: &Path) -> Self {
         let routes = Routes {
             router: Router::default(),
+            readers: Readers::default(),
             store: store.apart(),
             path: directory.join(HEALTH),
             damaged: AtomicBool::new(false),
@@ -60,6 +63,13 @@ impl Routes {
     /// As [`Router::end`].
     pub(crate) fn end(&self, name: &str, bytes: u64, ended: Ended) {
         if self.router.end(name, bytes, ended, clock()) {
+            self.save();
+        }
+    }
+
+    /// As [`Router::second_won`].
+    pub(crate) fn second_won(&self, table: &str, names: (&str, &str), bytes: u64, micros: u64) {
+        if self.router.second_won(table, names, bytes, micros, clock()) {
             self.save();
         }
     }

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod changes;
+mod hedged;
 mod keys;
 mod replicated;
 mod segment;

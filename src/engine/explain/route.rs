@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
 use serde_json::{Value, json};
@@ -12,8 +13,11 @@ use crate::catalog::durable::{ReplicatedFile, SegmentRoute};
 use crate::catalog::scan::TableScanExec;
 use crate::error::Result;
 use crate::plan::BoundQuery;
-use crate::route::{Candidate, Why};
+use crate::route::{Candidate, Hedges, Why};
 use crate::table::routes::clock;
+
+/// What a reader asks for at once, of which it is told how long it is waited for.
+const READ_BYTES: u64 = 1 << 20;
 
 /// A scan of a query.
 pub(super) struct ScanRoute {
@@ -22,6 +26,8 @@ pub(super) struct ScanRoute {
     policy: &'static str,
     /// The file with what was known of copies could not be read.
     forgot: bool,
+    /// What came of asking a second replica where the first took long, and after how long that is done now.
+    hedges: Option<(Hedges, Duration)>,
     segments: Vec<Chosen>,
 }
 
@@ -62,6 +68,7 @@ fn of_scan(name: &str, segments: impl Iterator<Item = SegmentRoute>) -> ScanRout
         name: name.to_string(),
         policy: first.map_or("", |route| route.policy.name()),
         forgot: first.is_some_and(|route| route.routes.is_damaged()),
+        hedges: first.map(|route| route.routes.router.hedges(&route.table, READ_BYTES)),
         segments: chosen(segments),
     }
 }
@@ -116,6 +123,7 @@ fn reason(why: Why, now: u64) -> String {
             let seconds = (until - now).div_ceil(1000);
             format!("left alone for {seconds} s after failures")
         }
+        Why::Overdue => "a read of it is overdue".to_string(),
         Why::LeftAlone(_) => "tried by others after failures".to_string(),
         _ => "another is due".to_string(),
     }
@@ -141,6 +149,7 @@ pub(super) fn text(routes: &[ScanRoute]) -> String {
             lines.push("  what earlier runs knew of replicas could not be read".to_string());
         }
         lines.push(format!("  routing {}", scan.policy));
+        lines.extend(scan.hedges.as_ref().map(hedging));
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for (number, segment) in scan.segments.iter().enumerate() {
             let copy = segment.copy.as_ref();
@@ -171,6 +180,19 @@ pub(super) fn text(routes: &[ScanRoute]) -> String {
     lines.join("\n")
 }
 
+/// When a second replica is asked for the same, and how often that was done.
+fn hedging((hedges, patience): &(Hedges, Duration)) -> String {
+    let after = patience.as_micros() as f64 / 1000.0;
+    let rule = format!("  a second replica is asked after {after} ms, for 5 of 100 reads at most");
+    match hedges.reads {
+        0 => rule,
+        reads => format!(
+            "{rule}; so far {} of {reads}, of which {} helped",
+            hedges.asked_twice, hedges.won
+        ),
+    }
+}
+
 pub(super) fn json(routes: &[ScanRoute]) -> Value {
     let segment = |chosen: &Chosen| {
         let passed = chosen
@@ -190,6 +212,13 @@ pub(super) fn json(routes: &[ScanRoute]) -> Value {
         json!({
             "scan": scan.name,
             "routing": (!scan.policy.is_empty()).then_some(scan.policy),
+            "hedging": scan.hedges.as_ref().map(|(hedges, patience)| json!({
+                "after_ms": patience.as_micros() as f64 / 1000.0,
+                "reads": hedges.reads,
+                "asked_twice": hedges.asked_twice,
+                "won": hedges.won,
+                "denied": hedges.denied,
+            })),
             "segments": scan.segments.iter().map(segment).collect::<Vec<_>>(),
         })
     };

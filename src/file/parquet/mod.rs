@@ -17,7 +17,6 @@ mod thrift;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef};
@@ -30,6 +29,7 @@ use crate::error::Result;
 use bounds::GroupBounds;
 use footer::Footer;
 use pages::CheckedChunk;
+pub(crate) use read::Copied;
 
 /// Smaller pieces of a row group are not worth finding their first row.
 const PIECE_ROWS: u64 = 128 * 1024;
@@ -104,15 +104,14 @@ impl ParquetFile {
 }
 
 impl ParquetFile {
-    /// As [`DataFile::read`]. While it is read, `done` is the row of the row group before which everything was given: where it
-    /// fails, another copy of the file can go on from there.
-    pub(crate) fn read_noting(
+    /// As [`DataFile::read`], of a file of which there are copies.
+    pub(crate) fn read_copied(
         &self,
         unit: &Unit,
         request: &ReadRequest,
-        done: &Arc<AtomicU64>,
+        copied: Copied,
     ) -> Result<BatchIterator> {
-        read::read(self, unit, request, Some(done))
+        read::read(self, unit, request, Some(copied))
     }
 
     /// The checksum of the footer, as the file's writer knew it; nothing where the file has none.

@@ -20,8 +20,7 @@ mod values;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::datatypes::{BinaryViewType, DataType, SchemaRef, StringViewType, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
@@ -36,6 +35,7 @@ use super::narrow::narrowed;
 use crate::error::{Error, Result};
 use crate::file::ReadRequest;
 use crate::file::guard::{Suspect, guard};
+use crate::store::ReadAt;
 use batches::Batches;
 use chunk::Chunk;
 use column::Column;
@@ -166,7 +166,7 @@ pub(super) struct Part<'a> {
 pub(super) fn open(
     part: Part<'_>,
     suspect: &Suspect,
-    handle: File,
+    bytes_of: Arc<dyn ReadAt>,
     request: &ReadRequest,
 ) -> Result<Batches> {
     let (file, group, columns) = (part.file, part.group, part.columns);
@@ -175,14 +175,13 @@ pub(super) fn open(
     let rows = chunks.num_rows() as u64;
     let selected = part.selection.as_ref();
     let selected = selected.map_or(rows, |selection| selection.row_count() as u64);
-    let handle = Arc::new(Mutex::new(handle));
     let bytes: HashMap<usize, Arc<Chunk>> = columns
         .iter()
         .filter_map(|column| leaf_of(best, *column))
         .map(|leaf| {
             let (start, length) = chunks.column(leaf).byte_range();
             let blocks = file.footer.blocks.as_ref();
-            let chunk = Chunk::new(&handle, blocks, (start, length), selected * 2 > rows);
+            let chunk = Chunk::new(&bytes_of, blocks, (start, length), selected * 2 > rows);
             (leaf, Arc::new(chunk))
         })
         .collect();
