@@ -140,6 +140,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         | DurableChange::Verify(_)
         | DurableChange::AddReplica { .. }
         | DurableChange::DropReplica { .. }
+        | DurableChange::Promote { .. }
         | DurableChange::Repair { .. } => {}
     }
     Ok(Outcome::Done(Summary::new(0)))

@@ -1,12 +1,16 @@
 //! Statements on the copies of durable tables: ADD, DROP and REPAIR REPLICA, and what VACUUM does in them.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use super::Engine;
 use super::table_write::{change_of, commit_over};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
+use crate::table::promote::{self, promote_alone};
 use crate::table::replica::{Replica, with_replicas};
 use crate::table::{maintain, mirror};
 
@@ -15,6 +19,7 @@ const TRIES: usize = 20;
 
 /// Makes a replica and copies everything there; the segments that it has. What others write meanwhile is copied behind.
 pub(super) fn add(
+    engine: &Engine,
     table: &DurableTable,
     replica: &Replica,
     warnings: &mut Vec<Error>,
@@ -31,12 +36,13 @@ pub(super) fn add(
         replicas.push(replica.clone());
         Ok(replicas)
     };
-    let table = change(table, "ADD REPLICA", replica, &with, warnings)?;
+    let table = change(engine, table, "ADD REPLICA", replica, &with, warnings)?;
     Ok(table.snapshot.segments().count() as u64)
 }
 
 /// The table takes no notice of a replica any more. Its files stay.
 pub(super) fn drop_replica(
+    engine: &Engine,
     table: &DurableTable,
     replica: &Replica,
     warnings: &mut Vec<Error>,
@@ -46,12 +52,33 @@ pub(super) fn drop_replica(
         let others = replicas.filter(|one| one.path != replica.path);
         Ok(others.cloned().collect())
     };
-    change(table, "DROP REPLICA", replica, &without, warnings)?;
+    change(engine, table, "DROP REPLICA", replica, &without, warnings)?;
+    Ok(0)
+}
+
+/// From now on the replica's directory takes the table's commits. `alone`: the one that did cannot be told.
+pub(super) fn promote(
+    engine: &Engine,
+    table: &DurableTable,
+    replica: &Replica,
+    alone: bool,
+    warnings: &mut Vec<Error>,
+) -> Result<u64> {
+    let database = engine.catalog().database();
+    let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
+    let (log, snapshot) = match alone {
+        true => promote_alone(&table.log, &table.snapshot, replica)?,
+        false => promote::promote(&table.log, &table.snapshot, replica)?,
+    };
+    database.remember(&table.name, &log, &snapshot);
+    table.routes.wrote(&log.directory, snapshot.version);
+    warnings.extend(mirror::after_commit(&log, &snapshot, &[]));
     Ok(0)
 }
 
 /// Commits other replicas, of the table as it is by then.
 fn change(
+    engine: &Engine,
     table: &DurableTable,
     operation: &str,
     replica: &Replica,
@@ -71,7 +98,14 @@ fn change(
                 let newest = table.log.newest_after(table.snapshot.clone())?;
                 table = table.at(newest);
             }
-            done => return done.map(|()| table),
+            Err(error) => return Err(error),
+            Ok(()) => {
+                let newest = table.log.newest_after(Arc::clone(&table.snapshot))?;
+                if let Some(database) = engine.catalog().database() {
+                    database.remember(&table.name, &table.log, &newest);
+                }
+                return Ok(table);
+            }
         }
     }
     let message = format!(

@@ -7,7 +7,7 @@ use super::log::TableLog;
 use super::mirror::{self, Held};
 use super::routes::{HEALTH, clock};
 use super::snapshot::Segment;
-use super::{checkpoint, ingest, maintain};
+use super::{checkpoint, ingest, maintain, promote};
 use crate::error::Error;
 use crate::route::Standing;
 
@@ -121,6 +121,19 @@ impl Examination<'_> {
 
     fn run(mut self) {
         self.commits();
+        if let Some(promoted) = promote::unfinished(&self.log) {
+            self.tell(Finding {
+                severity: Severity::Degraded,
+                path: Some(promoted),
+                hint: Some("reading or writing the table finishes it".to_string()),
+                ..note(
+                    "promotion",
+                    "a replica was promoted and does not know it yet".into(),
+                )
+            });
+            // Looking at the table would finish it, and nothing is to change.
+            return;
+        }
         if let Err(error) = ingest::read(&self.log) {
             self.tell(of_error("ingest", Severity::Broken, &error));
         }

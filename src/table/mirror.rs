@@ -36,10 +36,17 @@ const LOST: &str = "TM0748";
 /// Bytes that are copied at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-#[derive(Serialize, Deserialize)]
-struct Mark {
+/// What the mark says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
     /// The table's identifier.
-    table: String,
+    pub(super) table: String,
+    /// How often another directory was made the one that takes commits, as far as this one knows.
+    #[serde(default)]
+    pub(super) epoch: u64,
+    /// It is that directory.
+    #[serde(default)]
+    pub(super) is_primary: bool,
 }
 
 /// What became of a file that should be there.
@@ -61,18 +68,18 @@ pub(crate) fn prepare(table: &TableLog, snapshot: &Snapshot, replica: &Replica) 
             "lies inside of the table, or the table in it",
         ));
     }
-    match owner(&log)? {
-        Some(owner) if owner == snapshot.metadata.id => Ok(()),
+    match mark(&log)? {
+        Some(mark) if mark.table == snapshot.metadata.id => Ok(()),
         Some(_) => Err(unsuitable(replica, "is the replica of another table")),
         None if holds_files(&log)? => Err(unsuitable(replica, "is not empty")),
         None => {
             log.store.make_directory(&log.directory)?;
             let mark = Mark {
                 table: snapshot.metadata.id.clone(),
+                epoch: snapshot.home.epoch,
+                is_primary: false,
             };
-            let mark = serde_json::to_vec(&mark).map_err(|error| Error::bug(error.to_string()))?;
-            log.store.put_if_absent(&log.directory.join(MARK), &mark)?;
-            Ok(())
+            set_mark(&log, &mark)
         }
     }
 }
@@ -89,13 +96,25 @@ fn unsuitable(replica: &Replica, reason: &str) -> Error {
     Error::new(ErrorKind::Input, "TM0752", message).hint("name a directory that is new or empty")
 }
 
-/// The table whose replica a directory is.
-fn owner(log: &TableLog) -> Result<Option<String>> {
+/// What the mark of a directory says, if it has one.
+pub(super) fn mark(log: &TableLog) -> Result<Option<Mark>> {
     let mark = log.store.read(&log.directory.join(MARK))?;
-    Ok(mark.and_then(|mark| {
-        let mark: Option<Mark> = serde_json::from_slice(&mark).ok();
-        mark.map(|mark| mark.table)
-    }))
+    Ok(mark.and_then(|mark| serde_json::from_slice(&mark).ok()))
+}
+
+pub(super) fn set_mark(log: &TableLog, mark: &Mark) -> Result<()> {
+    let mark = serde_json::to_vec(mark).map_err(|error| Error::bug(error.to_string()))?;
+    log.store.replace(&log.directory.join(MARK), &mark)
+}
+
+/// The table of which a directory has copies. One that took commits before has no mark if it was not reached when that changed: its
+/// log says it.
+fn owner(log: &TableLog) -> Result<Option<String>> {
+    if let Some(mark) = mark(log)? {
+        return Ok(Some(mark.table));
+    }
+    let latest = log.latest()?;
+    Ok(latest.map(|snapshot| snapshot.metadata.id.clone()))
 }
 
 /// TM0505 where the directory is not there, or is no replica of the table.
@@ -309,7 +328,7 @@ fn copy_missing(
 }
 
 /// Copies the log's files that the replica lacks, up to a version, in their order.
-fn copy_log(table: &TableLog, log: &TableLog, newest: u64) -> Result<()> {
+pub(super) fn copy_log(table: &TableLog, log: &TableLog, newest: u64) -> Result<()> {
     let directory = Path::new("_delta_log");
     let names = |log: &TableLog| -> Result<BTreeSet<String>> {
         let entries = log.store.list(&log.log_directory())?.into_iter();

@@ -17,6 +17,8 @@ pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod maintain;
 pub(crate) mod mirror;
+pub(crate) mod places;
+pub(crate) mod promote;
 pub(crate) mod protocol;
 pub(crate) mod readers;
 pub(crate) mod replica;

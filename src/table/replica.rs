@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Metadata;
 use super::log::TableLog;
+use super::promote::{EPOCH, PRIMARY};
 use super::protocol::setting;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -90,9 +91,11 @@ pub(crate) fn with_replicas(metadata: &Metadata, replicas: &[Replica]) -> Result
 /// `metadata` with the replicas that `current` has: where copies lie is of the table, not of one of its versions.
 pub(crate) fn keep(metadata: &Metadata, current: &Metadata) -> Metadata {
     let mut kept = metadata.clone();
-    kept.configuration.remove(REPLICAS);
-    let own = current.configuration.get_key_value(REPLICAS);
-    kept.configuration
-        .extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    for setting in [REPLICAS, PRIMARY, EPOCH] {
+        kept.configuration.remove(setting);
+        let own = current.configuration.get_key_value(setting);
+        kept.configuration
+            .extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    }
     kept
 }

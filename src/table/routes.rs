@@ -1,8 +1,9 @@
 //! What a database knows of the copies of its tables, and the file that tells the next process.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::log::now;
 use super::readers::Readers;
@@ -26,6 +27,8 @@ pub(crate) struct Routes {
     /// The file was there and could not be read.
     damaged: AtomicBool,
     writing: Mutex<()>,
+    /// The newest version that this process has made, by the table's directory: it never reads an older one after that.
+    written: Mutex<HashMap<PathBuf, u64>>,
 }
 
 impl Routes {
@@ -38,6 +41,7 @@ impl Routes {
             path: directory.join(HEALTH),
             damaged: AtomicBool::new(false),
             writing: Mutex::default(),
+            written: Mutex::default(),
         };
         if let Some(text) = routes.text() {
             let learned = routes.router.learn(&text, clock());
@@ -58,6 +62,19 @@ impl Routes {
         }
         let bytes = self.store.read(&self.path).ok().flatten()?;
         Some(String::from_utf8(bytes).unwrap_or_default())
+    }
+
+    /// This process has made a version.
+    pub(crate) fn wrote(&self, directory: &Path, version: u64) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = written.entry(directory.to_path_buf()).or_default();
+        *newest = version.max(*newest);
+    }
+
+    /// The newest version that this process has made.
+    pub(crate) fn written(&self, directory: &Path) -> u64 {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(directory).copied().unwrap_or_default()
     }
 
     /// As [`Router::end`].

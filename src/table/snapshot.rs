@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::action::{Add, Commit, Metadata, Protocol, Remove, Txn};
 use super::layout::{Layout, decode};
+use super::promote::Home;
 use super::protocol::{self, setting};
 use super::replica::{self, Replica};
 use super::schema::{ARROW_SCHEMA, Columns};
@@ -145,6 +146,8 @@ pub(crate) struct Snapshot {
     pub(crate) layout: Layout,
     /// Where copies of the segments are kept.
     pub(crate) replicas: Vec<Replica>,
+    /// Which directory takes its commits.
+    pub(crate) home: Home,
 }
 
 impl Snapshot {
@@ -163,6 +166,7 @@ impl Snapshot {
             version,
             layout: Layout::of(&metadata, &columns)?,
             replicas: replica::of(&metadata)?,
+            home: Home::of(&metadata),
             state,
             protocol,
             metadata,

@@ -577,3 +577,152 @@ fn reads_are_spread_as_the_policy_says() {
     let nothing = text(&copied.engine(), "EXPLAIN ROUTE SELECT 1 AS x");
     assert!(!nothing.contains("scan"), "{nothing}");
 }
+
+#[test]
+fn a_promoted_replica_takes_the_commits_and_the_old_directory_none() {
+    let copied = Copied::new(&["SYNC", "ASYNC"]);
+    let (engine, stale) = (copied.engine(), copied.engine());
+    assert_eq!(number(&stale, "FROM t |> AGGREGATE COUNT(*)"), ROWS);
+    let all = text(&engine, ALL);
+    let first = copied.replica(0);
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", first.display());
+    run(&engine, &promote);
+    assert_eq!(code(&engine, &promote), "TM0752", "it is that already");
+    assert_eq!(text(&engine, ALL), all);
+    run(&engine, "INSERT INTO t VALUES (-1, 1, 'x', 1.0)");
+    let shown = "SHOW REPLICAS t |> SELECT mode, versions_behind, missing_segments";
+    assert_eq!(
+        text(&engine, shown),
+        "\
++---------+-----------------+------------------+
+| mode    | versions_behind | missing_segments |
++---------+-----------------+------------------+
+| primary | 0               | 0                |
+| sync    | 0               | 0                |
+| async   | 0               | 0                |
++---------+-----------------+------------------+"
+    );
+    let primary = text(
+        &engine,
+        "SHOW REPLICAS t |> WHERE mode = 'primary' |> SELECT replica",
+    );
+    assert!(primary.contains(first.to_str().unwrap()), "{primary}");
+    // Another process that was there before goes to the new directory too.
+    run(&stale, "INSERT INTO t VALUES (-2, 1, 'x', 1.0)");
+    run(&stale, "DELETE FROM t WHERE id = -1");
+    for engine in [&engine, &stale, &copied.engine()] {
+        assert_eq!(number(engine, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 1);
+    }
+    // The replica's directory as a table by itself takes commits; the one of the other replica does not.
+    let alone = |replica: &Path| {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(replica, home.path().join("t")).unwrap();
+        home
+    };
+    let other = alone(&copied.replica(1));
+    let reader = Engine::builder().threads(1).open(other.path()).unwrap();
+    assert_eq!(number(&reader, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 1);
+    // And everything goes on after a promotion back.
+    let own = copied.database.0.path().join("t");
+    run(
+        &engine,
+        &format!("ALTER TABLE t PROMOTE REPLICA '{}'", own.display()),
+    );
+    run(&engine, "INSERT INTO t VALUES (-3, 1, 'x', 1.0)");
+    assert_eq!(number(&stale, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 2);
+    assert_eq!(run(&engine, "VERIFY t"), ROWS as u64 + 2);
+}
+
+#[test]
+fn a_replica_that_is_opened_as_a_table_takes_no_commits() {
+    let copied = Copied::new(&["SYNC"]);
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(copied.replica(0), home.path().join("t")).unwrap();
+    let engine = Engine::builder().threads(1).open(home.path()).unwrap();
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE COUNT(*)"), ROWS);
+    let files = segments(&copied.replica(0)).len();
+    for statement in [
+        "INSERT INTO t VALUES (-1, 1, 'x', 1.0)",
+        "DELETE FROM t WHERE id = 5",
+        "TRUNCATE TABLE t",
+    ] {
+        assert_eq!(code(&engine, statement), "TM0755", "{statement}");
+    }
+    assert_eq!(segments(&copied.replica(0)).len(), files);
+}
+
+#[test]
+fn a_lost_table_is_read_as_old_as_is_allowed_and_promoted() {
+    let copied = Copied::new(&["SYNC", "ASYNC"]);
+    run(&copied.engine(), "INSERT INTO t VALUES (-1, 1, 'x', 1.0)");
+    let own = copied.database.0.path().join("t");
+    let away = copied.replicas.path().join("away");
+    let session = copied.engine();
+    assert_eq!(number(&session, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 1);
+    std::fs::rename(&own, &away).unwrap();
+    let engine = copied.engine();
+    let count = "FROM t |> AGGREGATE COUNT(*)";
+    for engine in [&engine, &session] {
+        assert_eq!(
+            code(engine, count),
+            "TM0505",
+            "the newest version cannot be read"
+        );
+        assert_eq!(
+            number(
+                engine,
+                &format!("@{{max_staleness = INTERVAL 1 HOUR}} {count}")
+            ),
+            ROWS + 1
+        );
+        run(engine, "SET @@max_staleness = INTERVAL 10 MINUTE");
+        assert_eq!(number(engine, count), ROWS + 1);
+        assert_eq!(
+            number(engine, "FROM t FOR VERSION AS OF 0 |> AGGREGATE COUNT(*)"),
+            ROWS
+        );
+        run(engine, "SET @@max_staleness = INTERVAL 1 MICROSECOND");
+        assert_eq!(code(engine, count), "TM0505", "older than that");
+        run(engine, "SET @@max_staleness = INTERVAL 1 HOUR");
+        assert_eq!(
+            code(engine, "INSERT INTO t VALUES (-2, 1, 'x', 1.0)"),
+            "TM0755"
+        );
+    }
+    // What a session has seen it does not unsee: a replica that lags is older than that.
+    std::fs::rename(&away, &own).unwrap();
+    let lagging = copied.replicas.path().join("lagging");
+    std::fs::rename(copied.replica(1), &lagging).unwrap();
+    run(
+        &session,
+        "SET @@max_staleness = INTERVAL 0 SECOND; INSERT INTO t VALUES (-3, 1, 'x', 1.0)",
+    );
+    std::fs::rename(&lagging, copied.replica(1)).unwrap();
+    let first = copied.replicas.path().join("first");
+    std::fs::rename(copied.replica(0), &first).unwrap();
+    std::fs::rename(&own, &away).unwrap();
+    run(&session, "SET @@max_staleness = INTERVAL 1 HOUR");
+    assert_eq!(code(&session, count), "TM0505", "it wrote a newer one");
+    assert_eq!(
+        number(&engine, count),
+        ROWS + 1,
+        "an older one is allowed here"
+    );
+
+    // The replica that lags takes over: what it did not have is lost, and the old directory takes no commits when it is back.
+    let writer = copied.engine();
+    let lag = copied.replica(1);
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", lag.display());
+    assert_eq!(code(&writer, &promote), "TM0505");
+    run(&writer, &format!("{promote} FORCE"));
+    assert_eq!(number(&writer, count), ROWS + 1);
+    run(&writer, "INSERT INTO t VALUES (-4, 1, 'y', 1.0)");
+    std::fs::rename(&first, copied.replica(0)).unwrap();
+    std::fs::rename(&away, &own).unwrap();
+    for engine in [&copied.engine(), &writer, &session] {
+        run(engine, "SET @@max_staleness = INTERVAL 0 SECOND");
+        assert_eq!(number(engine, count), ROWS + 2);
+        let lost = "FROM t |> WHERE id = -3 |> AGGREGATE COUNT(*)";
+        assert_eq!(number(engine, lost), 0);
+    }
+}

@@ -289,6 +289,12 @@ pub enum TableStatementKind {
     AddReplica(AddReplica),
     /// `ALTER TABLE t DROP REPLICA '/mnt/two/t'`
     DropReplica(StringLiteral),
+    /// `ALTER TABLE t PROMOTE REPLICA '/mnt/two/t' [FORCE]`
+    Promote {
+        path: StringLiteral,
+        /// Also where the directory that takes commits now cannot be told.
+        force: bool,
+    },
     /// `ALTER TABLE t REPAIR [REPLICA '/mnt/two/t']`
     Repair(Option<StringLiteral>),
 }

@@ -10,12 +10,17 @@ use crate::lang::ast::{
 impl<'t> Reader<'_, 't> {
     pub(super) fn table_statement(&mut self, node: Node<'t>) -> Result<TableStatement> {
         let (rule, span) = (node.as_rule(), self.span(&node));
+        let force = has(&node, Rule::kt_force);
         let mut inner = parts(node);
         let table = self.path(inner.next().ok_or_else(mismatch)?)?;
         let kind = match rule {
             Rule::update => self.update(inner)?,
             Rule::merge => self.merge(inner)?,
             Rule::add_replica => self.add_replica(span, inner)?,
+            Rule::promote => TableStatementKind::Promote {
+                path: self.text(inner.next().ok_or_else(mismatch)?)?,
+                force,
+            },
             _ => self.plain_table_statement(rule, inner.next())?,
         };
         Ok(TableStatement { table, kind })

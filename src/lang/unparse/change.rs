@@ -43,6 +43,7 @@ impl Words {
             | TableStatementKind::AddColumn(_)
             | TableStatementKind::AddReplica(_)
             | TableStatementKind::DropReplica(_)
+            | TableStatementKind::Promote { .. }
             | TableStatementKind::Repair(_) => "ALTER TABLE",
         });
         self.path(&statement.table);
@@ -78,6 +79,13 @@ impl Words {
             TableStatementKind::DropReplica(path) => {
                 self.put("DROP REPLICA");
                 self.string(path);
+            }
+            TableStatementKind::Promote { path, force } => {
+                self.put("PROMOTE REPLICA");
+                self.string(path);
+                if *force {
+                    self.put("FORCE");
+                }
             }
             TableStatementKind::Repair(path) => {
                 self.put("REPAIR");

@@ -18,7 +18,7 @@ use crate::lang::ast::{
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
-use crate::table::database::DurableTable;
+use crate::table::database::{DurableTable, Staleness};
 use crate::table::ingest;
 use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
@@ -64,6 +64,12 @@ pub(crate) enum DurableChange {
         table: DurableTable,
         replica: Replica,
     },
+    /// `alone`: where the directory that takes commits now cannot be told.
+    Promote {
+        table: DurableTable,
+        replica: Replica,
+        alone: bool,
+    },
     /// Of one replica, or of the table's own directory and all of them.
     Repair {
         table: DurableTable,
@@ -76,8 +82,15 @@ const RETAIN_HOURS: u64 = 168;
 
 impl Binder<'_> {
     pub(super) fn table_statement(&self, statement: &TableStatement) -> Result<Bound> {
+        if let TableStatementKind::Promote { path, force } = &statement.kind {
+            let change = self.promotion(&statement.table, path, *force)?;
+            return Ok(Bound::Table(Box::new(change)));
+        }
         let table = self.settled(&statement.table)?;
         let change = match &statement.kind {
+            TableStatementKind::Promote { .. } => {
+                return Err(Error::bug("a promotion has a way of its own"));
+            }
             TableStatementKind::Delete(condition) => {
                 DurableChange::Rewrite(Box::new(self.delete(table, condition)?))
             }
@@ -147,6 +160,38 @@ impl Binder<'_> {
             }
         };
         Ok(Bound::Table(Box::new(change)))
+    }
+
+    fn promotion(
+        &self,
+        path: &ast::Path,
+        replica: &StringLiteral,
+        force: bool,
+    ) -> Result<DurableChange> {
+        let (table, alone) = match self.settled(path) {
+            Ok(table) => (table, false),
+            Err(error) if force => {
+                let name = super::macros::joined(path);
+                let table = self.catalog.kept_within(&name, Staleness::Any);
+                let table = table.map_err(|error| error.at(path.span))?;
+                (table.ok_or(error)?, true)
+            }
+            Err(error) => return Err(error),
+        };
+        let wanted = directory(replica)?;
+        if !alone && std::path::absolute(&table.log.directory).is_ok_and(|own| own == wanted) {
+            let message = format!(
+                "{} takes the commits of `{}` already",
+                wanted.display(),
+                table.name
+            );
+            return Err(Error::input("TM0752", message, replica.span));
+        }
+        Ok(DurableChange::Promote {
+            replica: replica_at(&table, replica)?,
+            table,
+            alone,
+        })
     }
 
     /// Every row of a table, as it is.
