@@ -271,9 +271,14 @@ impl Catalog {
     ) -> Result<Option<DurableTable>> {
         match self.database() {
             Some(database) if !self.is_hidden(name) => {
-                let policy = self.session().settings.routing;
+                let session = self.session();
+                let settings = &session.settings;
                 let table = database.find_within(name, staleness)?;
-                Ok(table.map(|table| DurableTable { policy, ..table }))
+                Ok(table.map(|table| DurableTable {
+                    policy: settings.routing,
+                    hedged: settings.hedged_reads,
+                    ..table
+                }))
             }
             _ => Ok(None),
         }

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) bad_rows: BadRows,
     /// How reads are spread over the replicas of durable tables.
     pub(crate) routing: Policy,
+    /// Whether a second replica is asked where the first takes long.
+    pub(crate) hedged_reads: bool,
     /// How old the version may be that a query reads from a replica where the newest cannot be read.
     pub(crate) max_staleness: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Settings {
             log_rows: LOG_ROWS,
             bad_rows: BadRows::Fail,
             routing: Policy::default(),
+            hedged_reads: true,
             max_staleness: Duration::ZERO,
         }
     }
@@ -88,6 +91,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
                 "name",
             )
         },
+    },
+    Setting {
+        name: "hedged_reads",
+        values: "'on', 'off'",
+        about: "Whether a second replica of a durable table is asked for the same bytes where the first takes long: 5 of 100 reads at most.",
+        get: |settings| word(settings.hedged_reads, "on", "off"),
+        set: |settings, value| choose(&mut settings.hedged_reads, value, "on", "off"),
     },
     Setting {
         name: "int_division",

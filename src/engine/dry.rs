@@ -161,6 +161,7 @@ fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
         replicas: Arc::default(),
         routes: database.routes(),
         policy: Policy::default(),
+        hedged: true,
     })
 }
 

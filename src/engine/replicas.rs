@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
+use crate::table::projection;
 use crate::table::promote::{self, promote_alone};
 use crate::table::replica::{Replica, with_replicas};
 use crate::table::{maintain, mirror};
@@ -64,6 +65,14 @@ pub(super) fn promote(
     alone: bool,
     warnings: &mut Vec<Error>,
 ) -> Result<u64> {
+    if replica.projection.is_some() {
+        let message = format!(
+            "{} is a projection and no copy of the table",
+            replica.name()
+        );
+        return Err(Error::new(ErrorKind::Input, "TM0752", message)
+            .hint("promote a replica that was added without COLUMNS and SORT BY"));
+    }
     let database = engine.catalog().database();
     let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
     let (log, snapshot) = match alone {
@@ -140,7 +149,16 @@ pub(super) fn vacuum(
     let mut removed = maintain::vacuum(&table.log, snapshot, retain_hours)?;
     for replica in &snapshot.replicas {
         let log = mirror::check(&table.log, snapshot, replica);
-        match log.and_then(|log| maintain::vacuum(&log, snapshot, retain_hours)) {
+        let vacuum = |log| match replica.projection.is_some() {
+            true => projection::vacuum(
+                &log,
+                snapshot,
+                replica,
+                maintain::written_before(retain_hours),
+            ),
+            false => maintain::vacuum(&log, snapshot, retain_hours),
+        };
+        match log.and_then(vacuum) {
             Ok(more) => removed += more,
             Err(error) => warnings.push(Error::new(
                 error.kind(),

@@ -70,6 +70,11 @@ pub(crate) trait DataFile: Any + Send + Sync + Debug {
     /// Bytes on disk.
     fn byte_count(&self) -> u64;
 
+    /// About how many bytes of the file are read for a request, as far as that is known before; `None` where nothing is.
+    fn bytes_wanted(&self, _request: &ReadRequest) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// About how many different values a column (by position in the schema) has, where few values come often and the file says so.
     fn distinct_values(&self, _column: usize) -> Option<u64> {
         None

@@ -67,6 +67,8 @@ pub(crate) struct DurableTable {
     pub(crate) routes: Arc<Routes>,
     /// How reads are spread over them.
     pub(crate) policy: Policy,
+    /// Whether a second copy is asked where the first takes long.
+    pub(crate) hedged: bool,
 }
 
 impl DurableTable {
@@ -79,6 +81,17 @@ impl DurableTable {
         std::iter::once((own.display().to_string(), None))
             .chain(replicas)
             .collect()
+    }
+
+    /// Whether segments have copies elsewhere.
+    pub(crate) fn has_mirrors(&self) -> bool {
+        let mut replicas = self.replicas.iter();
+        replicas.any(|replica| replica.projection.is_none())
+    }
+
+    pub(crate) fn has_projections(&self) -> bool {
+        let mut replicas = self.replicas.iter();
+        replicas.any(|replica| replica.projection.is_some())
     }
 
     /// Another version, of which all rows are in segments.
@@ -311,6 +324,7 @@ impl Database {
             snapshot,
             routes: Arc::clone(&self.routes),
             policy: Policy::default(),
+            hedged: true,
         })
     }
 

@@ -214,9 +214,12 @@ impl Examination<'_> {
             Ok(Held::Damaged) => "a segment is not what was written".to_string(),
             Err(error) => error.message().to_string(),
         };
-        let whole = table.snapshot.replicas.iter().find(|replica| {
-            let log = mirror::check(&table.log, &table.snapshot, replica);
-            log.is_ok_and(|log| matches!(self.held(&log, segment), Ok(Held::Whole)))
+        let mut copies = table.snapshot.replicas.iter();
+        let whole = copies.find(|replica| {
+            replica.projection.is_none() && {
+                let log = mirror::check(&table.log, &table.snapshot, replica);
+                log.is_ok_and(|log| matches!(self.held(&log, segment), Ok(Held::Whole)))
+            }
         });
         let hint = match whole {
             Some(replica) => format!(
@@ -260,13 +263,17 @@ impl Examination<'_> {
             };
             let (mut missing, mut damaged) = (0, Vec::new());
             for segment in table.snapshot.segments() {
-                match self.held(&log, segment) {
+                match mirror::holds(Some(replica), &log, segment, self.deep) {
                     Ok(Held::Whole) => {}
                     Ok(Held::Missing) => missing += 1,
                     Ok(Held::Damaged) | Err(_) => damaged.extend(segment.file()),
                 }
             }
-            let behind = mirror::version(&log).ok().flatten();
+            let behind = match &replica.projection {
+                // It has no versions, only segments.
+                Some(_) => Some(table.snapshot.version),
+                None => mirror::version(&log).ok().flatten(),
+            };
             let behind = behind.map_or(table.snapshot.version + 1, |version| {
                 table.snapshot.version.saturating_sub(version)
             });

@@ -19,7 +19,9 @@ use twox_hash::XxHash64;
 
 use super::action::{Add, Commit};
 use super::log::TableLog;
+use super::projection;
 use super::replica::{Mode, Replica};
+use super::schema::Columns;
 use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::store::{failed, temporary_name};
@@ -233,13 +235,15 @@ pub(super) fn before_commit(table: &TableLog, base: &Snapshot, commit: &Commit) 
     for replica in must_have(base) {
         let put = || -> Result<()> {
             let log = check(table, base, replica)?;
-            for add in &commit.adds {
-                let segment = Segment::new(add.clone());
-                if held(&log, &segment, false)? != Held::Whole {
-                    copy_segment(&[table], &log, &segment)?;
-                }
-            }
-            Ok(())
+            let new = commit.adds.iter();
+            let new = new.map(|add| Arc::new(Segment::new(add.clone())));
+            let columns = commit
+                .metadata
+                .as_ref()
+                .map(Snapshot::columns_of)
+                .transpose()?;
+            let columns = columns.as_ref().unwrap_or(&base.columns);
+            copy_missing(table, columns, replica, &log, new).map(drop)
         };
         if let Err(error) = put() {
             take_back(table, base, commit);
@@ -266,7 +270,10 @@ pub(super) fn take_back(table: &TableLog, base: &Snapshot, commit: &Commit) {
     for replica in must_have(base) {
         let log = replica.log(table);
         for add in &commit.adds {
-            if let Ok(file) = Segment::new(add.clone()).file() {
+            let segment = Segment::new(add.clone());
+            if replica.projection.is_some() {
+                let _ = projection::forget(&log, &segment);
+            } else if let Ok(file) = segment.file() {
                 let _ = log.store.remove(&log.directory.join(file));
             }
         }
@@ -291,7 +298,11 @@ pub(crate) fn after_commit(table: &TableLog, snapshot: &Snapshot, adds: &[Add]) 
 }
 
 fn follow(table: &TableLog, snapshot: &Snapshot, replica: &Replica, adds: &[Add]) -> Result<()> {
+    if replica.projection.is_some() {
+        return catch_up(table, snapshot, replica).map(drop);
+    }
     let log = check(table, snapshot, replica)?;
+    align(table, &log, snapshot)?;
     let has_before = match snapshot.version.checked_sub(1) {
         Some(before) => log.about(before)?.is_some(),
         None => false,
@@ -300,31 +311,91 @@ fn follow(table: &TableLog, snapshot: &Snapshot, replica: &Replica, adds: &[Add]
         return catch_up(table, snapshot, replica).map(drop);
     }
     let new = adds.iter().map(|add| Arc::new(Segment::new(add.clone())));
-    copy_missing(table, &log, new)?;
+    copy_missing(table, &snapshot.columns, replica, &log, new)?;
     copy_log(table, &log, snapshot.version)
 }
 
 /// Copies everything that the replica lacks; the number of segments.
 pub(crate) fn catch_up(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<u64> {
     let log = check(table, snapshot, replica)?;
-    let copied = copy_missing(table, &log, snapshot.segments().map(Arc::clone))?;
-    copy_log(table, &log, snapshot.version)?;
+    let segments = snapshot.segments().map(Arc::clone);
+    let copied = copy_missing(table, &snapshot.columns, replica, &log, segments)?;
+    if replica.projection.is_none() {
+        align(table, &log, snapshot)?;
+        copy_log(table, &log, snapshot.version)?;
+    }
     Ok(copied)
 }
 
 fn copy_missing(
     table: &TableLog,
+    columns: &Columns,
+    replica: &Replica,
     log: &TableLog,
     segments: impl Iterator<Item = Arc<Segment>>,
 ) -> Result<u64> {
     let mut copied = 0;
     for segment in segments {
-        if held(log, &segment, false)? != Held::Whole {
-            copy_segment(&[table], log, &segment)?;
-            copied += 1;
+        if holds(Some(replica), log, &segment, false)? == Held::Whole {
+            continue;
         }
+        match &replica.projection {
+            None => copy_segment(&[table], log, &segment)?,
+            Some(by) => {
+                projection::forget(log, &segment)?;
+                projection::make(table, log, columns, &segment, by)?;
+            }
+        }
+        copied += 1;
     }
     Ok(copied)
+}
+
+/// As [`held`], also of a replica that is no copy; `None` is the table's own directory.
+pub(crate) fn holds(
+    replica: Option<&Replica>,
+    log: &TableLog,
+    segment: &Segment,
+    read: bool,
+) -> Result<Held> {
+    match replica.and_then(|replica| replica.projection.as_ref()) {
+        Some(by) => projection::holds(log, segment, by, read),
+        None => held(log, segment, read),
+    }
+}
+
+/// Takes versions out of a replica's log that are not the table's: those that the directory made which took commits before, and that
+/// were lost when another one was promoted without it.
+fn align(table: &TableLog, log: &TableLog, snapshot: &Snapshot) -> Result<()> {
+    let Some(known) = mark(log)?.filter(|mark| mark.epoch < snapshot.home.epoch) else {
+        return Ok(());
+    };
+    let listing = log.list()?;
+    let mut first_lost = None;
+    let mut versions: Vec<u64> = listing.commits().collect();
+    versions.reverse();
+    for version in versions {
+        let theirs = log.store.read(&log.commit_file(version))?;
+        if theirs == table.store.read(&table.commit_file(version))? {
+            break;
+        }
+        first_lost = Some(version);
+        // Before its commit goes what was made of it.
+        for name in listing.checkpoints().get(&version).into_iter().flatten() {
+            log.store.remove(&log.log_directory().join(name))?;
+        }
+        log.store.remove(&log.commit_file(version))?;
+    }
+    if first_lost.is_some() {
+        log.store
+            .remove(&log.log_directory().join(LAST_CHECKPOINT))?;
+        log.store.sync_directory(&log.log_directory())?;
+    }
+    let mark = Mark {
+        epoch: snapshot.home.epoch,
+        ..known
+    };
+    set_mark(log, &mark)
 }
 
 /// Copies the log's files that the replica lacks, up to a version, in their order.
@@ -371,8 +442,10 @@ pub(crate) struct Repaired {
 pub(crate) fn repair(table: &TableLog, snapshot: &Snapshot, only: Option<&Replica>) -> Repaired {
     let mut repaired = Repaired::default();
     let mut copies = vec![table.clone()];
+    let mut projections = Vec::new();
     for replica in &snapshot.replicas {
         match check(table, snapshot, replica) {
+            Ok(log) if replica.projection.is_some() => projections.push((replica, log)),
             Ok(log) => copies.push(log),
             Err(error) if only.is_none_or(|only| only == replica) => repaired.failures.push(error),
             Err(_) => {}
@@ -405,10 +478,37 @@ pub(crate) fn repair(table: &TableLog, snapshot: &Snapshot, only: Option<&Replic
         }
     }
     for log in copies.iter().skip(1).filter(|log| wanted(log)) {
-        let copied = copy_log(table, log, snapshot.version);
+        let copied = align(table, log, snapshot);
+        let copied = copied.and_then(|()| copy_log(table, log, snapshot.version));
         repaired.failures.extend(copied.err());
     }
+    for (replica, log) in projections.iter().filter(|(_, log)| wanted(log)) {
+        repair_projection(table, snapshot, (replica, log), &mut repaired);
+    }
     repaired
+}
+
+/// Makes again what a projection lacks, of segments that are whole by now.
+fn repair_projection(
+    table: &TableLog,
+    snapshot: &Snapshot,
+    (replica, log): (&Replica, &TableLog),
+    repaired: &mut Repaired,
+) {
+    for segment in snapshot.segments() {
+        let mend = || -> Result<u64> {
+            if holds(Some(replica), log, segment, true)? == Held::Whole {
+                return Ok(0);
+            }
+            projection::forget(log, segment)?;
+            let one = std::iter::once(Arc::clone(segment));
+            copy_missing(table, &snapshot.columns, replica, log, one)
+        };
+        match mend() {
+            Ok(made) => repaired.segments += made,
+            Err(error) => repaired.failures.push(error),
+        }
+    }
 }
 
 fn lost(segment: &Segment) -> Error {

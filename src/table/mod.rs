@@ -18,6 +18,7 @@ pub(crate) mod log;
 pub(crate) mod maintain;
 pub(crate) mod mirror;
 pub(crate) mod places;
+pub(crate) mod projection;
 pub(crate) mod promote;
 pub(crate) mod protocol;
 pub(crate) mod readers;

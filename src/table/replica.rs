@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Metadata;
 use super::log::TableLog;
+use super::projection::Projection;
 use super::promote::{EPOCH, PRIMARY};
 use super::protocol::setting;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +28,9 @@ pub(crate) struct Replica {
     pub(crate) mode: Mode,
     /// Its share of the reads where they are spread by weight; the table's own directory weighs 1.
     pub(crate) weight: u32,
+    /// It has the rows in another order, and is no copy of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) projection: Option<Projection>,
 }
 
 /// When a replica gets the segments of a commit.

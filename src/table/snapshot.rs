@@ -161,7 +161,7 @@ impl Snapshot {
             ));
         };
         protocol::check_read(&protocol, &metadata)?;
-        let columns = Columns::of(&metadata.schema_string, setting(&metadata, ARROW_SCHEMA))?;
+        let columns = Snapshot::columns_of(&metadata)?;
         Ok(Snapshot {
             version,
             layout: Layout::of(&metadata, &columns)?,
@@ -172,6 +172,11 @@ impl Snapshot {
             metadata,
             columns,
         })
+    }
+
+    /// The columns of a table that says this of itself.
+    pub(super) fn columns_of(metadata: &Metadata) -> Result<Columns> {
+        Columns::of(&metadata.schema_string, setting(metadata, ARROW_SCHEMA))
     }
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {

@@ -225,7 +225,7 @@ impl HedgedBytes {
 impl ReadAt for HedgedBytes {
     fn read_at(&self, start: u64, length: u64) -> io::Result<Bytes> {
         let first = self.place();
-        let second = next_of(&self.waiting).last().copied();
+        let second = self.parts.second(&self.waiting);
         let (parts, files) = (Arc::clone(&self.parts), Arc::clone(&self.files));
         let ask = move |is_second: bool| {
             let place = match second {
@@ -286,7 +286,7 @@ impl Parts {
         if let Some(opened) = self.copies[first].opened() {
             return (first, Ok(opened));
         }
-        let second = next_of(waiting).last().copied();
+        let second = self.second(waiting);
         let parts = Arc::clone(self);
         let ask = move |is_second: bool| {
             let place = second.filter(|_| is_second).unwrap_or(first);

@@ -23,6 +23,7 @@ use crate::route::{Candidate, Ended, Outcome, Policy, Standing};
 use crate::store::{ReadAt, Store};
 use crate::table::action::hash;
 use crate::table::database::DurableTable;
+use crate::table::replica::Replica;
 use crate::table::routes::{Routes, clock};
 use crate::table::snapshot::Segment;
 
@@ -44,6 +45,8 @@ pub(super) struct Parts {
     pub(super) routes: Arc<Routes>,
     pub(super) store: Store,
     policy: Policy,
+    /// Whether a second copy is asked where the first takes long.
+    hedged: bool,
     /// The table's own first.
     pub(super) copies: Vec<Copy>,
 }
@@ -87,6 +90,7 @@ impl Useless {
 pub(crate) struct SegmentRoute {
     pub(crate) table: String,
     pub(crate) policy: Policy,
+    pub(crate) hedged: bool,
     pub(crate) segment: Arc<Segment>,
     /// Copies that have it, as the router calls them.
     pub(crate) copies: Vec<(String, u32)>,
@@ -100,7 +104,11 @@ impl ReplicatedFile {
     /// Opens the segment from the first copy that can, `check`ed as the table's own would be.
     pub(super) fn open(table: &DurableTable, segment: &Arc<Segment>) -> Result<Self> {
         let (below, policy) = (segment.file()?, table.policy);
-        let copies = table.copies().into_iter().map(|(name, replica)| Copy {
+        let copies = table.copies().into_iter();
+        let is_copy =
+            |replica: &Option<&Replica>| replica.is_none_or(|replica| replica.projection.is_none());
+        let copies = copies.filter(|(_, replica)| is_copy(replica));
+        let copies = copies.map(|(name, replica)| Copy {
             path: match replica {
                 Some(replica) => replica.path.join(&below),
                 None => table.log.directory.join(&below),
@@ -117,6 +125,7 @@ impl ReplicatedFile {
             routes: Arc::clone(&table.routes),
             store: table.log.store.apart(),
             policy,
+            hedged: table.hedged,
             copies,
         });
         let unit = (parts.key(), candidates(&parts.copies));
@@ -165,6 +174,7 @@ impl ReplicatedFile {
         SegmentRoute {
             table: parts.table.clone(),
             policy: parts.policy,
+            hedged: parts.hedged,
             segment: Arc::clone(&parts.segment),
             copies: with,
             without,
@@ -261,6 +271,12 @@ impl Copy {
 }
 
 impl Parts {
+    /// The copy that would be asked next, if another one may be asked at the same time.
+    pub(super) fn second(&self, waiting: &Waiting) -> Option<usize> {
+        let waiting = next_of(waiting);
+        waiting.last().copied().filter(|_| self.hedged)
+    }
+
     fn key(&self) -> u64 {
         hash(self.segment.add.path.as_bytes())
     }
@@ -299,6 +315,10 @@ impl DataFile for ReplicatedFile {
 
     fn byte_count(&self) -> u64 {
         self.first.byte_count()
+    }
+
+    fn bytes_wanted(&self, request: &ReadRequest) -> Result<Option<u64>> {
+        self.first.bytes_wanted(request)
     }
 
     fn distinct_values(&self, column: usize) -> Option<u64> {

@@ -9,7 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde_json::{Value, json};
 
 use super::super::{Engine, query};
-use crate::catalog::durable::{ReplicatedFile, SegmentRoute};
+use crate::catalog::durable::{ConsideredFile, ReplicatedFile, SegmentRoute};
 use crate::catalog::scan::TableScanExec;
 use crate::error::Result;
 use crate::plan::BoundQuery;
@@ -29,6 +29,39 @@ pub(super) struct ScanRoute {
     /// What came of asking a second replica where the first took long, and after how long that is done now.
     hedges: Option<(Hedges, Duration)>,
     segments: Vec<Chosen>,
+    /// Segments of a table with projections.
+    considered: Vec<Considered>,
+}
+
+/// Whether a projection of a segment is read, and why no other.
+struct Considered {
+    segment: String,
+    projection: Option<(String, String)>,
+    passed_over: Vec<(String, String)>,
+}
+
+impl Considered {
+    fn of(file: &ConsideredFile) -> Self {
+        Considered {
+            segment: file.segment.add.path.clone(),
+            projection: file.projection.clone(),
+            passed_over: file.passed_over.clone(),
+        }
+    }
+
+    fn lines(&self, number: usize) -> Vec<String> {
+        let read = self
+            .projection
+            .as_ref()
+            .map(|(name, why)| format!("  projected segment {number}: {name} ({why})"));
+        let passed = self.passed_over.iter();
+        let passed = passed.map(|(name, why)| format!("    passed over {name}: {why}"));
+        let head = match (&read, self.passed_over.is_empty()) {
+            (None, false) => Some(format!("  segment {number} itself, no projection")),
+            _ => None,
+        };
+        read.into_iter().chain(head).chain(passed).collect()
+    }
 }
 
 struct Chosen {
@@ -50,11 +83,26 @@ pub(super) fn routes(engine: &Engine, query: &BoundQuery) -> Result<Vec<ScanRout
 fn of_plan(plan: &Arc<dyn ExecutionPlan>, routes: &mut Vec<ScanRoute>) {
     if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
         let files = scan.files().iter();
+        let mut considered = Vec::new();
         let replicated = files.filter_map(|file| {
             let any: &dyn Any = file.data.as_ref();
-            any.downcast_ref::<ReplicatedFile>()
+            let Some(file) = any.downcast_ref::<ConsideredFile>() else {
+                return any.downcast_ref::<ReplicatedFile>();
+            };
+            considered.push(Considered::of(file));
+            // What is read of a projection is in no copy of the segment.
+            file.inner()
+                .downcast_ref::<ReplicatedFile>()
+                .filter(|_| file.projection.is_none())
         });
-        routes.push(of_scan(scan.path(), replicated.map(ReplicatedFile::route)));
+        let replicated: Vec<_> = replicated.collect();
+        let mut route = of_scan(
+            scan.path(),
+            replicated.into_iter().map(ReplicatedFile::route),
+        );
+        considered.dedup_by(|one, other| one.segment == other.segment);
+        route.considered = considered;
+        routes.push(route);
     }
     for child in plan.children() {
         of_plan(child, routes);
@@ -68,8 +116,11 @@ fn of_scan(name: &str, segments: impl Iterator<Item = SegmentRoute>) -> ScanRout
         name: name.to_string(),
         policy: first.map_or("", |route| route.policy.name()),
         forgot: first.is_some_and(|route| route.routes.is_damaged()),
-        hedges: first.map(|route| route.routes.router.hedges(&route.table, READ_BYTES)),
+        hedges: first
+            .filter(|route| route.hedged)
+            .map(|route| route.routes.router.hedges(&route.table, READ_BYTES)),
         segments: chosen(segments),
+        considered: Vec::new(),
     }
 }
 
@@ -141,7 +192,13 @@ pub(super) fn text(routes: &[ScanRoute]) -> String {
     let mut lines = Vec::new();
     for scan in routes {
         lines.push(format!("scan {}", scan.name));
+        for (place, considered) in scan.considered.iter().enumerate() {
+            lines.extend(considered.lines(place + 1));
+        }
         if scan.segments.is_empty() {
+            if !scan.considered.is_empty() {
+                continue;
+            }
             lines.push("  nothing to choose: no segment with replicas is read".to_string());
             continue;
         }
@@ -219,6 +276,14 @@ pub(super) fn json(routes: &[ScanRoute]) -> Value {
                 "won": hedges.won,
                 "denied": hedges.denied,
             })),
+            "projections": scan.considered.iter().map(|one| json!({
+                "segment": one.segment,
+                "projection": one.projection.as_ref().map(|(name, _)| name),
+                "why": one.projection.as_ref().map(|(_, why)| why),
+                "passed_over": one.passed_over.iter()
+                    .map(|(name, why)| json!({"replica": name, "reason": why}))
+                    .collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
             "segments": scan.segments.iter().map(segment).collect::<Vec<_>>(),
         })
     };

@@ -15,7 +15,7 @@ mod pages;
 mod read;
 mod thrift;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -184,6 +184,32 @@ impl DataFile for ParquetFile {
 
     fn byte_count(&self) -> u64 {
         self.footer.bytes
+    }
+
+    fn bytes_wanted(&self, request: &ReadRequest) -> Result<Option<u64>> {
+        let groups = self.groups_left(request)?;
+        if !request.filters.is_empty() && !groups.is_empty() {
+            self.footer.with_pages(&self.suspect)?;
+        }
+        let filtered = request.filters.iter().flat_map(|filter| filter.columns());
+        let columns: BTreeSet<usize> = request.projection.iter().chain(filtered).copied().collect();
+        let best = self.footer.best();
+        let mut wanted = 0;
+        for group in groups {
+            let chunks = best.metadata().row_group(group);
+            let leaves = chunks.columns().iter().enumerate();
+            let own = leaves.filter(|(leaf, _)| {
+                columns.contains(&best.parquet_schema().get_column_root_idx(*leaf))
+            });
+            let bytes: u64 = own.map(|(_, chunk)| chunk.byte_range().1).sum();
+            let rows = chunks.num_rows() as u64;
+            let left = guard(&self.suspect, || {
+                Ok::<_, String>(bounds::pages_left(best, group, &request.filters))
+            })?;
+            let left = left.map_or(rows, |left| left.row_count() as u64);
+            wanted += (bytes as f64 * left as f64 / rows.max(1) as f64) as u64;
+        }
+        Ok(Some(wanted))
     }
 
     fn distinct_values(&self, column: usize) -> Option<u64> {

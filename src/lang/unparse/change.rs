@@ -75,6 +75,14 @@ impl Words {
                 if let Some(is_sync) = added.is_sync {
                     self.put(if is_sync { "SYNC" } else { "ASYNC" });
                 }
+                if !added.columns.is_empty() {
+                    self.put("COLUMNS");
+                    self.name_list(&added.columns);
+                }
+                if !added.sort_by.is_empty() {
+                    self.put("SORT BY");
+                    self.names(&added.sort_by);
+                }
             }
             TableStatementKind::DropReplica(path) => {
                 self.put("DROP REPLICA");

@@ -22,6 +22,7 @@ use crate::table::database::{DurableTable, Staleness};
 use crate::table::ingest;
 use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
+use crate::table::projection::Projection;
 use crate::table::replica::{Mode, Replica, WEIGHT_MAX};
 use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
@@ -360,7 +361,44 @@ fn new_replica(table: &DurableTable, added: &AddReplica) -> Result<Replica> {
         Some(true) => Mode::Sync,
         Some(false) | None => Mode::Async,
     };
-    Ok(Replica { path, mode, weight })
+    Ok(Replica {
+        path,
+        mode,
+        weight,
+        projection: projection(table, added)?,
+    })
+}
+
+/// How the rows of a new replica lie, if it is to be no copy.
+fn projection(table: &DurableTable, added: &AddReplica) -> Result<Option<Projection>> {
+    if added.columns.is_empty() && added.sort_by.is_empty() {
+        return Ok(None);
+    }
+    let seen = &table.snapshot.columns.seen;
+    let names = |idents: &[Ident]| -> Result<Vec<String>> {
+        let found = idents.iter().map(|name| column(seen, name));
+        found
+            .map(|place| Ok(seen.field(place?).name().clone()))
+            .collect()
+    };
+    let (columns, sort) = (names(&added.columns)?, names(&added.sort_by)?);
+    let partitions = &table.snapshot.metadata.partition_columns;
+    for (name, ident) in sort.iter().zip(&added.sort_by) {
+        let lies_in_files = !partitions.contains(name);
+        if !lies_in_files || !(columns.is_empty() || columns.contains(name)) {
+            let message = match lies_in_files {
+                true => format!("`{name}` is not among the columns that the projection has"),
+                false => {
+                    format!("rows are not sorted by `{name}`: it is the same in all rows of a file")
+                }
+            };
+            return Err(Error::input("TM0752", message, ident.span));
+        }
+    }
+    Ok(Some(Projection {
+        columns: (!columns.is_empty()).then_some(columns),
+        sort,
+    }))
 }
 
 fn replica_at(table: &DurableTable, path: &StringLiteral) -> Result<Replica> {
