@@ -753,7 +753,7 @@ fn projected(clauses: &str) -> (Database, tempfile::TempDir, Engine) {
     run(
         &engine,
         "CREATE TABLE t DISTRIBUTE BY HASH(id) INTO 2 SHARDS AS \
-         SELECT n AS id, (n * 7919) % 50021 AS k, CONCAT('name ', CAST(n AS STRING)) AS name, n * 0.5 AS price \
+         SELECT n AS id, (n * 7919) % 50021 AS k, CONCAT('name ', CAST(n AS STRING)) AS name, (n * 104729) % 100003 AS price \
          FROM UNNEST(generate_series(1, 200000)) AS n",
     );
     let path = place.path().join("by_k");
@@ -808,14 +808,15 @@ fn a_projection_is_read_where_it_has_what_is_wanted_and_less_is_read() {
     // Rows that come and go are there too.
     run(
         &engine,
-        "INSERT INTO t VALUES (-1, 120, 'zz', 1000.0); DELETE FROM t WHERE k = 101",
+        "INSERT INTO t VALUES (-1, 120, 'zz', 1000); DELETE FROM t WHERE k = 101",
     );
     let after = answers(&engine);
     assert_ne!(before[0], after[0]);
     let path = place.path().join("by_k");
     let repair = "ALTER TABLE t REPAIR";
     assert_eq!(run(&engine, repair), 0);
-    assert_eq!(run(&engine, "VACUUM t RETAIN 0 HOURS"), 0);
+    run(&engine, "VACUUM t RETAIN 0 HOURS");
+    assert_eq!(answers(&engine), after);
     // Damaged, short or gone: passed over, never wrong, and mended.
     for fault in FAULTS {
         for file in segments(&path) {
@@ -829,7 +830,7 @@ fn a_projection_is_read_where_it_has_what_is_wanted_and_less_is_read() {
     std::fs::remove_dir_all(&path).unwrap();
     assert_eq!(answers(&engine), after);
     assert_eq!(
-        code(&engine, "INSERT INTO t VALUES (-2, 120, 'zz', 1.0)"),
+        code(&engine, "INSERT INTO t VALUES (-2, 120, 'zz', 1)"),
         "TM0751"
     );
     let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", path.display());
@@ -846,7 +847,7 @@ fn a_projection_that_lags_is_incomplete_and_never_wrong() {
     let (_database, place, engine) = projected("ASYNC SORT BY k");
     let (path, away) = (place.path().join("by_k"), place.path().join("away"));
     std::fs::rename(&path, &away).unwrap();
-    run(&engine, "INSERT INTO t VALUES (-1, 130, 'zz', 1.0)");
+    run(&engine, "INSERT INTO t VALUES (-1, 130, 'zz', 1)");
     run(&engine, "UPDATE t SET price = -1 WHERE k = 131");
     let query = "FROM t |> WHERE k BETWEEN 129 AND 132 |> AGGREGATE COUNT(*) AS n, SUM(price) AS p, MAX(name) AS m";
     let without = text(&engine, query);
@@ -861,7 +862,7 @@ fn a_projection_that_lags_is_incomplete_and_never_wrong() {
     assert_eq!(text(&engine, query), without);
     // A column that comes later is in no file yet.
     run(&engine, "ALTER TABLE t ADD COLUMN note STRING");
-    run(&engine, "INSERT INTO t VALUES (-5, 130, 'zy', 2.0, 'new')");
+    run(&engine, "INSERT INTO t VALUES (-5, 130, 'zy', 2, 'new')");
     let notes = "FROM t |> WHERE k = 130 |> AGGREGATE COUNT(note) AS notes, COUNT(*) AS n";
     assert_eq!(number(&engine, &notes.replace(", COUNT(*) AS n", "")), 1);
     for refused in [
@@ -895,12 +896,12 @@ fn answers_with_projections_are_those_without() {
     );
     run(
         &engine,
-        "INSERT INTO t VALUES (-1, NULL, NULL, 3.0), (-2, 17, 'x', NULL)",
+        "INSERT INTO t VALUES (-1, NULL, NULL, 3), (-2, 17, 'x', NULL)",
     );
     let plain = projected("ASYNC SORT BY id");
     run(
         &plain.2,
-        "INSERT INTO t VALUES (-1, NULL, NULL, 3.0), (-2, 17, 'x', NULL)",
+        "INSERT INTO t VALUES (-1, NULL, NULL, 3), (-2, 17, 'x', NULL)",
     );
     let drop = format!(
         "ALTER TABLE t DROP REPLICA '{}'",
