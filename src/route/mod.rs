@@ -16,6 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use breaker::{Breaker, Outcome, Standing};
 pub(crate) use hedge::Hedges;
+#[cfg(test)]
+pub(crate) use policy::POLICIES;
 pub(crate) use policy::Policy;
 
 /// What a moving latency gives to the newest value.

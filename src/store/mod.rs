@@ -31,6 +31,8 @@ pub(crate) trait Disk: Send + Sync + Debug {
     /// The file, to be read at any place.
     fn open_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
     fn about(&self, path: &Path) -> io::Result<About>;
+    /// Where something that is there really lies, behind links.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>>;
     /// Fails where there is something of that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -124,6 +126,25 @@ impl Store {
     /// The file's bytes; `None` where there is no such file.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         found(self.0.disk.read(path), path)
+    }
+
+    /// Where a path really leads, also where only its beginning is there.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        let mut known = path;
+        loop {
+            if let Ok(found) = self.0.disk.resolve(known) {
+                return path.strip_prefix(known).map_or(found.clone(), |rest| {
+                    match rest.as_os_str().is_empty() {
+                        true => found.clone(),
+                        false => found.join(rest),
+                    }
+                });
+            }
+            match known.parent() {
+                Some(parent) => known = parent,
+                None => return path.to_path_buf(),
+            }
+        }
     }
 
     pub(crate) fn about(&self, path: &Path) -> Result<Option<About>> {

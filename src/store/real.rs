@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -26,6 +26,10 @@ impl Disk for RealDisk {
 
     fn about(&self, path: &Path) -> io::Result<About> {
         fs::metadata(path).map(|metadata| about(&metadata))
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {

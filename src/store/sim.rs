@@ -337,6 +337,10 @@ impl Disk for SimDisk {
         self.operate(false, |state| Ok(state.about(state.node(path)?)))
     }
 
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_path_buf())
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         self.operate(false, |state| {
             state.node(directory)?;

@@ -116,6 +116,10 @@ impl Disk for SlowDisk {
         RealDisk.about(path)
     }
 
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        RealDisk.resolve(path)
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         RealDisk.list(directory)
     }

@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 use super::action::{Add, Commit};
+use super::doctor::Severity;
 use super::log::TableLog;
 use super::projection;
+use super::promote::absolute;
 use super::replica::{Mode, Replica};
 use super::schema::Columns;
 use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot};
@@ -62,13 +64,31 @@ pub(crate) enum Held {
 /// Makes the directory of a new replica, which may hold nothing but files of this table's replica.
 pub(crate) fn prepare(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<()> {
     let log = replica.log(table);
-    let own = std::path::absolute(&table.directory);
-    let own = own.unwrap_or_else(|_| table.directory.clone());
-    if log.directory.starts_with(&own) || own.starts_with(&log.directory) {
+    let (own, there) = (
+        log.store.resolve(&absolute(&table.directory)),
+        log.store.resolve(&log.directory),
+    );
+    if there.starts_with(&own) || own.starts_with(&there) {
         return Err(unsuitable(
             replica,
             "lies inside of the table, or the table in it",
         ));
+    }
+    // A table that was promoted lies among what is no table.
+    if there.parent() == own.parent() && snapshot.home.epoch == 0 {
+        return Err(unsuitable(
+            replica,
+            "would be a table beside the table, of the same database",
+        ));
+    }
+    let mut others = snapshot.replicas.iter();
+    if let Some(same) = others.find(|other| log.store.resolve(&other.path) == there) {
+        let message = format!(
+            "{} is the replica {} by another name",
+            replica.name(),
+            same.name()
+        );
+        return Err(Error::new(ErrorKind::Input, "TM0752", message));
     }
     match mark(&log)? {
         Some(mark) if mark.table == snapshot.metadata.id => Ok(()),
@@ -132,7 +152,15 @@ pub(crate) fn check(table: &TableLog, snapshot: &Snapshot, replica: &Replica) ->
 
 /// The newest version that the replica has everything of.
 pub(crate) fn version(log: &TableLog) -> Result<Option<u64>> {
-    Ok(log.list()?.range().map(|(_, newest)| newest))
+    let listing = log.list()?;
+    let lost = listing.gaps().into_iter();
+    let lost = lost.filter(|(_, severity)| *severity == Severity::Broken);
+    let first_lost = lost.map(|(version, _)| version).min();
+    let newest = listing.range().map(|(_, newest)| newest);
+    Ok(match (newest, first_lost) {
+        (Some(_), Some(lost)) => lost.checked_sub(1),
+        (newest, _) => newest,
+    })
 }
 
 /// Whether a copy is there, judged by its size; with `read` by all of its bytes.

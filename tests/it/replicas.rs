@@ -157,6 +157,25 @@ fn what_cannot_be_a_replica_is_refused() {
     assert_eq!(code(&engine, &add(&full)), "TM0752");
     let inside = copied.database.0.path().join("t/copy");
     assert_eq!(code(&engine, &add(&inside)), "TM0752");
+    // The same place by other names, or where a table would be.
+    let (link, parent) = (copied.replica(8), copied.replica(9));
+    std::os::unix::fs::symlink(copied.replica(0), &link).unwrap();
+    std::os::unix::fs::symlink(copied.replicas.path(), &parent).unwrap();
+    let own = copied.replicas.path().join("own");
+    std::os::unix::fs::symlink(copied.database.0.path().join("t"), &own).unwrap();
+    let round = copied.replicas.path().join("round");
+    std::os::unix::fs::symlink(&round, &round).unwrap();
+    for path in [
+        link,
+        parent.join("0"),
+        own.clone(),
+        own.join("in"),
+        copied.database.0.path().join("beside"),
+        copied.replicas.path().join("nothing/../0"),
+    ] {
+        assert_eq!(code(&engine, &add(&path)), "TM0752", "{}", path.display());
+    }
+    assert_eq!(code(&engine, &add(&round)), "TM0701");
     run(&engine, "CREATE TABLE u AS SELECT 1 AS x");
     let other = format!(
         "ALTER TABLE u ADD REPLICA '{}'",
@@ -944,4 +963,52 @@ fn answers_with_projections_are_those_without() {
         read += i32::from(route(&engine, query).contains("projected segment"));
     }
     assert_eq!(read, 2, "both are of use");
+}
+
+#[test]
+fn a_replica_is_mended_while_it_is_read() {
+    let copied = Copied::new(&["SYNC"]);
+    let (engine, writer) = (copied.engine(), copied.engine());
+    run(&engine, "SET @@routing = 'round_robin'");
+    let all = text(&engine, ALL);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let scans = scope.spawn(|| {
+            let mut scans = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) || scans == 0 {
+                assert_eq!(text(&engine, ALL), all);
+                scans += 1;
+            }
+            scans
+        });
+        for fault in FAULTS {
+            for segment in segments(&copied.replica(0)) {
+                hurt(&segment, fault);
+            }
+            assert_eq!(run(&writer, "ALTER TABLE t REPAIR"), 3, "{fault:?}");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(scans.join().unwrap() > 0);
+    });
+    assert_eq!(run(&writer, "ALTER TABLE t REPAIR"), 0);
+}
+
+#[test]
+fn a_replica_with_a_gap_in_its_log_is_as_old_as_the_gap() {
+    let copied = Copied::new(&["ASYNC"]);
+    let engine = copied.engine();
+    for id in 1..5 {
+        run(
+            &engine,
+            &format!("INSERT INTO t VALUES (-{id}, 1, 'x', 1.0)"),
+        );
+    }
+    let gap = copied
+        .replica(0)
+        .join("_delta_log/00000000000000000003.json");
+    std::fs::remove_file(gap).unwrap();
+    let version = "SHOW REPLICAS t |> WHERE mode = 'async' |> SELECT version";
+    assert_eq!(number(&engine, version), 2);
+    assert_eq!(run(&engine, "ALTER TABLE t REPAIR"), 0);
+    assert_eq!(number(&engine, version), 5);
 }

@@ -1,6 +1,6 @@
 //! Statements that change durable tables, and what CREATE TABLE makes of them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -345,7 +345,14 @@ fn directory(path: &StringLiteral) -> Result<PathBuf> {
 }
 
 fn new_replica(table: &DurableTable, added: &AddReplica) -> Result<Replica> {
-    let path = directory(&added.path)?;
+    let mut path = directory(&added.path)?;
+    if path.components().any(|part| part == Component::ParentDir) {
+        path = table.log.store.resolve(&path);
+        if path.components().any(|part| part == Component::ParentDir) {
+            let message = "the path leads out of a directory that is not there";
+            return Err(Error::input("TM0752", message, added.path.span));
+        }
+    }
     if table.snapshot.replicas.iter().any(|one| one.path == path) {
         let message = format!("`{}` has this replica already", table.name);
         return Err(Error::input("TM0752", message, added.path.span));
