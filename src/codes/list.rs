@@ -565,6 +565,11 @@ codes! {
         "Two jobs with files of the same name were given the same --state."
         "Give each job a state directory of its own."
         no example;
+    TM0755 [Busy]
+        "the directory takes no commits of the table"
+        "A replica was promoted, so that commits go to its directory; or this directory is a replica that was not."
+        "Run the statement again: it goes to the directory that was promoted. To write in a replica: `ALTER TABLE … PROMOTE REPLICA`."
+        no example;
     TM0900 [Input]
         "this belongs to the language and is not built yet"
         "The text is right; a later version runs it."

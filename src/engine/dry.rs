@@ -140,6 +140,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         | DurableChange::Verify(_)
         | DurableChange::AddReplica { .. }
         | DurableChange::DropReplica { .. }
+        | DurableChange::Promote { .. }
         | DurableChange::Repair { .. } => {}
     }
     Ok(Outcome::Done(Summary::new(0)))
@@ -160,6 +161,7 @@ fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
         replicas: Arc::default(),
         routes: database.routes(),
         policy: Policy::default(),
+        hedged: true,
     })
 }
 

@@ -314,6 +314,7 @@ pub(super) fn commit_over(
     let adds = commit.adds.clone();
     let committed = log.append(&table.snapshot, commit, reads);
     let snapshot = committed.inspect_err(|error| discard(log, &adds, error))?;
+    table.routes.wrote(&log.directory, snapshot.version);
     if let Err(error) = log.checkpoint_if_due(&snapshot) {
         let message = format!(
             "the statement is done, and no checkpoint was written: {}",

@@ -46,11 +46,16 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             0
         }
         DurableChange::AddReplica { table, replica } => {
-            replicas::add(&table, &replica, &mut warnings)?
+            replicas::add(engine, &table, &replica, &mut warnings)?
         }
         DurableChange::DropReplica { table, replica } => {
-            replicas::drop_replica(&table, &replica, &mut warnings)?
+            replicas::drop_replica(engine, &table, &replica, &mut warnings)?
         }
+        DurableChange::Promote {
+            table,
+            replica,
+            alone,
+        } => replicas::promote(engine, &table, &replica, alone, &mut warnings)?,
         DurableChange::Repair { table, only } => replicas::repair(&table, only.as_ref())?,
         DurableChange::Reshard { table, layout, all } => {
             reshard(engine, &table, layout, *all, &mut warnings)?

@@ -58,7 +58,7 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     }
     let first = words.first()?;
     let built = |word: &&Token| {
-        ["ADD", "SHARDS", "REPLICA", "REPAIR"]
+        ["ADD", "SHARDS", "REPLICA", "REPAIR", "PROMOTE"]
             .iter()
             .any(|known| is(word, known))
     };

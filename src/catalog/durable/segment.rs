@@ -13,6 +13,7 @@ use crate::file::DataFile;
 use crate::file::parquet::ParquetFile;
 use crate::file::table::{Origin, ScanFile};
 use crate::table::database::DurableTable;
+use crate::table::log::TableLog;
 use crate::table::snapshot::{Segment, TAIL_TAG};
 
 /// Opens a segment as a file of a table of these columns. `said` gives the value of a column that no file has.
@@ -23,7 +24,7 @@ pub(super) fn open_segment(
     said: &dyn Fn(&Field, &str) -> Option<ArrayRef>,
 ) -> Result<ScanFile> {
     let path = table.log.directory.join(segment.file()?);
-    let data: Arc<dyn DataFile> = if table.replicas.is_empty() {
+    let data: Arc<dyn DataFile> = if !table.has_mirrors() {
         let opened = open_copy(&path, segment).map_err(|error| {
             if path.exists() {
                 return error;
@@ -38,6 +39,18 @@ pub(super) fn open_segment(
     } else {
         Arc::new(ReplicatedFile::open(table, segment)?)
     };
+    scan_file(&table.log, segment, data, schema, said)
+}
+
+/// A file with rows of a segment as a file of a table of these columns.
+pub(super) fn scan_file(
+    table: &TableLog,
+    segment: &Segment,
+    data: Arc<dyn DataFile>,
+    schema: &Schema,
+    said: &dyn Fn(&Field, &str) -> Option<ArrayRef>,
+) -> Result<ScanFile> {
+    let path = table.directory.join(segment.file()?);
     let name = path.display().to_string();
     let stored = Arc::clone(data.schema());
     let origin = |field: &Arc<Field>| {

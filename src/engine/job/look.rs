@@ -151,6 +151,7 @@ impl Look {
             | DurableChange::AddColumn { table, .. }
             | DurableChange::AddReplica { table, .. }
             | DurableChange::DropReplica { table, .. }
+            | DurableChange::Promote { table, .. }
             | DurableChange::Repair { table, .. } => {
                 self.answers = true;
                 (table, How::Change)

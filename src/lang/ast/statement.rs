@@ -289,17 +289,27 @@ pub enum TableStatementKind {
     AddReplica(AddReplica),
     /// `ALTER TABLE t DROP REPLICA '/mnt/two/t'`
     DropReplica(StringLiteral),
+    /// `ALTER TABLE t PROMOTE REPLICA '/mnt/two/t' [FORCE]`
+    Promote {
+        path: StringLiteral,
+        /// Also where the directory that takes commits now cannot be told.
+        force: bool,
+    },
     /// `ALTER TABLE t REPAIR [REPLICA '/mnt/two/t']`
     Repair(Option<StringLiteral>),
 }
 
-/// `ALTER TABLE t ADD REPLICA '/mnt/two/t' [WEIGHT 3] [SYNC | ASYNC]`
+/// `ALTER TABLE t ADD REPLICA '/mnt/two/t' [WEIGHT 3] [SYNC | ASYNC] [COLUMNS (a, b)] [SORT BY b]`
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AddReplica {
     pub path: StringLiteral,
     pub weight: Option<u64>,
     /// Commits wait for it.
     pub is_sync: Option<bool>,
+    /// `COLUMNS (a, b)`: it has these alone.
+    pub columns: Vec<Ident>,
+    /// `SORT BY b`: its rows lie in this order.
+    pub sort_by: Vec<Ident>,
     #[serde(serialize_with = "place")]
     pub span: Span,
 }

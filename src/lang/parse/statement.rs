@@ -42,6 +42,7 @@ impl<'t> Reader<'_, 't> {
             | Rule::verify
             | Rule::add_replica
             | Rule::drop_replica
+            | Rule::promote
             | Rule::repair
             | Rule::add_column
             | Rule::reshard => StatementKind::Table(self.table_statement(node)?),

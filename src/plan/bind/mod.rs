@@ -89,6 +89,7 @@ mod with;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -411,6 +412,8 @@ struct Binder<'a> {
     sources: RefCell<Sources>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
+    /// How old a version the statement's hint allows, if it has one.
+    max_staleness: Cell<Option<Duration>>,
     faults: recover::Faults,
     /// The views that were mentioned so far, under what they are called in the plan.
     views: RefCell<Vec<(Arc<View>, Arc<str>)>>,
@@ -446,6 +449,7 @@ impl<'a> Binder<'a> {
             sources: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
+            max_staleness: Cell::default(),
             faults: recover::Faults::default(),
             views: RefCell::default(),
             statement_start: Cell::new(0),
