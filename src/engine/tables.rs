@@ -22,7 +22,7 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             let rows = table
                 .snapshot
                 .segments()
-                .filter_map(|one| one.statistics().rows);
+                .filter_map(|one| one.rows());
             let rows = rows.sum();
             let removes = removed(table.snapshot.segments(), true);
             let commit = change_of("TRUNCATE", json!({}));
@@ -40,8 +40,12 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             retain_hours,
         } => replicas::vacuum(&table, retain_hours, &mut warnings)?,
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
-        DurableChange::AddColumn { table, commit } => {
-            let info = CommitInfo::of("ADD COLUMNS", json!({}));
+        DurableChange::Redefine {
+            table,
+            operation,
+            commit,
+        } => {
+            let info = CommitInfo::of(operation, json!({}));
             commit_over(&table, Commit { info, ..*commit }, &nothing, &mut warnings)?;
             0
         }
@@ -97,7 +101,7 @@ fn optimize(
     commit_over(table, commit, &nothing, warnings)?;
     let rows = chosen
         .iter()
-        .filter_map(|segment| segment.statistics().rows);
+        .filter_map(|segment| segment.rows());
     Ok(rows.sum())
 }
 

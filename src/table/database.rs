@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ingest::{self, Waiting};
+use super::ingest::{self, Buffer, Waiting};
 use super::layout::{decode, encode};
 use super::log::TableLog;
 use super::replica::Replica;
@@ -25,6 +25,8 @@ pub(crate) struct Database {
     /// Snapshots read before, from which newer ones are reached fast.
     known: Mutex<HashMap<PathBuf, Known>>,
     routes: Arc<Routes>,
+    /// Rows of INSERTs that wait, by the table's directory.
+    buffers: Mutex<HashMap<PathBuf, Arc<Buffer>>>,
 }
 
 /// A snapshot that was read, and the file of its last commit as it was then: another file is another table.
@@ -84,6 +86,7 @@ impl Database {
             store,
             directory: directory.to_path_buf(),
             known: Mutex::default(),
+            buffers: Mutex::default(),
         };
         database.sweep();
         Ok(database)
@@ -165,6 +168,18 @@ impl Database {
         }))
     }
 
+    /// Where this process keeps rows of a table that wait.
+    pub(crate) fn buffer(&self, table: &DurableTable) -> Result<Arc<Buffer>> {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(buffer) = buffers.get(&table.log.directory) {
+            return Ok(Arc::clone(buffer));
+        }
+        let known = Arc::clone(&table.snapshot);
+        let buffer = Arc::new(Buffer::new(&table.name, table.log.clone(), known, None)?);
+        buffers.insert(table.log.directory.clone(), Arc::clone(&buffer));
+        Ok(buffer)
+    }
+
     /// Every table's name, in order.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
@@ -186,6 +201,9 @@ impl Database {
         self.store.rename(&table.log.directory, &gone)?;
         self.store.sync_directory(&self.directory)?;
         self.known().remove(&table.log.directory);
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.remove(&table.log.directory);
+        drop(buffers);
         self.store.remove_tree(&gone)
     }
 
