@@ -1,10 +1,12 @@
 //! Figures of this engine alone, from one command: `cargo bench --bench suite -- WHAT [NAME…] [OPTIONS]`.
 //!
 //! `tpch` runs the 22 queries in both forms over Parquet files that it makes; with `--profile` it prints for each where the time
-//! went, operator by operator. `language` times what needs no data. Beside the other engines: RESULTS.md says how.
+//! went, operator by operator. `language` times what needs no data; `tables` durable tables, against the same without their layout, and with `--python` against
+//! DuckDB. Beside the other engines: RESULTS.md says how.
 
 mod language;
 mod measure;
+mod tables;
 mod tpch;
 
 use std::path::PathBuf;
@@ -41,6 +43,18 @@ struct Flags {
     #[arg(long, default_value_t = 5)]
     runs: usize,
 
+    /// Rows of the tables of `tables`; the goals are those of 100 million
+    #[arg(long, default_value_t = 4_000_000)]
+    rows: u64,
+
+    /// Commits of the log of `tables planning`
+    #[arg(long, default_value_t = 10_000)]
+    commits: u64,
+
+    /// A Python that has `duckdb`, for `tables insert`
+    #[arg(long, env = "TIDEMILL_DELTA_PYTHON")]
+    python: Option<PathBuf>,
+
     /// What queries may hold, in bytes
     #[arg(long)]
     memory_limit: Option<u64>,
@@ -58,6 +72,7 @@ struct Flags {
 enum What {
     Tpch,
     Language,
+    Tables,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,6 +86,7 @@ fn main() -> ExitCode {
     let done = match flags.what {
         What::Tpch => tpch::run(&flags),
         What::Language => language::run(&flags),
+        What::Tables => tables::run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,10 +19,7 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     let rows = match change {
         DurableChange::Rewrite(change) => rewrite::run(engine, *change, &mut warnings)?,
         DurableChange::Truncate(table) => {
-            let rows = table
-                .snapshot
-                .segments()
-                .filter_map(|one| one.rows());
+            let rows = table.snapshot.segments().filter_map(|one| one.rows());
             let rows = rows.sum();
             let removes = removed(table.snapshot.segments(), true);
             let commit = change_of("TRUNCATE", json!({}));
@@ -99,9 +96,7 @@ fn optimize(
         ..change_of("OPTIMIZE", json!({}))
     };
     commit_over(table, commit, &nothing, warnings)?;
-    let rows = chosen
-        .iter()
-        .filter_map(|segment| segment.rows());
+    let rows = chosen.iter().filter_map(|segment| segment.rows());
     Ok(rows.sum())
 }
 

@@ -327,9 +327,18 @@ mod tests {
         assert_eq!((nulls("c", &text), nulls("d", &text)), (Some(2), None));
         // Of other writers, and of none.
         for (other, expected) in [
-            (r#"{"nullCount":{"d":{"x":1},"c":7},"numRecords":9}"#, (Some(9), Some(7))),
-            (r#"{"numRecords":9,"nullCount":null,"minValues":null}"#, (Some(9), None)),
-            (r#"{"num\u0052ecords":9,"nullCount":{"\u0063":7},"tightBounds":true}"#, (Some(9), Some(7))),
+            (
+                r#"{"nullCount":{"d":{"x":1},"c":7},"numRecords":9}"#,
+                (Some(9), Some(7)),
+            ),
+            (
+                r#"{"numRecords":9,"nullCount":null,"minValues":null}"#,
+                (Some(9), None),
+            ),
+            (
+                r#"{"num\u0052ecords":9,"nullCount":{"\u0063":7},"tightBounds":true}"#,
+                (Some(9), Some(7)),
+            ),
             ("no JSON", (None, None)),
             ("", (None, None)),
             ("[1]", (None, None)),

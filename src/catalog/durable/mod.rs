@@ -312,10 +312,7 @@ impl TableProvider for SnapshotTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let rows = self
-            .segments
-            .iter()
-            .map(|segment| segment.rows());
+        let rows = self.segments.iter().map(|segment| segment.rows());
         let rows: Option<u64> = rows.sum();
         let waiting = self.table.waiting.iter().flat_map(ingest::Waiting::batches);
         let waiting: usize = waiting.map(RecordBatch::num_rows).sum();

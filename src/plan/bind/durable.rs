@@ -191,7 +191,10 @@ impl Binder<'_> {
         let (_, warnings) = moved.map_err(|error| error.at(path.span))?;
         warnings.into_iter().for_each(|warning| self.warn(warning));
         self.pinned.borrow_mut().clear();
-        self.durable(path)
+        let table = self.durable(path)?;
+        // Rows that came meanwhile come after the change.
+        let snapshot = Arc::clone(&table.snapshot);
+        Ok(table.at(snapshot))
     }
 
     /// A durable table at its newest version.

@@ -233,11 +233,16 @@ impl Shared {
                 state.rows += rows;
                 state.bytes += bytes;
                 state.first.get_or_insert_with(Instant::now);
+                answer_all(taken, &Ok(()));
                 if let Some(left) = left {
                     state.take_over(left, policy.age);
+                    // Programs that add a row and end would never come to it.
+                    if state.is_due(&policy) {
+                        let failure = self.flush(state).err();
+                        state.warn(failure);
+                    }
                 }
                 self.changed.notify_all();
-                answer_all(taken, &Ok(()));
             }
             Err(error) => answer_all(taken, &Err(error)),
         }
@@ -248,11 +253,9 @@ impl Shared {
         self.look_again(state)?;
         let policy = self.policy(state);
         let coming: u64 = tickets.iter().map(Ticket::bytes).sum();
-        let old = state
-            .first
-            .is_some_and(|first| first.elapsed() >= policy.age);
-        let full = state.bytes > 0 && state.bytes.saturating_add(coming) > policy.bytes_max;
-        let due = state.rows >= policy.rows || state.bytes >= policy.bytes || old || full;
+        let fits = coming <= policy.bytes_max;
+        let full = fits && state.bytes.saturating_add(coming) > policy.bytes_max;
+        let due = state.is_due(&policy) || full;
         Ok(due.then(|| self.flush(state).err()).flatten())
     }
 
@@ -296,6 +299,13 @@ impl Shared {
 }
 
 impl State {
+    fn is_due(&self, policy: &FlushPolicy) -> bool {
+        let old = self
+            .first
+            .is_some_and(|first| first.elapsed() >= policy.age);
+        self.rows >= policy.rows || self.bytes >= policy.bytes || old
+    }
+
     fn warn(&mut self, warning: Option<Error>) {
         if self.warnings.len() < WARNINGS_MAX {
             self.warnings.extend(warning);

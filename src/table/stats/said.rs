@@ -63,7 +63,13 @@ impl ColumnStatistics {
     pub(crate) fn bounds(&self, kind: &DataType, largest: bool) -> Option<ArrayRef> {
         let values = || {
             let said = self.0.iter();
-            said.map(move |said| if largest { said.max.as_ref() } else { said.min.as_ref() })
+            said.map(move |said| {
+                if largest {
+                    said.max.as_ref()
+                } else {
+                    said.min.as_ref()
+                }
+            })
         };
         let widen = |value: f64| {
             if largest {
