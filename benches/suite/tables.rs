@@ -188,10 +188,7 @@ fn insert(flags: &Flags) -> Done {
     let this = times[times.len() / 2];
     let name = format!("INSERT of lineitem SF{} into 16 shards", flags.scale);
     let Some(python) = &flags.python else {
-        println!(
-            "{name:<44} {:>12.2} (no --python, no DuckDB)",
-            ms(this)
-        );
+        println!("{name:<44} {:>12.2} (no --python, no DuckDB)", ms(this));
         return Ok(());
     };
     // Its files are one for each of 16 parts and thread, compressed as ours, and not synced.

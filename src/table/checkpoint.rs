@@ -162,10 +162,9 @@ fn batches_of(bytes: Vec<u8>, state: &mut State) -> Result<(), String> {
     let wanted: Vec<usize> = wanted.map(|(position, _)| position).collect();
     let mask = ProjectionMask::roots(reader.parquet_schema(), wanted);
     let reader = reader.with_projection(mask).with_batch_size(ROWS).build();
-    for batch in reader.map_err(|e| plain(&e))? {
-        decode::put_all(state, &batch.map_err(|e| plain(&e))?)?;
-    }
-    Ok(())
+    let batches = reader.map_err(|e| plain(&e))?;
+    let batches = batches.collect::<Result<Vec<_>, _>>();
+    decode::put_all(state, &batches.map_err(|e| plain(&e))?)
 }
 
 fn put(state: &mut State, row: Row) {

@@ -17,6 +17,7 @@ pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod maintain;
 pub(crate) mod mirror;
+mod parts;
 pub(crate) mod protocol;
 pub(crate) mod replica;
 pub(crate) mod routes;

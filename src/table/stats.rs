@@ -266,7 +266,7 @@ mod tests {
     fn ends(values: ArrayRef) -> (ArrayRef, ArrayRef) {
         let kind = values.data_type().clone();
         let text = text("c", values);
-        let said = ColumnStatistics::of("c", std::iter::once(text.as_str()));
+        let said = ColumnStatistics::of("c", &[text.as_str()]);
         let end = |largest| said.bounds(&kind, largest).unwrap();
         (end(false), end(true))
     }
@@ -319,7 +319,7 @@ mod tests {
         let text = text("c", values);
         assert_eq!(rows(&text), Some(3));
         let nulls = |column: &str, text: &str| {
-            let said = ColumnStatistics::of(column, std::iter::once(text));
+            let said = ColumnStatistics::of(column, &[text]);
             let counts = said.null_counts();
             let counts = counts.as_primitive::<arrow::datatypes::UInt64Type>();
             counts.is_valid(0).then(|| counts.value(0))

@@ -1,7 +1,7 @@
 //! The integration tests, in one binary: each module looks at the engine or the binary from outside.
 //!
 //! [`queries`] runs the corpus `tests/queries/**/*.test`, [`manners`] says what no error may show; [`tpch`] the 22 queries in both forms; [`random`] pipelines that nobody
-//! wrote; [`check`] texts that are only looked at; [`complete`] texts that are being written, [`lsp`] the same by an
+//! wrote; [`at_once`] one table changed by many; [`check`] texts that are only looked at; [`complete`] texts that are being written, [`lsp`] the same by an
 //! editor; [`hostile`] texts that want to crash it; [`floors`] looks at the source itself; [`fmt`] lays texts out; [`readme`] runs README's commands; [`examples`]
 //! the programs of `examples/`; [`face`] that every exported name has an example, [`codes`] that the list of error codes is true; [`interop`] rows as streams and as tables of DataFusion; [`ingest`] tables with a buffer; [`jobs`] the jobs of `examples/`, [`job_oracle`] jobs that leave steps out; [`functions`] every function; [`lists`] long lists of constants; [`membership`] comparisons with the rows of a query; [`memory`] queries that do not
 //! fit; [`once`] what runs once and is read often; [`replicas`] copies of tables that lag, fail and are mended; [`stops`] queries that are stopped; [`panics`] sources that panic; [`prefixes`] queries cut before a pipe; [`written`] files that are
@@ -15,6 +15,7 @@
 )]
 
 mod answer;
+mod at_once;
 mod changes;
 mod check;
 mod checksums;

@@ -42,7 +42,7 @@ impl<'a> LogBounds<'a> {
         let read = || {
             let name = self.table.snapshot().columns.seen.field(column).name();
             let texts = self.segments.iter().map(|segment| segment.statistics());
-            Arc::new(ColumnStatistics::of(name, texts))
+            Arc::new(ColumnStatistics::of(name, &texts.collect::<Vec<_>>()))
         };
         Arc::clone(known.entry(column).or_insert_with(read))
     }

@@ -13,39 +13,53 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use super::Row;
 use crate::table::action::{Add, Remove, Tags};
+use crate::table::parts::in_parts;
 use crate::table::snapshot::{Segment, State};
 
 /// Columns that are read by their own names.
 const FEW: [&str; 3] = ["txn", "metaData", "protocol"];
 
-/// Adds what a batch of a checkpoint says.
-pub(super) fn put_all(state: &mut State, batch: &RecordBatch) -> Result<(), String> {
-    if let Some(adds) = actions(batch, "add") {
-        let adds = Files::of(adds)?;
-        let added = (0..adds.len()).filter_map(|row| adds.add(row).transpose());
-        let mut segments = Vec::new();
-        for add in added {
-            let add = add?;
-            segments.push((add.path.clone(), Arc::new(Segment::new(add))));
-        }
-        if state.segments.is_empty() {
-            state.segments = segments.into_iter().collect();
-        } else {
-            state.segments.extend(segments);
-        }
+/// Adds what the batches of a checkpoint say.
+pub(super) fn put_all(state: &mut State, batches: &[RecordBatch]) -> Result<(), String> {
+    let parts = in_parts(batches, 1, |batches| -> Result<Vec<_>, String> {
+        let segments = batches.iter().map(segments_of);
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
+        Ok(segments.into_iter().flatten().collect())
+    });
+    let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let segments = parts.into_iter().flatten();
+    if state.segments.is_empty() {
+        // Faster than one after the other.
+        state.segments = segments.collect();
+    } else {
+        state.segments.extend(segments);
     }
-    if let Some(removes) = actions(batch, "remove") {
-        let removes = Files::of(removes)?;
-        for row in 0..removes.len() {
-            if let Some(remove) = removes.remove(row)? {
-                state.tombstones.insert(remove.path.clone(), remove);
+    for batch in batches {
+        if let Some(removes) = actions(batch, "remove") {
+            let removes = Files::of(removes)?;
+            for row in 0..removes.len() {
+                if let Some(remove) = removes.remove(row)? {
+                    state.tombstones.insert(remove.path.clone(), remove);
+                }
             }
         }
+        for row in others(batch)? {
+            super::put(state, row);
+        }
     }
-    others(batch)?
-        .into_iter()
-        .for_each(|row| super::put(state, row));
     Ok(())
+}
+
+/// The segments that a batch adds.
+fn segments_of(batch: &RecordBatch) -> Result<Vec<(String, Arc<Segment>)>, String> {
+    let Some(adds) = actions(batch, "add") else {
+        return Ok(Vec::new());
+    };
+    let adds = Files::of(adds)?;
+    let added = (0..adds.len()).filter_map(|row| adds.add(row).transpose());
+    added
+        .map(|add| add.map(|add| (add.path.clone(), Arc::new(Segment::new(add)))))
+        .collect()
 }
 
 fn actions<'b>(batch: &'b RecordBatch, name: &str) -> Option<&'b StructArray> {

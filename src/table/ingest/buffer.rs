@@ -344,7 +344,9 @@ fn too_many(waiting: u64, more: u64, failure: Option<&Error>) -> Error {
     let error = Error::new(ErrorKind::Limit, "TM0750", message);
     match failure {
         Some(reason) => error.hint(format!("they cannot move: {}", reason.message())),
-        None => error.hint("append fewer rows at once, or raise bytes_max"),
+        None => error.hint(
+            "add fewer rows at once, or raise bytes_max (the option buffer_bytes of a table)",
+        ),
     }
 }
 

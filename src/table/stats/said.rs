@@ -14,8 +14,13 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::table::parts::in_parts;
+
 /// Microseconds that a bound of another writer may have cut off.
 const CUT_MICROS: i64 = 999;
+
+/// Texts that are worth a thread.
+const TEXTS_LEAST: usize = 4096;
 
 /// What our own texts begin with.
 const ROWS: &str = "{\"numRecords\":";
@@ -49,14 +54,17 @@ struct Said {
 }
 
 impl ColumnStatistics {
-    pub(crate) fn of<'t>(column: &str, texts: impl Iterator<Item = &'t str>) -> Self {
-        let said = texts.map(|text| {
+    pub(crate) fn of(column: &str, texts: &[&str]) -> Self {
+        let said = |text: &&str| {
             let mut json = serde_json::Deserializer::from_str(text);
             let said = OneColumn(column).deserialize(&mut json);
             let end = said.and_then(|said| json.end().map(|()| said));
             end.unwrap_or_default()
+        };
+        let parts = in_parts(texts, TEXTS_LEAST, |texts| -> Vec<Said> {
+            texts.iter().map(said).collect()
         });
-        ColumnStatistics(said.collect())
+        ColumnStatistics(parts.into_iter().flatten().collect())
     }
 
     /// The bound for each segment, NULL where the log says nothing, as the stored type.
