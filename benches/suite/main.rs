@@ -1,11 +1,13 @@
 //! Figures of this engine alone, from one command: `cargo bench --bench suite -- WHAT [NAME…] [OPTIONS]`.
 //!
 //! `tpch` runs the 22 queries in both forms over Parquet files that it makes; with `--profile` it prints for each where the time
-//! went, operator by operator. `language` times what needs no data; `tables` durable tables, against the same without their layout, and with `--python` against
-//! DuckDB. Beside the other engines: RESULTS.md says how.
+//! went, operator by operator. `language` times what needs no data. `memory` runs operators over ten times what they may hold,
+//! `tables` durable tables against the same without their layout; both beside DuckDB with `--duckdb`. Beside the other engines:
+//! RESULTS.md says how.
 
 mod language;
 mod measure;
+mod memory;
 mod tables;
 mod tpch;
 
@@ -51,13 +53,13 @@ struct Flags {
     #[arg(long, default_value_t = 10_000)]
     commits: u64,
 
-    /// A Python that has `duckdb`, for `tables insert`
-    #[arg(long, env = "TIDEMILL_DELTA_PYTHON")]
-    python: Option<PathBuf>,
-
     /// What queries may hold, in bytes
     #[arg(long)]
     memory_limit: Option<u64>,
+
+    /// DuckDB's program, for what is measured beside it
+    #[arg(long)]
+    duckdb: Option<PathBuf>,
 
     /// Print each query's pipelines with rows, bytes and time of every operator
     #[arg(long)]
@@ -73,6 +75,7 @@ enum What {
     Tpch,
     Language,
     Tables,
+    Memory,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         What::Tpch => tpch::run(&flags),
         What::Language => language::run(&flags),
         What::Tables => tables::run(&flags),
+        What::Memory => memory::run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

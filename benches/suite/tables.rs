@@ -1,7 +1,7 @@
 //! Durable tables: what shards, a checkpoint and a buffer give, each as a ratio against the same work without them.
 //!
-//! Everything is made once, below `target/bench`, and found again by the next run. `insert` also runs DuckDB, with the Python that
-//! `--python` names and that has `duckdb`.
+//! Everything is made once, below `target/bench`, and found again by the next run. `insert` also runs DuckDB's
+//! program, which `--duckdb` names.
 
 use std::error::Error;
 use std::fs;
@@ -182,40 +182,38 @@ fn insert(flags: &Flags) -> Done {
         engine.execute("TRUNCATE TABLE lineitem", ())?;
         engine.execute("VACUUM lineitem RETAIN 0 HOURS", ())?;
     }
-    // The first warms up.
-    times.remove(0);
-    times.sort();
-    let this = times[times.len() / 2];
+    let this = median(times);
     let name = format!("INSERT of lineitem SF{} into 16 shards", flags.scale);
-    let Some(python) = &flags.python else {
-        println!("{name:<44} {:>12.2} (no --python, no DuckDB)", ms(this));
+    let Some(program) = &flags.duckdb else {
+        println!("{name:<44} {:>12.2} (without --duckdb alone)", ms(this));
         return Ok(());
     };
-    // Its files are one for each of 16 parts and thread, compressed as ours, and not synced.
-    let script = "
-import duckdb, os, shutil, statistics, sys, time
-data, out, threads, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-c = duckdb.connect(config={'threads': threads})
-times = []
-for run in range(runs + 1):
-    shutil.rmtree(out, ignore_errors=True)
-    start = time.perf_counter()
-    c.execute(f\"COPY (SELECT *, hash(l_orderkey) % 16 AS part FROM '{data}') TO '{out}' (FORMAT parquet, PARTITION_BY (part), COMPRESSION snappy)\")
-    times.append(time.perf_counter() - start)
-print(statistics.median(times[1:]))
-";
+    // As many parts and the same compression; DuckDB does not sync.
     let out = directory.path().join("duckdb");
-    let output = Command::new(python)
-        .args(["-c", script, &data])
-        .arg(out)
-        .args([flags.threads.to_string(), flags.runs.max(1).to_string()])
-        .output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    let copy = format!(
+        "SET threads = {}; COPY (SELECT *, hash(l_orderkey) % 16 AS part FROM '{data}') TO '{}' (FORMAT parquet, PARTITION_BY (part), COMPRESSION snappy)",
+        flags.threads,
+        out.display()
+    );
+    let mut times = Vec::new();
+    for _ in 0..=flags.runs {
+        let started = Instant::now();
+        let output = Command::new(program).args(["-c", &copy]).output()?;
+        times.push(started.elapsed());
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        }
+        fs::remove_dir_all(&out)?;
     }
-    let seconds: f64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
-    row(&name, this, Duration::from_secs_f64(seconds), INSERT);
+    row(&name, this, median(times), INSERT);
     Ok(())
+}
+
+/// Of all but the first, which warms up.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.remove(0);
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// A log as a long life leaves it: so many commits, of ten segments each, and one checkpoint at its end.
