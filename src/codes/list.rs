@@ -541,8 +541,8 @@ codes! {
         example "CREATE TEMP TABLE t PARTITION BY a AS SELECT 1 AS a, 2 AS b";
     TM0750 [Limit]
         "too many rows wait to become part of the table"
-        "An appender that works behind is faster than rows can move into segments."
-        "Append fewer rows at once, or raise bytes_max."
+        "An appender that works behind, or INSERTs of a table with ingest = 'buffered', are faster than rows can move into segments."
+        "Append fewer rows at once, or raise bytes_max, which is the option buffer_bytes of a table."
         no example;
     TM0751 [Unavailable]
         "a SYNC replica did not take the new rows"

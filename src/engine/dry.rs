@@ -121,7 +121,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             table.snapshot.check_write()?;
             table.snapshot.check_remove()?;
         }
-        DurableChange::AddColumn { table, commit } => {
+        DurableChange::Redefine { table, commit, .. } => {
             remember(engine, imagined_after(table, &commit)?)?;
         }
         DurableChange::Reshard { table, layout, .. } => {

@@ -19,10 +19,7 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     let rows = match change {
         DurableChange::Rewrite(change) => rewrite::run(engine, *change, &mut warnings)?,
         DurableChange::Truncate(table) => {
-            let rows = table
-                .snapshot
-                .segments()
-                .filter_map(|one| one.statistics().rows);
+            let rows = table.snapshot.segments().filter_map(|one| one.rows());
             let rows = rows.sum();
             let removes = removed(table.snapshot.segments(), true);
             let commit = change_of("TRUNCATE", json!({}));
@@ -40,8 +37,12 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             retain_hours,
         } => replicas::vacuum(&table, retain_hours, &mut warnings)?,
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
-        DurableChange::AddColumn { table, commit } => {
-            let info = CommitInfo::of("ADD COLUMNS", json!({}));
+        DurableChange::Redefine {
+            table,
+            operation,
+            commit,
+        } => {
+            let info = CommitInfo::of(operation, json!({}));
             commit_over(&table, Commit { info, ..*commit }, &nothing, &mut warnings)?;
             0
         }
@@ -100,9 +101,7 @@ fn optimize(
         ..change_of("OPTIMIZE", json!({}))
     };
     commit_over(table, commit, &nothing, warnings)?;
-    let rows = chosen
-        .iter()
-        .filter_map(|segment| segment.statistics().rows);
+    let rows = chosen.iter().filter_map(|segment| segment.rows());
     Ok(rows.sum())
 }
 

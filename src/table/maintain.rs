@@ -135,7 +135,7 @@ pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> 
             removed += 1;
         }
     }
-    Ok(removed + ingest::sweep(log, snapshot, now().saturating_sub(UNFINISHED_MS))?)
+    Ok(removed + ingest::sweep(log, snapshot)?)
 }
 
 /// Reads every segment and compares it with its checksum. How many rows were found good.
@@ -161,7 +161,7 @@ pub(crate) fn verify(log: &TableLog, snapshot: &Snapshot) -> Result<u64> {
                 })
                 .hint("restore this file from a copy"));
         }
-        rows += segment.statistics().rows.unwrap_or_default();
+        rows += segment.rows().unwrap_or_default();
     }
     Ok(rows)
 }

@@ -223,7 +223,7 @@ pub struct TableTarget {
     pub layout: TableLayout,
 }
 
-/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
+/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS] [OPTIONS (…)]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TableLayout {
     pub partition_by: Vec<PartitionItem>,
@@ -232,11 +232,15 @@ pub struct TableLayout {
     pub shards: u64,
     /// As many shards as this table has.
     pub colocate_with: Option<Path>,
+    pub options: Vec<OptionSetting>,
 }
 
 impl TableLayout {
     pub fn is_empty(&self) -> bool {
-        self.partition_by.is_empty() && self.cluster_by.is_empty() && self.shard_key.is_empty()
+        self.partition_by.is_empty()
+            && self.cluster_by.is_empty()
+            && self.shard_key.is_empty()
+            && self.options.is_empty()
     }
 }
 
@@ -284,6 +288,8 @@ pub enum TableStatementKind {
     Verify,
     /// `ALTER TABLE t SHARDS 16`
     Reshard(u64),
+    /// `ALTER TABLE t SET OPTIONS (…)`
+    SetOptions(Vec<OptionSetting>),
     /// `ALTER TABLE t ADD COLUMN c STRING`
     AddColumn(ColumnDefinition),
     AddReplica(AddReplica),

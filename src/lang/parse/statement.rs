@@ -45,6 +45,7 @@ impl<'t> Reader<'_, 't> {
             | Rule::promote
             | Rule::repair
             | Rule::add_column
+            | Rule::set_options
             | Rule::reshard => StatementKind::Table(self.table_statement(node)?),
             _ => self.script_statement(node)?,
         };

@@ -53,8 +53,11 @@ pub(crate) enum DurableChange {
         layout: Layout,
         all: Box<BoundQuery>,
     },
-    AddColumn {
+    /// Another column or other options; no row changes.
+    Redefine {
         table: DurableTable,
+        /// What the history calls it.
+        operation: &'static str,
         commit: Box<Commit>,
     },
     AddReplica {
@@ -131,6 +134,19 @@ impl Binder<'_> {
                     table,
                 }
             }
+            TableStatementKind::SetOptions(options) => {
+                let ingest = self.table_options(options)?;
+                let mut metadata = table.snapshot.metadata.clone();
+                metadata.configuration.extend(ingest.settings());
+                DurableChange::Redefine {
+                    operation: "SET TBLPROPERTIES",
+                    commit: Box::new(Commit {
+                        metadata: Some(metadata),
+                        ..Commit::default()
+                    }),
+                    table,
+                }
+            }
             TableStatementKind::AddReplica(added) => DurableChange::AddReplica {
                 replica: new_replica(&table, added)?,
                 table,
@@ -154,7 +170,8 @@ impl Binder<'_> {
                 let kind = data_type(&column.data_type)?;
                 let field = Field::new(&column.name.text, kind, true);
                 let commit = add_column(&table.snapshot, field);
-                DurableChange::AddColumn {
+                DurableChange::Redefine {
+                    operation: "ADD COLUMNS",
                     commit: Box::new(commit.map_err(|error| error.at(column.name.span))?),
                     table,
                 }
@@ -216,10 +233,14 @@ impl Binder<'_> {
         if table.waiting.is_empty() || self.parameters.absent_are_null {
             return Ok(table);
         }
-        let flushed = ingest::flush(&table.log, &table.snapshot, &table.waiting);
-        flushed.map_err(|error| error.at(path.span))?;
+        let moved = ingest::move_all(&table.log, &table.snapshot);
+        let (_, warnings) = moved.map_err(|error| error.at(path.span))?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
         self.pinned.borrow_mut().clear();
-        self.durable(path)
+        let table = self.durable(path)?;
+        // Rows that came meanwhile come after the change.
+        let snapshot = Arc::clone(&table.snapshot);
+        Ok(table.at(snapshot))
     }
 
     /// A durable table at its newest version.
@@ -272,6 +293,7 @@ impl Binder<'_> {
             if_not_exists: target.if_not_exists,
             columns,
             layout,
+            ingest: self.table_options(&target.layout.options)?,
         })
     }
 

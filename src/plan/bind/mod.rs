@@ -71,6 +71,7 @@ mod subquery;
 mod summarize;
 mod table_function;
 mod table_macro;
+mod table_options;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -106,6 +107,7 @@ use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
 use crate::plan::shared::SharedKey;
 use crate::table::database::DurableTable;
+use crate::table::ingest::IngestOptions;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
 use typed::Typed;
@@ -235,6 +237,7 @@ pub(crate) struct NewTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Columns,
     pub(crate) layout: Layout,
+    pub(crate) ingest: IngestOptions,
 }
 
 impl WriteTarget {
