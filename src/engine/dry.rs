@@ -89,11 +89,13 @@ fn note_target(engine: &Engine, target: WriteTarget) -> Result<()> {
             or_replace,
             if_not_exists,
             schema,
+            defaults,
         } => {
             if is_there && if_not_exists {
                 return Ok(());
             }
             let table = MemTable::try_new(schema, vec![Vec::new()])?;
+            let table = table.with_column_defaults(defaults);
             catalog.insert(&name, Entry::Table(Arc::new(table)), or_replace)
         }
         WriteTarget::CreateDurable(new) => {

@@ -220,6 +220,9 @@ pub struct TableTarget {
     pub name: Path,
     /// As the query has them without any.
     pub columns: Vec<ColumnDefinition>,
+    /// `PRIMARY KEY (a, b) NOT ENFORCED`: for readers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<Ident>,
     pub layout: TableLayout,
 }
 
@@ -354,4 +357,6 @@ pub struct ColumnDefinition {
     pub name: Ident,
     pub data_type: TypeName,
     pub not_null: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Expr>,
 }

@@ -13,8 +13,8 @@ use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    self, AddReplica, Ident, PartitionItem, PartitionTransform, StringLiteral, TableLayout,
-    TableStatement, TableStatementKind, TableTarget,
+    self, AddReplica, ColumnDefinition, Ident, PartitionItem, PartitionTransform, StringLiteral,
+    TableLayout, TableStatement, TableStatementKind, TableTarget,
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
@@ -53,12 +53,14 @@ pub(crate) enum DurableChange {
         layout: Layout,
         all: Box<BoundQuery>,
     },
-    /// Another column or other options; no row changes.
+    /// Another column or other options.
     Redefine {
         table: DurableTable,
         /// What the history calls it.
         operation: &'static str,
         commit: Box<Commit>,
+        /// Every row with the column's default, where it has one; otherwise rows lack it.
+        rows: Option<Box<BoundQuery>>,
     },
     AddReplica {
         table: DurableTable,
@@ -140,6 +142,7 @@ impl Binder<'_> {
                 metadata.configuration.extend(ingest.settings());
                 DurableChange::Redefine {
                     operation: "SET TBLPROPERTIES",
+                    rows: None,
                     commit: Box::new(Commit {
                         metadata: Some(metadata),
                         ..Commit::default()
@@ -162,20 +165,7 @@ impl Binder<'_> {
                 },
                 table,
             },
-            TableStatementKind::AddColumn(column) => {
-                if column.not_null {
-                    let message = "a new column cannot be NOT NULL: rows that are there lack it";
-                    return Err(Error::input("TM0318", message, column.name.span));
-                }
-                let kind = data_type(&column.data_type)?;
-                let field = Field::new(&column.name.text, kind, true);
-                let commit = add_column(&table.snapshot, field);
-                DurableChange::Redefine {
-                    operation: "ADD COLUMNS",
-                    commit: Box::new(commit.map_err(|error| error.at(column.name.span))?),
-                    table,
-                }
-            }
+            TableStatementKind::AddColumn(column) => self.add_column(table, column)?,
         };
         Ok(Bound::Table(Box::new(change)))
     }
@@ -209,6 +199,40 @@ impl Binder<'_> {
             replica: replica_at(&table, replica)?,
             table,
             alone,
+        })
+    }
+
+    fn add_column(&self, table: DurableTable, column: &ColumnDefinition) -> Result<DurableChange> {
+        let place = column.name.span;
+        if column.not_null && column.default.is_none() {
+            let message = "a new column cannot be NOT NULL: rows that are there lack it";
+            return Err(Error::input("TM0318", message, place)
+                .hint("give it a DEFAULT, which those rows get"));
+        }
+        let kind = data_type(&column.data_type)?;
+        let field = Field::new(&column.name.text, kind, !column.not_null);
+        let columns = std::slice::from_ref(column);
+        let schema = Schema::new(vec![field.clone()]);
+        let mut defaults = self.declared_defaults(columns, &schema)?;
+        let rows = match defaults.values.remove(field.name()) {
+            None => None,
+            Some(default) => {
+                let target = self.target(&table, None)?;
+                let mut values = own_values(&target, &table);
+                values.push(default);
+                let fields = table.snapshot.columns.seen.fields().iter();
+                let names = fields.map(|field| field.name().as_str());
+                let names = names.chain([column.name.text.as_str()]);
+                Some(Box::new(self.rows_named(target.plan, values, names)?))
+            }
+        };
+        let default = defaults.texts.pop().flatten();
+        let commit = add_column(&table.snapshot, field, default);
+        Ok(DurableChange::Redefine {
+            operation: "ADD COLUMNS",
+            commit: Box::new(commit.map_err(|error| error.at(place))?),
+            table,
+            rows,
         })
     }
 
@@ -271,6 +295,7 @@ impl Binder<'_> {
         name: String,
         target: &TableTarget,
         schema: SchemaRef,
+        defaults: Vec<Option<String>>,
     ) -> Result<NewTable> {
         let span = target.name.span;
         let declared = !target.columns.is_empty();
@@ -287,6 +312,7 @@ impl Binder<'_> {
         }
         layout.check(&columns).map_err(|error| error.at(span))?;
         let columns = columns.with_generated(layout.generated());
+        let columns = columns.with_defaults(defaults);
         Ok(NewTable {
             name,
             or_replace: target.or_replace,
