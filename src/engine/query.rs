@@ -1,6 +1,5 @@
 //! The life of a query, on one screen: parse, bind, optimize, lower, run.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -156,17 +155,21 @@ pub(super) fn answer_with_execution(
     start(engine, query, analyze)
 }
 
-/// Where standard input lies on disk, if the path means it.
-pub(super) fn kept_input(engine: &Engine, path: &str) -> Result<Option<PathBuf>> {
+/// Where the bytes of a path lie on disk that are not there already: standard input, if the path means it.
+pub(super) fn kept(engine: &Engine, path: &str) -> Result<files::Kept> {
     let disk = &engine.0.disk;
+    let (folder, limit) = (disk.folder(), disk.limit());
     let input = &engine.0.settings.input;
     let is_meant = standard_input::is_meant(path);
-    is_meant
-        .then(|| input.file(&disk.folder(), disk.limit()))
-        .transpose()
+    let input = is_meant.then(|| input.file(&folder, limit)).transpose()?;
+    Ok(files::Kept {
+        input,
+        folder,
+        limit,
+    })
 }
 
-/// Paths in FROM are files of this machine, read as the session says.
+/// Paths in FROM are files, read as the session says.
 impl Files for Engine {
     fn open(
         &self,
@@ -176,8 +179,9 @@ impl Files for Engine {
         columns: Option<SchemaRef>,
     ) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
         let bad_rows = &self.catalog().session().settings.bad_rows;
-        let kept = kept_input(self, path)?;
-        let kept = kept.as_deref();
-        Ok(files::open(path, kept, format, options, columns, bad_rows)?)
+        let kept = kept(self, path)?;
+        Ok(files::open(
+            path, &kept, format, options, columns, bad_rows,
+        )?)
     }
 }

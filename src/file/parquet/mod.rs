@@ -16,7 +16,6 @@ mod read;
 mod thrift;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +24,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::filter::{Stage, containers_left};
 use super::guard::{Suspect, guard};
+use super::source::Source;
 use super::{BatchIterator, Bounds, DataFile, Pruned, ReadRequest, RowFilter, Unit};
 use crate::error::Result;
 use bounds::GroupBounds;
@@ -47,8 +47,8 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let suspect = Suspect::new(path, "TM0731");
+    pub(crate) fn open(source: impl Into<Source>) -> Result<Self> {
+        let suspect = Suspect::new(source, "TM0731");
         Ok(ParquetFile {
             footer: Footer::of(&suspect)?,
             suspect,
@@ -148,7 +148,8 @@ impl DataFile for ParquetFile {
                 end: group as u64 + 1,
                 rows: None,
             };
-            let pieces = if threads == 1 {
+            let pieces = if threads == 1 || self.suspect.source.is_remote() {
+                // Each piece of a row group on another machine would have to fetch all of it.
                 1
             } else {
                 pieces_wanted.min(rows / PIECE_ROWS)
@@ -185,6 +186,10 @@ impl DataFile for ParquetFile {
 
     fn byte_count(&self) -> u64 {
         self.footer.bytes
+    }
+
+    fn version(&self) -> Option<String> {
+        self.suspect.source.version()
     }
 
     fn distinct_values(&self, column: usize) -> Option<u64> {

@@ -30,6 +30,7 @@ use super::{ParquetFile, decode, footer};
 use crate::error::{Error, Result};
 use crate::file::filter::{in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
+use crate::file::source::Handle;
 use crate::file::{BatchIterator, ReadRequest, RowFilter, Tally, Unit, projected};
 
 pub(super) fn read(
@@ -70,7 +71,7 @@ pub(super) fn read(
         return Ok(Box::new(std::iter::empty()));
     }
 
-    let mut handle = footer::open(&suspect)?;
+    let mut handle = suspect.open()?;
     if decode::knows(best, group, &columns) {
         let part = decode::Part {
             file,
@@ -108,10 +109,13 @@ pub(super) fn read(
     let blocks = file.footer.blocks.as_ref();
     let metadata = metadata.as_ref().clone();
     let reader = guard(&suspect, || {
-        if blocks.is_none() && checksums.is_empty() {
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
-            return build(builder, group, request, &plan, selection, &trouble);
-        }
+        let handle = match handle {
+            Handle::File(file) if blocks.is_none() && checksums.is_empty() => {
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+                return build(builder, group, request, &plan, selection, &trouble);
+            }
+            handle => handle,
+        };
         let handle = Arc::new(Mutex::new(handle));
         let all = Chunk::new(&handle, blocks, (0, file.footer.bytes), false);
         all.expect(checksums);

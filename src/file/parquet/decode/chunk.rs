@@ -1,7 +1,6 @@
 //! The bytes of a column chunk: read by large pieces, each once, from the place where the decoder is.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::super::blocks::Blocks;
@@ -10,8 +9,12 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::file::source::Handle;
+
 /// A chunk of at most so many bytes is read at once, if all of it is wanted.
 const WHOLE: u64 = 8 * 1024 * 1024;
+/// The same of a file on another machine, whatever is wanted of it: one question is faster than many.
+const WHOLE_REMOTE: u64 = 64 * 1024 * 1024;
 /// Pieces of larger chunks.
 const PIECE: u64 = 1024 * 1024;
 /// Pieces where most pages may be skipped.
@@ -21,7 +24,7 @@ const SMALL_PIECE: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(in super::super) struct Chunk {
     /// The columns of a unit share it: each sets its place before it reads.
-    file: Arc<Mutex<File>>,
+    file: Arc<Mutex<Handle>>,
     /// What its bytes are held to, where that is known.
     blocks: Option<Arc<Blocks>>,
     /// What its pages are held to, once they are known.
@@ -37,12 +40,16 @@ pub(in super::super) struct Chunk {
 impl Chunk {
     /// The chunk at `start`; `all` if most of it is wanted.
     pub(in super::super) fn new(
-        file: &Arc<Mutex<File>>,
+        file: &Arc<Mutex<Handle>>,
         blocks: Option<&Arc<Blocks>>,
         (start, length): (u64, u64),
         all: bool,
     ) -> Self {
-        let is_read_at_once = all && length <= WHOLE;
+        let is_remote = lock(file).is_remote();
+        let is_read_at_once = match is_remote {
+            true => length <= WHOLE_REMOTE,
+            false => all && length <= WHOLE,
+        };
         Chunk {
             file: Arc::clone(file),
             blocks: blocks.cloned(),
@@ -51,10 +58,20 @@ impl Chunk {
             is_read_at_once,
             piece: match all {
                 _ if is_read_at_once => length,
-                true => PIECE,
-                false => SMALL_PIECE,
+                _ if all || is_remote => PIECE,
+                _ => SMALL_PIECE,
             },
             held: Mutex::new((start, Bytes::new())),
+        }
+    }
+
+    /// A whole file, of which parts are wanted.
+    pub(in super::super) fn of_file(file: Handle, bytes: u64) -> Self {
+        let piece = SMALL_PIECE;
+        Chunk {
+            is_read_at_once: false,
+            piece,
+            ..Chunk::new(&Arc::new(Mutex::new(file)), None, (0, bytes), false)
         }
     }
 
@@ -97,19 +114,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Bytes that are as they were written, where the file says what that is.
-fn checked(file: &Mutex<File>, blocks: Option<&Blocks>, start: u64, length: u64) -> Result<Bytes> {
+fn checked(
+    file: &Mutex<Handle>,
+    blocks: Option<&Blocks>,
+    start: u64,
+    length: u64,
+) -> Result<Bytes> {
     match blocks {
         Some(blocks) => blocks.read(start, length, |start, length| read(file, start, length)),
         None => read(file, start, length),
     }
 }
 
-fn read(file: &Mutex<File>, start: u64, length: u64) -> Result<Bytes> {
-    let mut file = lock(file);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::with_capacity(length as usize);
-    (&mut *file).take(length).read_to_end(&mut bytes)?;
-    Ok(bytes.into())
+fn read(file: &Mutex<Handle>, start: u64, length: u64) -> Result<Bytes> {
+    Ok(lock(file).read_at(start, length)?.into())
 }
 
 impl Length for Chunk {
@@ -153,7 +171,7 @@ const HEADER: usize = 1024;
 #[derive(Debug)]
 pub(in super::super) struct Header {
     bytes: Bytes,
-    file: Arc<Mutex<File>>,
+    file: Arc<Mutex<Handle>>,
     blocks: Option<Arc<Blocks>>,
     /// Where `bytes` end in the file.
     after: u64,

@@ -20,7 +20,6 @@ mod values;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{BinaryViewType, DataType, SchemaRef, StringViewType, TimeUnit};
@@ -36,6 +35,7 @@ use super::narrow::narrowed;
 use crate::error::{Error, Result};
 use crate::file::ReadRequest;
 use crate::file::guard::{Suspect, guard};
+use crate::file::source::Handle;
 use batches::Batches;
 use chunk::Chunk;
 use column::Column;
@@ -166,7 +166,7 @@ pub(super) struct Part<'a> {
 pub(super) fn open(
     part: Part<'_>,
     suspect: &Suspect,
-    handle: File,
+    handle: Handle,
     request: &ReadRequest,
 ) -> Result<Batches> {
     let (file, group, columns) = (part.file, part.group, part.columns);
