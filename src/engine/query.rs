@@ -11,7 +11,7 @@ use super::{Engine, Outcome, Rows, Summary, dry, explain, result, script, steps,
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result, Span};
 use crate::exec::{self, CancelToken, Execution};
-use crate::file::standard_input;
+use crate::file::{remote, standard_input};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
@@ -178,10 +178,27 @@ impl Files for Engine {
         options: &[(String, datafusion::common::ScalarValue)],
         columns: Option<SchemaRef>,
     ) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
-        let bad_rows = &self.catalog().session().settings.bad_rows;
+        let bad_rows = self.catalog().session().settings.bad_rows.clone();
         let kept = kept(self, path)?;
-        Ok(files::open(
-            path, &kept, format, options, columns, bad_rows,
-        )?)
+        if !remote::is_address(path) {
+            return Ok(files::open(
+                path, &kept, format, options, columns, &bad_rows,
+            )?);
+        }
+        // Another machine may take its time, which nobody waits for who wants no answer any more.
+        let (context, _running) = self.context()?;
+        let (path, format) = (path.to_string(), format.map(str::to_string));
+        let options = options.to_vec();
+        let open = move || {
+            files::open(
+                &path,
+                &kept,
+                format.as_deref(),
+                &options,
+                columns,
+                &bad_rows,
+            )
+        };
+        Ok(while_wanted(&context.cancel, open)?)
     }
 }

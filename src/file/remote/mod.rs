@@ -76,6 +76,11 @@ pub fn on_this_machine(path: impl AsRef<Path>) -> Result<()> {
     .hint("name a path of this machine, and copy the file by other means"))
 }
 
+/// Whether a path is the address of another machine.
+pub(crate) fn is_address(path: &str) -> bool {
+    parts_of(path).is_some()
+}
+
 /// The files that an address stands for; `None` for a path of this machine. Those that their machine gives only as a whole are put
 /// into `folder`, where each may take `limit` bytes.
 pub(crate) fn sources(

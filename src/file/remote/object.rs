@@ -103,7 +103,7 @@ pub(super) fn open(
             let version = Version::of(&answer, length);
             return Ok(found(target, shown, version, head.into()));
         }
-        patience.after(broken(read.err().as_ref(), &shown))?;
+        broken(&mut patience, read.err().as_ref(), &shown)?;
     }
 }
 
@@ -266,7 +266,7 @@ impl ObjectReader {
             };
             let most = into.len().min((part.end - self.at) as usize);
             match part.body.read(&mut into[..most]) {
-                Ok(0) => patience.after(broken(None, &self.object.shown))?,
+                Ok(0) => broken(&mut patience, None, &self.object.shown)?,
                 Ok(count) => {
                     self.at += count as u64;
                     if self.at < part.end {
@@ -278,7 +278,7 @@ impl ObjectReader {
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.body = Some(part),
-                Err(error) => patience.after(broken(Some(&error), &self.object.shown))?,
+                Err(error) => broken(&mut patience, Some(&error), &self.object.shown)?,
             }
         }
     }

@@ -71,9 +71,10 @@ impl Patience {
         Patience { made: 0 }
     }
 
-    /// Waits before the next attempt; gives `trouble` back when there is none.
-    pub(super) fn after(&mut self, trouble: Error) -> Result<()> {
-        self.made += 1;
+    /// Waits before the next attempt; gives `trouble` back when there is none. Who was `silent` for all of its time is asked only
+    /// once more.
+    fn after(&mut self, trouble: Error, silent: bool) -> Result<()> {
+        self.made += if silent { ATTEMPTS / 2 } else { 1 };
         if self.made >= ATTEMPTS {
             return Err(trouble);
         }
@@ -110,16 +111,20 @@ pub(super) fn get(
 ) -> Result<Answer> {
     let mut patience = Patience::new();
     loop {
+        let mut silent = false;
         let trouble = match once(target, query, range, strong) {
             Ok(answer) => match answer.status {
                 200 | 206 | 412 | 416 => return Ok(answer),
                 408 | 429 | 500 | 502 | 503 | 504 => refused(answer, target, shown),
                 _ => return Err(refused(answer, target, shown)),
             },
-            Err(error) if may_pass(&error) => unreached(&error, shown),
+            Err(error) if may_pass(&error) => {
+                silent = matches!(error, ureq::Error::Timeout(_));
+                unreached(&error, shown)
+            }
             Err(error) => return Err(unreached(&error, shown)),
         };
-        patience.after(trouble)?;
+        patience.after(trouble, silent)?;
     }
 }
 
@@ -261,22 +266,23 @@ fn unreached(error: &ureq::Error, shown: &Path) -> Error {
     .hint("is the address right, and the network there?")
 }
 
-/// A body that ended, or stopped, too early.
-pub(super) fn broken(error: Option<&std::io::Error>, shown: &Path) -> Error {
+/// A body that ended, or stopped, too early: waits before it is asked for again.
+pub(super) fn broken(
+    patience: &mut Patience,
+    error: Option<&std::io::Error>,
+    shown: &Path,
+) -> Result<()> {
+    let silent = error.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut);
     let reason = match error {
-        Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            "it did not go on in time".to_string()
-        }
+        Some(_) if silent => "it did not go on in time".to_string(),
         Some(error) => error.to_string(),
         None => "the connection ended early".to_string(),
     };
-    Error::new(
-        ErrorKind::Unavailable,
-        "TM0762",
-        format!("the server cannot be read from: {reason}"),
-    )
-    .in_file(place(shown))
-    .hint("try again later")
+    let message = format!("the server cannot be read from: {reason}");
+    let trouble = Error::new(ErrorKind::Unavailable, "TM0762", message)
+        .in_file(place(shown))
+        .hint("try again later");
+    patience.after(trouble, silent)
 }
 
 pub(super) fn place(shown: &Path) -> FilePlace {

@@ -135,7 +135,7 @@ fn empty_and_missing_files() {
     let missing = server.url("missing.csv?token=secret");
     let ended = run(&place, &format!("FROM '{missing}'"));
     let shown = server.url("missing.csv");
-    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
     for part in ["TM0703", "the server answered 404 Not Found", &shown] {
         assert!(
             ended.err.contains(part),
@@ -154,8 +154,8 @@ fn what_a_server_refuses_is_told_with_its_status() {
     for (status, code, exit) in [
         ("401", "TM0761", 2),
         ("403", "TM0761", 2),
-        ("404", "TM0703", 2),
-        ("410", "TM0703", 2),
+        ("404", "TM0703", 3),
+        ("410", "TM0703", 3),
         ("418", "TM0761", 2),
     ] {
         let ended = run(&place, &format!("FROM read_csv('{}')", server.url(status)));
