@@ -4,6 +4,8 @@
 //! if the object is no longer what it was when the query found it. [`enabled`] finds the objects of an address, `request` asks and
 //! asks again, `object` reads, `s3` and `sign` speak to object stores, `list` finds what a pattern or a directory means there.
 
+#[cfg(feature = "remote")]
+mod agent;
 #[cfg(not(feature = "remote"))]
 #[path = "disabled.rs"]
 mod enabled;

@@ -3,19 +3,14 @@
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, BodyReader, RequestExt};
 
+use super::agent::agent;
 use super::s3::Bucket;
 use crate::error::{Error, ErrorKind, FilePlace, Result};
-
-/// A connection is there within this time.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Headers are there within this time, and from then on some bytes each time.
-const ANSWER: Duration = Duration::from_secs(20);
 
 /// How often it is asked, and how long it waits before it asks again: each time so many times longer.
 const ATTEMPTS: u32 = 4;
@@ -83,23 +78,6 @@ impl Patience {
     }
 }
 
-fn agent() -> &'static Agent {
-    static AGENT: OnceLock<Agent> = OnceLock::new();
-    AGENT.get_or_init(|| {
-        Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_resolve(Some(CONNECT))
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER))
-            .timeout_per_read(Some(ANSWER))
-            .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
-            // A range is of the bytes as they are stored.
-            .accept_encoding("identity")
-            .build()
-            .new_agent()
-    })
-}
-
 /// Asks until there is an answer. `shown` is what the object is called in messages; with `strong` the object must still have it as
 /// its tag.
 pub(super) fn get(
@@ -109,10 +87,11 @@ pub(super) fn get(
     range: Option<&Range<u64>>,
     strong: Option<&str>,
 ) -> Result<Answer> {
+    let agent = agent()?;
     let mut patience = Patience::new();
     loop {
         let mut silent = false;
-        let trouble = match once(target, query, range, strong) {
+        let trouble = match once(agent, target, query, range, strong) {
             Ok(answer) => match answer.status {
                 200 | 206 | 412 | 416 => return Ok(answer),
                 408 | 429 | 500 | 502 | 503 | 504 => refused(answer, target, shown),
@@ -129,6 +108,7 @@ pub(super) fn get(
 }
 
 fn once(
+    agent: &Agent,
     target: &Target,
     query: &[(&str, &str)],
     range: Option<&Range<u64>>,
@@ -149,7 +129,7 @@ fn once(
     if let Some(tag) = strong {
         request = request.header("if-match", tag);
     }
-    let request = request.body(())?.with_agent(agent());
+    let request = request.body(())?.with_agent(agent);
     let response = match target {
         Target::Url(_) => request.run()?,
         // A signature is for one address; who is sent to another has given a wrong region.

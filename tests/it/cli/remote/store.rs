@@ -187,3 +187,21 @@ fn what_a_store_refuses() {
         &["TM0761", "name of a bucket"],
     );
 }
+
+/// A file of certificates is read before anybody is asked.
+#[test]
+fn certificates_that_are_none() {
+    let place = Place::new();
+    place.file("none.pem", "words");
+    for (file, said) in [
+        ("none.pem", "no certificate in the file"),
+        ("missing.pem", "cannot be read"),
+    ] {
+        let mut command = place.command(["FROM 'https://127.0.0.1:9/x.csv'"]);
+        command
+            .env_remove("AWS_CA_BUNDLE")
+            .env("SSL_CERT_FILE", file);
+        let ended = Ended::from(command.output().expect("the program starts"));
+        ended.fails(2, &["TM0761", said, file, "SSL_CERT_FILE"]);
+    }
+}
