@@ -1,10 +1,12 @@
 //! Figures of this engine alone, from one command: `cargo bench --bench suite -- WHAT [NAME…] [OPTIONS]`.
 //!
 //! `tpch` runs the 22 queries in both forms over Parquet files that it makes; with `--profile` it prints for each where the time
-//! went, operator by operator. `language` times what needs no data. Beside the other engines: RESULTS.md says how.
+//! went, operator by operator. `language` times what needs no data. `memory` runs operators over ten times what they may hold, beside
+//! DuckDB with `--duckdb`. Beside the other engines: RESULTS.md says how.
 
 mod language;
 mod measure;
+mod memory;
 mod tpch;
 
 use std::path::PathBuf;
@@ -45,6 +47,10 @@ struct Flags {
     #[arg(long)]
     memory_limit: Option<u64>,
 
+    /// DuckDB's program, for what is measured beside it
+    #[arg(long)]
+    duckdb: Option<PathBuf>,
+
     /// Print each query's pipelines with rows, bytes and time of every operator
     #[arg(long)]
     profile: bool,
@@ -58,6 +64,7 @@ struct Flags {
 enum What {
     Tpch,
     Language,
+    Memory,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,6 +78,7 @@ fn main() -> ExitCode {
     let done = match flags.what {
         What::Tpch => tpch::run(&flags),
         What::Language => language::run(&flags),
+        What::Memory => memory::run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

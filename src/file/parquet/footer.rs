@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::blocks::Blocks;
-use super::decode::chunk::Chunk;
+use super::chunk::Chunk;
 use super::thrift;
 use crate::error::Result;
 use crate::file::guard::{Suspect, guard};
@@ -167,7 +167,7 @@ fn check_footer(file: &mut Handle, bytes: u64, suspect: &Suspect) -> Result<()> 
         length as usize,
         suspect,
     )?;
-    thrift::walk(&footer, &mut |_, _, _| {})
+    thrift::walk(&footer, &mut |_, _| {})
         .map_err(|_| suspect.damaged("its footer cannot be read"))?;
     Ok(())
 }
@@ -251,7 +251,7 @@ fn check_indexes(
     for (at, length) in parts {
         let at = (at - start) as usize;
         let part = index.get(at..at + length as usize);
-        part.and_then(|part| thrift::walk(part, &mut |_, _, _| {}).ok())
+        part.and_then(|part| thrift::walk(part, &mut |_, _| {}).ok())
             .ok_or_else(|| suspect.damaged("it cannot be read"))?;
     }
     Ok(true)

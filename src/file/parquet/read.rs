@@ -24,7 +24,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use super::bounds::pages_left;
-use super::decode::chunk::Chunk;
+use super::chunk::Chunk;
 use super::narrow::narrowed;
 use super::{ParquetFile, decode, footer};
 use crate::error::{Error, Result};
@@ -117,7 +117,7 @@ pub(super) fn read(
             handle => handle,
         };
         let handle = Arc::new(Mutex::new(handle));
-        let all = Chunk::new(&handle, blocks, (0, file.footer.bytes), false);
+        let all = Chunk::new(&handle, blocks, (0, file.footer.bytes));
         all.expect(checksums);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(all, metadata);
         build(builder, group, request, &plan, selection, &trouble)

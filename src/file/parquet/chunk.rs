@@ -1,28 +1,24 @@
-//! The bytes of a column chunk: read by large pieces, each once, from the place where the decoder is.
+//! A file as the parquet crate's decoder reads it: by pieces from the place where it is, held to what the file says its bytes are.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::super::blocks::Blocks;
-use super::super::checksums::Checksums;
+use super::blocks::Blocks;
+use super::checksums::Checksums;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::file::source::Handle;
 
-/// A chunk of at most so many bytes is read at once, if all of it is wanted.
-const WHOLE: u64 = 8 * 1024 * 1024;
-/// The same of a file on another machine, whatever is wanted of it: one question is faster than many.
-const WHOLE_REMOTE: u64 = 64 * 1024 * 1024;
-/// Pieces of larger chunks.
-const PIECE: u64 = 1024 * 1024;
-/// Pieces where most pages may be skipped.
-const SMALL_PIECE: u64 = 64 * 1024;
+/// Bytes read at once at least.
+const PIECE: u64 = 64 * 1024;
+/// The same of a file on another machine: few questions are faster than many.
+const REMOTE_PIECE: u64 = 1024 * 1024;
 
-/// A column chunk in a file.
+/// A part of a file.
 #[derive(Debug)]
-pub(in super::super) struct Chunk {
+pub(super) struct Chunk {
     /// The columns of a unit share it: each sets its place before it reads.
     file: Arc<Mutex<Handle>>,
     /// What its bytes are held to, where that is known.
@@ -30,67 +26,44 @@ pub(in super::super) struct Chunk {
     /// What its pages are held to, once they are known.
     checksums: OnceLock<Vec<Arc<Checksums>>>,
     end: u64,
-    is_read_at_once: bool,
-    /// Bytes read at once at least.
     piece: u64,
     /// What was read last, and where that starts in the file.
     held: Mutex<(u64, Bytes)>,
 }
 
 impl Chunk {
-    /// The chunk at `start`; `all` if most of it is wanted.
-    pub(in super::super) fn new(
+    /// The `length` bytes from `start` on.
+    pub(super) fn new(
         file: &Arc<Mutex<Handle>>,
         blocks: Option<&Arc<Blocks>>,
         (start, length): (u64, u64),
-        all: bool,
     ) -> Self {
-        let is_remote = lock(file).is_remote();
-        let is_read_at_once = match is_remote {
-            true => length <= WHOLE_REMOTE,
-            false => all && length <= WHOLE,
-        };
         Chunk {
             file: Arc::clone(file),
             blocks: blocks.cloned(),
             checksums: OnceLock::new(),
             end: start + length,
-            is_read_at_once,
-            piece: match all {
-                _ if is_read_at_once => length,
-                _ if all || is_remote => PIECE,
-                _ => SMALL_PIECE,
+            piece: match lock(file).is_remote() {
+                true => REMOTE_PIECE,
+                false => PIECE,
             },
             held: Mutex::new((start, Bytes::new())),
         }
     }
 
     /// A whole file, of which parts are wanted.
-    pub(in super::super) fn of_file(file: Handle, bytes: u64) -> Self {
-        let piece = SMALL_PIECE;
+    pub(super) fn of_file(file: Handle, bytes: u64) -> Self {
         Chunk {
-            is_read_at_once: false,
-            piece,
-            ..Chunk::new(&Arc::new(Mutex::new(file)), None, (0, bytes), false)
+            // What is asked for is near its end, and lies apart.
+            piece: PIECE,
+            ..Chunk::new(&Arc::new(Mutex::new(file)), None, (0, bytes))
         }
     }
 
     /// From now on pages are held to these.
-    pub(in super::super) fn expect(&self, checksums: impl IntoIterator<Item = Arc<Checksums>>) {
+    pub(super) fn expect(&self, checksums: impl IntoIterator<Item = Arc<Checksums>>) {
         self.checksums
             .get_or_init(|| checksums.into_iter().collect());
-    }
-
-    /// At most `length` bytes from `start` on, read by themselves unless the whole chunk is read at once anyway.
-    pub(super) fn peek(&self, start: u64, length: usize) -> Result<Bytes> {
-        let length = (length as u64).min(self.end.saturating_sub(start));
-        match self.is_read_at_once {
-            true => {
-                let bytes = self.from(start, length as usize)?;
-                Ok(bytes.slice(..bytes.len().min(length as usize)))
-            }
-            false => read(&self.file, start, length),
-        }
     }
 
     /// Bytes from `start` on: `length` at least, unless the chunk ends before.
@@ -169,7 +142,7 @@ const HEADER: usize = 1024;
 
 /// Reads a page header.
 #[derive(Debug)]
-pub(in super::super) struct Header {
+pub(super) struct Header {
     bytes: Bytes,
     file: Arc<Mutex<Handle>>,
     blocks: Option<Arc<Blocks>>,
@@ -188,7 +161,7 @@ impl Header {
 impl Read for Header {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.bytes.is_empty() && self.after < self.end {
-            let length = SMALL_PIECE.min(self.end - self.after);
+            let length = PIECE.min(self.end - self.after);
             let bytes = checked(&self.file, self.blocks.as_deref(), self.after, length);
             self.bytes = bytes.map_err(io::Error::other)?;
             self.after += self.bytes.len() as u64;
