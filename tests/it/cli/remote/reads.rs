@@ -283,6 +283,28 @@ fn a_query_that_waits_for_a_server_is_stopped() {
     }
 }
 
+/// Who writes a query is not held up by a server that says nothing, and completes what is known without it.
+#[test]
+fn completion_does_not_wait_for_a_silent_server() {
+    let server = Server::new(|_| Reply {
+        silent: true,
+        ..Reply::new(200, "")
+    });
+    let text = format!("FROM '{}' |> SELECT UPP", server.url("t.csv"));
+    let started = Instant::now();
+    let engine = tidemill::Engine::in_memory().unwrap();
+    let items = engine.complete(&text, text.len()).items;
+    assert!(
+        items.iter().any(|item| item.text.starts_with("UPPER")),
+        "{items:?}"
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
 #[test]
 fn looked_at_without_a_query() {
     let place = Place::new();
