@@ -547,8 +547,8 @@ codes! {
         example "CREATE TEMP TABLE t PARTITION BY a AS SELECT 1 AS a, 2 AS b";
     TM0750 [Limit]
         "too many rows wait to become part of the table"
-        "An appender that works behind is faster than rows can move into segments."
-        "Append fewer rows at once, or raise bytes_max."
+        "An appender that works behind, or INSERTs of a table with ingest = 'buffered', are faster than rows can move into segments."
+        "Append fewer rows at once, or raise bytes_max, which is the option buffer_bytes of a table."
         no example;
     TM0751 [Unavailable]
         "a SYNC replica did not take the new rows"
@@ -570,6 +570,21 @@ codes! {
         "a state directory is that of another job"
         "Two jobs with files of the same name were given the same --state."
         "Give each job a state directory of its own."
+        no example;
+    TM0755 [Busy]
+        "the directory takes no commits of the table"
+        "A replica was promoted, so that commits go to its directory; or this directory is a replica that was not."
+        "Run the statement again: it goes to the directory that was promoted. To write in a replica: `ALTER TABLE … PROMOTE REPLICA`."
+        no example;
+    TM0761 [Input, Limit]
+        "another machine refuses what is asked of it"
+        "The address is wrong, needs a permission that was not given, or stands for more files than a query may have."
+        "The message has what the machine answered. For s3:// the AWS_* variables say who asks, and where."
+        no example;
+    TM0762 [Unavailable]
+        "another machine does not answer, or breaks off"
+        "It cannot be reached, is overloaded, or stopped in the middle: it was asked several times."
+        "Try again later; look whether the address is right and the network there."
         no example;
     TM0900 [Input]
         "this belongs to the language and is not built yet"

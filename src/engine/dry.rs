@@ -123,7 +123,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             table.snapshot.check_write()?;
             table.snapshot.check_remove()?;
         }
-        DurableChange::AddColumn { table, commit, .. } => {
+        DurableChange::Redefine { table, commit, .. } => {
             remember(engine, imagined_after(table, &commit)?)?;
         }
         DurableChange::Reshard { table, layout, .. } => {
@@ -142,6 +142,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         | DurableChange::Verify(_)
         | DurableChange::AddReplica { .. }
         | DurableChange::DropReplica { .. }
+        | DurableChange::Promote { .. }
         | DurableChange::Repair { .. } => {}
     }
     Ok(Outcome::Done(Summary::new(0)))
@@ -162,6 +163,7 @@ fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
         replicas: Arc::default(),
         routes: database.routes(),
         policy: Policy::default(),
+        hedged: true,
     })
 }
 

@@ -121,7 +121,7 @@ pub(super) fn run(engine: &Engine, steps: Vec<Step>) -> Result<Outcome> {
         engine.catalog().try_tables(&changes)?;
         for (place, pending) in pending {
             written += pending.rows();
-            let committed = pending.commit(&mut notes);
+            let committed = pending.commit(engine, &mut notes);
             committed.map_err(|error| placed(error, place))?;
         }
         engine.catalog().change_tables(&changes)

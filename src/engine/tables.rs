@@ -21,10 +21,7 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     let rows = match change {
         DurableChange::Rewrite(change) => rewrite::run(engine, *change, &mut warnings)?,
         DurableChange::Truncate(table) => {
-            let rows = table
-                .snapshot
-                .segments()
-                .filter_map(|one| one.statistics().rows);
+            let rows = table.snapshot.segments().filter_map(|one| one.rows());
             let rows = rows.sum();
             let removes = removed(table.snapshot.segments(), true);
             let commit = change_of("TRUNCATE", json!({}));
@@ -42,17 +39,29 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             retain_hours,
         } => replicas::vacuum(&table, retain_hours, &mut warnings)?,
         DurableChange::Verify(table) => maintain::verify(&table.log, &table.snapshot)?,
-        DurableChange::AddColumn {
+        DurableChange::Redefine {
             table,
+            operation,
             commit,
             rows,
-        } => add_column(engine, &table, *commit, rows.as_deref(), &mut warnings)?,
+        } => redefine(
+            engine,
+            &table,
+            (operation, *commit),
+            rows.as_deref(),
+            &mut warnings,
+        )?,
         DurableChange::AddReplica { table, replica } => {
-            replicas::add(&table, &replica, &mut warnings)?
+            replicas::add(engine, &table, &replica, &mut warnings)?
         }
         DurableChange::DropReplica { table, replica } => {
-            replicas::drop_replica(&table, &replica, &mut warnings)?
+            replicas::drop_replica(engine, &table, &replica, &mut warnings)?
         }
+        DurableChange::Promote {
+            table,
+            replica,
+            alone,
+        } => replicas::promote(engine, &table, &replica, alone, &mut warnings)?,
         DurableChange::Repair { table, only } => replicas::repair(&table, only.as_ref())?,
         DurableChange::Reshard { table, layout, all } => {
             reshard(engine, &table, layout, *all, &mut warnings)?
@@ -67,16 +76,16 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
     Ok(Outcome::Done(Summary::new(rows)).with_warnings(warnings))
 }
 
-/// A column that is NULL in all rows, or else rows that are written again, with the column's default. How many these are.
-fn add_column(
+/// Other columns or options: no row changes, or else rows are written again, with a new column's default. How many these are.
+fn redefine(
     engine: &Engine,
     table: &DurableTable,
-    commit: Commit,
+    (operation, commit): (&'static str, Commit),
     rows: Option<&BoundQuery>,
     warnings: &mut Vec<Error>,
 ) -> Result<u64> {
     table.snapshot.check_write()?;
-    let info = CommitInfo::of("ADD COLUMNS", json!({}));
+    let info = CommitInfo::of(operation, json!({}));
     let mut commit = Commit { info, ..commit };
     let mut written = 0;
     if let (Some(rows), Some(metadata)) = (rows, &commit.metadata) {
@@ -125,9 +134,7 @@ fn optimize(
         ..change_of("OPTIMIZE", json!({}))
     };
     commit_over(table, commit, &nothing, warnings)?;
-    let rows = chosen
-        .iter()
-        .filter_map(|segment| segment.statistics().rows);
+    let rows = chosen.iter().filter_map(|segment| segment.rows());
     Ok(rows.sum())
 }
 

@@ -58,7 +58,7 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     }
     let first = words.first()?;
     let built = |word: &&Token| {
-        ["ADD", "SHARDS", "REPLICA", "REPAIR"]
+        ["ADD", "SHARDS", "REPLICA", "REPAIR", "PROMOTE", "SET"]
             .iter()
             .any(|known| is(word, known))
     };
@@ -133,7 +133,6 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         "ROUND_ROBIN",
         "CONSISTENT_HASH",
         "REPLICAS",
-        "OPTIONS",
         "LIKE",
         "CLONE",
         "COPY",

@@ -94,10 +94,22 @@ pub(crate) fn restore(log: &TableLog, newest: &Snapshot, older: &Snapshot) -> Re
     })
 }
 
+/// The time so many hours ago.
+fn retained_from(retain_hours: u64) -> i64 {
+    let hours = i64::try_from(retain_hours).unwrap_or(i64::MAX / HOUR_MS);
+    now().saturating_sub(hours.saturating_mul(HOUR_MS))
+}
+
+/// A file that no version names may be one that is being written, unless it was written before this.
+pub(crate) fn written_before(retain_hours: u64) -> i64 {
+    now()
+        .saturating_sub(UNFINISHED_MS)
+        .min(retained_from(retain_hours))
+}
+
 /// Takes files away that no version of the last `retain_hours` needs. How many there were.
 pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> Result<u64> {
-    let hours = i64::try_from(retain_hours).unwrap_or(i64::MAX / HOUR_MS);
-    let before = now().saturating_sub(hours.saturating_mul(HOUR_MS));
+    let before = retained_from(retain_hours);
     let mut needed = BTreeSet::new();
     for segment in snapshot.segments() {
         needed.insert(segment.file()?);
@@ -123,7 +135,7 @@ pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> 
             removed += 1;
         }
     }
-    Ok(removed + ingest::sweep(log, snapshot, now().saturating_sub(UNFINISHED_MS))?)
+    Ok(removed + ingest::sweep(log, snapshot)?)
 }
 
 /// Reads every segment and compares it with its checksum. How many rows were found good.
@@ -149,7 +161,7 @@ pub(crate) fn verify(log: &TableLog, snapshot: &Snapshot) -> Result<u64> {
                 })
                 .hint("restore this file from a copy"));
         }
-        rows += segment.statistics().rows.unwrap_or_default();
+        rows += segment.rows().unwrap_or_default();
     }
     Ok(rows)
 }

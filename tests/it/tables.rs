@@ -510,6 +510,47 @@ fn a_segment_that_is_not_what_it_was_is_told() {
     assert_eq!(code(&engine, "FROM t"), "TM0748");
 }
 
+/// Other programs write what they like: what is no value of the column is not taken for NULL.
+#[test]
+fn a_partition_that_is_no_value_of_its_column_is_told() {
+    let database = Database::new();
+    let engine = database.engine(1);
+    run(&engine, "CREATE TABLE own AS SELECT 1 AS n");
+    let own = database.0.path().join("own");
+    let segments = std::fs::read_dir(&own).expect("a folder");
+    let mut segments = segments.map(|entry| entry.expect("an entry").path());
+    let segment = segments
+        .find(|path| path.extension().is_some_and(|ending| ending == "parquet"))
+        .expect("a segment");
+    let (table, size) = (
+        database.0.path().join("other"),
+        segment.metadata().expect("a file").len(),
+    );
+    std::fs::create_dir_all(table.join("_delta_log")).expect("a folder");
+    std::fs::copy(&segment, table.join("x.parquet")).expect("a copy");
+    let log = |value: &str| {
+        let schema = r#"{\"type\":\"struct\",\"fields\":[{\"name\":\"n\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},{\"name\":\"p\",\"type\":\"decimal(10,2)\",\"nullable\":true,\"metadata\":{}}]}"#;
+        let text = format!(
+            r#"{{"protocol":{{"minReaderVersion":1,"minWriterVersion":2}}}}
+{{"metaData":{{"id":"x","format":{{"provider":"parquet","options":{{}}}},"schemaString":"{schema}","partitionColumns":["p"],"configuration":{{}}}}}}
+{{"add":{{"path":"x.parquet","partitionValues":{{"p":"{value}"}},"size":{size},"modificationTime":0,"dataChange":true}}}}
+"#
+        );
+        let path = table.join("_delta_log/00000000000000000000.json");
+        std::fs::write(path, text).expect("a log");
+    };
+    log("-3.40");
+    assert_eq!(
+        number(
+            &database.engine(1),
+            "FROM other |> SELECT CAST(p * 100 AS INT64)"
+        ),
+        -340
+    );
+    log("-3.-40");
+    assert_eq!(code(&database.engine(1), "FROM other"), "TM0742");
+}
+
 #[test]
 fn appended_rows_have_the_defaults_of_columns_that_they_lack() {
     #[derive(serde::Serialize, serde::Deserialize)]

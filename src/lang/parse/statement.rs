@@ -42,8 +42,10 @@ impl<'t> Reader<'_, 't> {
             | Rule::verify
             | Rule::add_replica
             | Rule::drop_replica
+            | Rule::promote
             | Rule::repair
             | Rule::add_column
+            | Rule::set_options
             | Rule::reshard => StatementKind::Table(self.table_statement(node)?),
             _ => self.script_statement(node)?,
         };

@@ -35,6 +35,7 @@ impl Words {
                 }
             }
         }
+        self.options(&layout.options);
     }
 
     fn partition_item(&mut self, item: &PartitionItem) {

@@ -74,6 +74,7 @@ mod subquery;
 mod summarize;
 mod table_function;
 mod table_macro;
+mod table_options;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -92,6 +93,7 @@ mod with;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -109,6 +111,7 @@ use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
 use crate::plan::shared::SharedKey;
 use crate::table::database::DurableTable;
+use crate::table::ingest::IngestOptions;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
 use typed::Typed;
@@ -240,6 +243,7 @@ pub(crate) struct NewTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Columns,
     pub(crate) layout: Layout,
+    pub(crate) ingest: IngestOptions,
 }
 
 impl WriteTarget {
@@ -429,6 +433,8 @@ struct Binder<'a> {
     sources: RefCell<Sources>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
+    /// How old a version the statement's hint allows, if it has one.
+    max_staleness: Cell<Option<Duration>>,
     faults: recover::Faults,
     /// The views that were mentioned so far, under what they are called in the plan.
     views: RefCell<Vec<(Arc<View>, Arc<str>)>>,
@@ -466,6 +472,7 @@ impl<'a> Binder<'a> {
             sources: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
+            max_staleness: Cell::default(),
             faults: recover::Faults::default(),
             views: RefCell::default(),
             statement_start: Cell::new(0),

@@ -59,6 +59,7 @@ pub(crate) fn lower(
     sink: Arc<dyn AnySink>,
     limited: bool,
 ) -> Result<PipelineGraph> {
+    let plan = &by_shard::by_shard(plan, limited)?;
     let mut graph = PipelineGraph {
         limited,
         recursions: query.places.recursions().clone(),
@@ -68,10 +69,7 @@ pub(crate) fn lower(
         },
         ..PipelineGraph::default()
     };
-    let stream = match limited {
-        true => lower_alone(plan, &mut graph)?,
-        false => lower_alone(&by_shard::by_shard(plan)?, &mut graph)?,
-    };
+    let stream = lower_alone(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
     Ok(graph)
 }
