@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
+
+use bytes::Bytes;
 
 use super::kept::Kept;
 use super::remote::{Object, ObjectReader};
 use super::standard_input;
 use crate::error::Error;
+use crate::store::ReadAt;
 
 /// One file, as every reader of it opens it anew.
 #[derive(Debug, Clone)]
@@ -168,6 +171,19 @@ impl Handle {
         let mut bytes = Vec::with_capacity(usize::try_from(left).unwrap_or_default());
         self.take(length).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// Who reads sets its place first.
+impl ReadAt for Mutex<Handle> {
+    fn read_at(&self, start: u64, length: u64) -> io::Result<Bytes> {
+        let mut handle = self.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(handle.read_at(start, length)?.into())
+    }
+
+    fn is_remote(&self) -> bool {
+        let handle = self.lock().unwrap_or_else(PoisonError::into_inner);
+        (*handle).is_remote()
     }
 }
 

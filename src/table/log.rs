@@ -9,7 +9,7 @@ use super::action::Commit;
 use super::conflict::Reads;
 use super::doctor::Severity;
 use super::snapshot::{Snapshot, State};
-use super::{checkpoint, conflict, damaged, mirror};
+use super::{checkpoint, conflict, damaged, mirror, promote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{About, Store, unique};
 
@@ -124,11 +124,16 @@ impl TableLog {
 
     /// The newest version, reached from one that was read before.
     pub(crate) fn newest_after(&self, known: Arc<Snapshot>) -> Result<Arc<Snapshot>> {
-        let mut snapshot = known;
-        while let Some(commit) = self.read_commit(snapshot.version + 1)? {
-            snapshot = Arc::new(self.after(&snapshot, &commit)?);
+        let Some(commit) = self.read_commit(known.version + 1)? else {
+            return Ok(known);
+        };
+        let (mut state, mut version) = (known.state.clone(), known.version + 1);
+        state.apply(&commit);
+        while let Some(commit) = self.read_commit(version + 1)? {
+            state.apply(&commit);
+            version += 1;
         }
-        Ok(snapshot)
+        Snapshot::new(version, state, &self.log_directory()).map(Arc::new)
     }
 
     /// The file of a version's commit.
@@ -250,6 +255,7 @@ impl TableLog {
     ) -> Result<Arc<Snapshot>> {
         let base = Arc::clone(base);
         commit.info.txn_id = Some(unique());
+        promote::check_home(self, &base)?;
         // Who adds or drops a replica meanwhile makes a commit that this one cannot follow.
         mirror::before_commit(self, &base, &commit)?;
         let mirrored = Arc::clone(&base);
@@ -283,9 +289,26 @@ impl TableLog {
                 return self.after(&base, commit).map(Arc::new);
             }
             let theirs = self.commit(version)?;
+            promote::check_moved(self, &theirs)?;
             conflict::check(commit, reads, &theirs, version)?;
             base = Arc::new(self.after(&base, &theirs)?);
         }
+    }
+
+    /// Commits right behind `base`, and nowhere else (TM0740), whoever may write here.
+    pub(super) fn append_here(
+        &self,
+        base: &Arc<Snapshot>,
+        commit: &mut Commit,
+    ) -> Result<Arc<Snapshot>> {
+        commit.info.txn_id = Some(unique());
+        stamp(commit, base.state.timestamp);
+        let file = self.commit_file(base.version + 1);
+        if self.store.put_if_absent(&file, &commit.encode()?)? {
+            return self.after(base, commit).map(Arc::new);
+        }
+        let message = "another process made a version here meanwhile; nothing was changed";
+        Err(Error::new(ErrorKind::Busy, "TM0740", message).hint("run the statement again"))
     }
 
     /// Writes a checkpoint where one is due; the commit before it stands whatever becomes of it.

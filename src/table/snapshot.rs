@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use super::action::{Add, Commit, Metadata, Protocol, Remove, Txn};
 use super::layout::{Layout, decode};
+use super::promote::Home;
 use super::protocol::{self, setting};
 use super::replica::{self, Replica};
 use super::schema::{ARROW_SCHEMA, Columns};
-use super::stats::Statistics;
+use super::stats;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the log says up to a version, before it is known to be understood.
@@ -64,7 +65,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) add: Add,
-    statistics: OnceLock<Statistics>,
+    rows: OnceLock<Option<u64>>,
 }
 
 impl PartialEq for Segment {
@@ -77,13 +78,18 @@ impl Segment {
     pub(crate) fn new(add: Add) -> Self {
         Segment {
             add,
-            statistics: OnceLock::new(),
+            rows: OnceLock::new(),
         }
     }
 
-    pub(crate) fn statistics(&self) -> &Statistics {
-        self.statistics
-            .get_or_init(|| Statistics::of(self.add.stats.as_deref().unwrap_or_default()))
+    /// How many rows it has, where the log says so.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        *self.rows.get_or_init(|| stats::rows(self.statistics()))
+    }
+
+    /// What the log says of its values; see `stats.rs`.
+    pub(crate) fn statistics(&self) -> &str {
+        self.add.stats.as_deref().unwrap_or_default()
     }
 
     /// The file, below the table's directory. Paths that lead elsewhere are refused.
@@ -145,6 +151,8 @@ pub(crate) struct Snapshot {
     pub(crate) layout: Layout,
     /// Where copies of the segments are kept.
     pub(crate) replicas: Vec<Replica>,
+    /// Which directory takes its commits.
+    pub(crate) home: Home,
 }
 
 impl Snapshot {
@@ -158,16 +166,22 @@ impl Snapshot {
             ));
         };
         protocol::check_read(&protocol, &metadata)?;
-        let columns = Columns::of(&metadata.schema_string, setting(&metadata, ARROW_SCHEMA))?;
+        let columns = Snapshot::columns_of(&metadata)?;
         Ok(Snapshot {
             version,
             layout: Layout::of(&metadata, &columns)?,
             replicas: replica::of(&metadata)?,
+            home: Home::of(&metadata),
             state,
             protocol,
             metadata,
             columns,
         })
+    }
+
+    /// The columns of a table that says this of itself.
+    pub(super) fn columns_of(metadata: &Metadata) -> Result<Columns> {
+        Columns::of(&metadata.schema_string, setting(metadata, ARROW_SCHEMA))
     }
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {

@@ -149,9 +149,10 @@ impl Look {
             | DurableChange::Verify(table)
             | DurableChange::Restore { table, .. }
             | DurableChange::Reshard { table, .. }
-            | DurableChange::AddColumn { table, .. }
+            | DurableChange::Redefine { table, .. }
             | DurableChange::AddReplica { table, .. }
             | DurableChange::DropReplica { table, .. }
+            | DurableChange::Promote { table, .. }
             | DurableChange::Repair { table, .. } => {
                 self.answers = true;
                 (table, How::Change)

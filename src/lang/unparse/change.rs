@@ -39,10 +39,12 @@ impl Words {
             TableStatementKind::Vacuum { .. } => "VACUUM TABLE",
             TableStatementKind::Restore(_) => "RESTORE TABLE",
             TableStatementKind::Verify => "VERIFY TABLE",
-            TableStatementKind::Reshard(_)
+            TableStatementKind::SetOptions(_)
+            | TableStatementKind::Reshard(_)
             | TableStatementKind::AddColumn(_)
             | TableStatementKind::AddReplica(_)
             | TableStatementKind::DropReplica(_)
+            | TableStatementKind::Promote { .. }
             | TableStatementKind::Repair(_) => "ALTER TABLE",
         });
         self.path(&statement.table);
@@ -61,6 +63,10 @@ impl Words {
                 self.as_of(as_of);
             }
             TableStatementKind::Reshard(shards) => self.put(&format!("SHARDS {shards}")),
+            TableStatementKind::SetOptions(options) => {
+                self.put("SET");
+                self.options(options);
+            }
             TableStatementKind::AddColumn(column) => {
                 self.put("ADD COLUMN");
                 self.column(column);
@@ -74,10 +80,25 @@ impl Words {
                 if let Some(is_sync) = added.is_sync {
                     self.put(if is_sync { "SYNC" } else { "ASYNC" });
                 }
+                if !added.columns.is_empty() {
+                    self.put("COLUMNS");
+                    self.name_list(&added.columns);
+                }
+                if !added.sort_by.is_empty() {
+                    self.put("SORT BY");
+                    self.names(&added.sort_by);
+                }
             }
             TableStatementKind::DropReplica(path) => {
                 self.put("DROP REPLICA");
                 self.string(path);
+            }
+            TableStatementKind::Promote { path, force } => {
+                self.put("PROMOTE REPLICA");
+                self.string(path);
+                if *force {
+                    self.put("FORCE");
+                }
             }
             TableStatementKind::Repair(path) => {
                 self.put("REPAIR");
