@@ -22,10 +22,6 @@ pub(crate) struct Source {
     shown: PathBuf,
 }
 
-#[cfg_attr(
-    not(feature = "remote"),
-    expect(dead_code, reason = "nothing makes one without the feature")
-)]
 #[derive(Debug, Clone)]
 enum At {
     Path(PathBuf),
