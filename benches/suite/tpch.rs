@@ -26,12 +26,18 @@ const TABLES: [&str; 8] = [
 ];
 const ROW_GROUP_ROWS: usize = 122_880;
 
-pub(crate) fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
+/// The folder of the files, which are made where they are not.
+pub(crate) fn made(flags: &Flags) -> Result<PathBuf, Box<dyn Error>> {
     let folder = match &flags.data {
         Some(folder) => folder.clone(),
         None => PathBuf::from(format!("target/bench/tpch-sf{}", flags.scale)),
     };
     make(&folder, flags.scale)?;
+    Ok(folder)
+}
+
+pub(crate) fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
+    let folder = made(flags)?;
     let mut builder = Engine::builder().threads(flags.threads);
     if let Some(limit) = flags.memory_limit {
         builder = builder.memory_limit(limit);

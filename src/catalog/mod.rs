@@ -128,7 +128,13 @@ impl TableChange {
                     return Err(changed());
                 }
                 all.extend(batches.iter().cloned());
-                *provider = Arc::new(MemTable::try_new(schema, vec![all])?);
+                let defaults = schema.fields().iter().filter_map(|field| {
+                    let default = provider.get_column_default(field.name())?;
+                    Some((field.name().clone(), default.clone()))
+                });
+                let defaults = defaults.collect();
+                let table = MemTable::try_new(schema, vec![all])?;
+                *provider = Arc::new(table.with_column_defaults(defaults));
                 Ok(())
             }
         }

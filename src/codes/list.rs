@@ -218,6 +218,12 @@ codes! {
         "Compute the rows first: CREATE TEMP TABLE chosen AS …."
         run "CREATE TABLE t AS SELECT 1 AS a"
         example "DELETE FROM t WHERE RANDOM() < 0.5";
+    TM0330 [Input]
+        "DEFAULT is used wrongly"
+        "The word stands in place of a value that is not stored, or a column's default is not one expression of constants and functions."
+        "Write DEFAULT as a whole value of INSERT … VALUES, MERGE or UPDATE; compute other values in the query."
+        run "CREATE TABLE t (a INT64 DEFAULT 1)"
+        example "INSERT INTO t VALUES (DEFAULT + 1)";
     TM0401 [Input]
         "a condition must be a BOOL"
         "WHERE, ON, HAVING or IF has a value of another type."
@@ -541,8 +547,8 @@ codes! {
         example "CREATE TEMP TABLE t PARTITION BY a AS SELECT 1 AS a, 2 AS b";
     TM0750 [Limit]
         "too many rows wait to become part of the table"
-        "An appender that works behind is faster than rows can move into segments."
-        "Append fewer rows at once, or raise bytes_max."
+        "An appender that works behind, or INSERTs of a table with ingest = 'buffered', are faster than rows can move into segments."
+        "Append fewer rows at once, or raise bytes_max, which is the option buffer_bytes of a table."
         no example;
     TM0751 [Unavailable]
         "a SYNC replica did not take the new rows"

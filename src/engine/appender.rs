@@ -1,29 +1,33 @@
 //! Rows from a program into a durable table, batch by batch, without a statement for each.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, new_null_array};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::datasource::MemTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::Engine;
+use super::planning::on_planner_stack;
+use super::query::answer;
 use super::register::batch_of;
 use super::table_write::{change_of, commit_over};
 use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::spill::own_rows;
 use crate::file::type_name;
+use crate::plan::bind::bind_defaults;
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
-use crate::table::ingest::{self, IngestLog};
+use crate::table::ingest::Buffer;
+pub use crate::table::ingest::FlushPolicy;
+use crate::table::schema::Columns;
 use crate::table::writer::TableWriter;
-
-/// Looks at a table whose waiting rows others move as well.
-const TRIES: usize = 10;
 
 /// When rows of an [`Appender`] are safe, and when they are seen.
 ///
@@ -39,38 +43,8 @@ pub enum AppendMode {
     #[default]
     WriteThrough,
     /// Each [`Appender::append`] puts its rows into a log of their own; when it returns they are safe and everybody sees them. They
-    /// move into segments when so many wait, or with [`Appender::commit`].
+    /// move into segments when so many wait or they have waited so long, or with [`Appender::commit`].
     WriteBehind(FlushPolicy),
-}
-
-/// When rows that wait move into segments, all together.
-///
-/// ```
-/// use tidemill::{AppendMode, FlushPolicy};
-/// let policy = FlushPolicy { rows: 10_000, ..FlushPolicy::default() };
-/// assert_ne!(AppendMode::WriteBehind(policy), AppendMode::WriteBehind(FlushPolicy::default()));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlushPolicy {
-    /// So many rows wait.
-    pub rows: u64,
-    /// They take so many bytes.
-    pub bytes: u64,
-    /// The first of them has waited so long when another comes.
-    pub age: Duration,
-    /// Where they cannot move, no more than so many bytes may wait.
-    pub bytes_max: u64,
-}
-
-impl Default for FlushPolicy {
-    fn default() -> Self {
-        FlushPolicy {
-            rows: 1_000_000,
-            bytes: 128 << 20,
-            age: Duration::from_secs(30),
-            bytes_max: 512 << 20,
-        }
-    }
 }
 
 /// Rows on their way into a durable table, from [`Engine::appender`]. When it is dropped, those that were not committed are gone, or
@@ -98,7 +72,7 @@ pub struct Appender {
     /// Since the last commit.
     pending: Option<Pending>,
     /// Rows that wait, where they do.
-    behind: Option<Behind>,
+    behind: Option<Buffer>,
     warnings: Vec<Error>,
 }
 
@@ -106,40 +80,6 @@ pub struct Appender {
 struct Pending {
     table: DurableTable,
     writer: TableWriter,
-}
-
-/// What was written behind since rows moved last.
-#[derive(Debug)]
-struct Behind {
-    log: IngestLog,
-    /// As it was looked at last.
-    table: DurableTable,
-    policy: FlushPolicy,
-    rows: u64,
-    bytes: u64,
-    first: Option<Instant>,
-}
-
-impl Behind {
-    /// The table as it is now. What waits is not read for this.
-    fn look_again(&mut self, engine: &Engine, name: &str) -> Result<()> {
-        let log = &self.table.log;
-        if log.about(self.table.snapshot.version)?.is_some() {
-            let known = Arc::clone(&self.table.snapshot);
-            self.table.snapshot = log.newest_after(known)?;
-            return Ok(());
-        }
-        // It was dropped, and perhaps made again.
-        self.table = durable(engine, name)?;
-        Ok(())
-    }
-
-    fn is_due(&self) -> bool {
-        let old = self
-            .first
-            .is_some_and(|first| first.elapsed() >= self.policy.age);
-        self.rows >= self.policy.rows || self.bytes >= self.policy.bytes || old
-    }
 }
 
 impl Engine {
@@ -178,14 +118,9 @@ impl Engine {
         let table = appender.pending()?.table.clone();
         if let AppendMode::WriteBehind(policy) = mode {
             appender.pending = None;
-            appender.behind = Some(Behind {
-                log: IngestLog::new(table.log.clone()),
-                table,
-                policy,
-                rows: 0,
-                bytes: 0,
-                first: None,
-            });
+            let known = Arc::clone(&table.snapshot);
+            let buffer = Buffer::new(&table.name, table.log, known, Some(policy))?;
+            appender.behind = Some(buffer);
         }
         Ok(appender)
     }
@@ -197,7 +132,7 @@ impl Appender {
         self.mode
     }
 
-    /// Adds rows. Columns find those of the table by name; a column that is not given is NULL.
+    /// Adds rows. Columns find those of the table by name; a column that is not given has its DEFAULT, or is NULL.
     ///
     /// # Errors
     /// TM0201 for a column that the table lacks, TM0403 for one of another kind, TM0510 for a NULL where there is none, TM0747 for
@@ -206,11 +141,14 @@ impl Appender {
     ///
     /// Behind: TM0750 where too much waits and cannot move.
     pub fn append(&mut self, batch: &RecordBatch) -> Result<()> {
-        if self.behind.is_some() {
-            return self.append_behind(batch);
+        if let Some(behind) = &self.behind {
+            let appended = append_behind(&self.engine, behind, batch);
+            self.warnings.extend(behind.warnings());
+            return appended;
         }
+        let engine = self.engine.clone();
         let pending = self.pending()?;
-        let rows = as_given(batch, &pending.table.snapshot.columns.seen)?;
+        let rows = with_defaults(&engine, batch, &pending.table.snapshot.columns)?;
         let written = pending.writer.write(&rows, 0);
         if written
             .as_ref()
@@ -232,7 +170,7 @@ impl Appender {
     /// Rows that wait for the next commit.
     pub fn pending_rows(&self) -> u64 {
         let pending = self.pending.as_ref();
-        let waiting = self.behind.as_ref().map_or(0, |behind| behind.rows);
+        let waiting = self.behind.as_ref().map_or(0, Buffer::rows);
         pending.map_or(waiting, |pending| pending.writer.rows())
     }
 
@@ -242,8 +180,10 @@ impl Appender {
     /// TM0740 where the table's columns were changed meanwhile, TM07xx where the disk fails: then the rows are gone, and the
     /// appender can go on with new ones.
     pub fn commit(&mut self) -> Result<u64> {
-        if self.behind.is_some() {
-            return self.flush();
+        if let Some(behind) = &self.behind {
+            let moved = behind.flush();
+            self.warnings.extend(behind.warnings());
+            return moved;
         }
         let Some(pending) = self.pending.take() else {
             return Ok(0);
@@ -258,66 +198,6 @@ impl Appender {
         let commit = Commit { adds, ..commit };
         commit_over(&pending.table, commit, &nothing, &mut self.warnings)?;
         Ok(rows)
-    }
-
-    /// Nothing of the batch is seen where this fails.
-    fn append_behind(&mut self, batch: &RecordBatch) -> Result<()> {
-        let due = self.behind.as_ref().is_some_and(Behind::is_due);
-        let failure = due.then(|| self.flush().err()).flatten();
-        let behind = self.behind.as_mut();
-        let behind = behind.ok_or_else(|| Error::bug("rows are written behind nothing"))?;
-        behind.look_again(&self.engine, &self.name)?;
-        let snapshot = Arc::clone(&behind.table.snapshot);
-        snapshot.check_write()?;
-        let columns = &snapshot.columns;
-        let rows = as_given(batch, &columns.seen)?;
-        if rows.num_rows() == 0 {
-            return Ok(());
-        }
-        let bytes = rows.get_array_memory_size() as u64;
-        if behind.bytes.saturating_add(bytes) > behind.policy.bytes_max {
-            let message = format!(
-                "{} bytes wait for segments, {bytes} more would be too many",
-                behind.bytes
-            );
-            let error = Error::new(ErrorKind::Limit, "TM0750", message);
-            return Err(match failure {
-                Some(reason) => error.hint(format!("they cannot move: {}", reason.message())),
-                None => error.hint("append fewer rows at once, or raise bytes_max"),
-            });
-        }
-        self.warnings.extend(failure);
-        behind.log.append(&rows, columns)?;
-        behind.rows += rows.num_rows() as u64;
-        behind.bytes += bytes;
-        behind.first.get_or_insert_with(Instant::now);
-        Ok(())
-    }
-
-    /// Moves what waits into segments; how many rows of ours there were.
-    fn flush(&mut self) -> Result<u64> {
-        let behind = self.behind.as_mut();
-        let behind = behind.ok_or_else(|| Error::bug("rows are written behind nothing"))?;
-        let mut tries = 0;
-        let moved = loop {
-            let table = durable(&self.engine, &self.name)?;
-            match ingest::flush(&table.log, &table.snapshot, &table.waiting) {
-                Ok(moved) => {
-                    if moved.version > table.snapshot.version {
-                        let checkpoint = table.log.checkpoint_if_due(&moved);
-                        self.warnings.extend(checkpoint.err());
-                    }
-                    break moved;
-                }
-                // Somebody else has moved them, or the table has other columns by now: the next look tells.
-                Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES => tries += 1,
-                Err(error) => return Err(error),
-            }
-        };
-        behind.log.moved(&moved)?;
-        behind.first = None;
-        behind.bytes = 0;
-        Ok(std::mem::take(&mut behind.rows))
     }
 
     /// What went wrong beside commits that stand: a checkpoint that could not be written, which the next one makes good.
@@ -341,6 +221,17 @@ impl Appender {
     }
 }
 
+/// Nothing of the batch is seen where this fails.
+fn append_behind(engine: &Engine, behind: &Buffer, batch: &RecordBatch) -> Result<()> {
+    let snapshot = behind.snapshot()?;
+    snapshot.check_write()?;
+    let rows = with_defaults(engine, batch, &snapshot.columns)?;
+    if rows.num_rows() == 0 {
+        return Ok(());
+    }
+    behind.append(&[own_rows(snapshot.columns.store(&rows)?)?])
+}
+
 fn durable(engine: &Engine, name: &str) -> Result<DurableTable> {
     let Some(entry) = engine.catalog().find(name)? else {
         let message = format!("no table named `{name}`");
@@ -354,6 +245,36 @@ fn durable(engine: &Engine, name: &str) -> Result<DurableTable> {
     let message = format!("`{name}` takes no rows this way: it is not kept in a database");
     Err(Error::new(ErrorKind::Input, "TM0319", message)
         .hint("open the engine with Engine::open(directory) and create the table there"))
+}
+
+/// The rows under the table's columns, in its order; those that are not given and have a default, with it.
+fn with_defaults(engine: &Engine, batch: &RecordBatch, columns: &Columns) -> Result<RecordBatch> {
+    let given = batch.schema();
+    let is_given = |name: &str| {
+        let mut fields = given.fields().iter();
+        fields.any(|field| field.name().eq_ignore_ascii_case(name))
+    };
+    let mut absent = columns.defaults.clone();
+    for (default, field) in absent.iter_mut().zip(columns.seen.fields()) {
+        *default = default.take().filter(|_| !is_given(field.name()));
+    }
+    if absent.iter().all(Option::is_none) || batch.num_rows() == 0 {
+        return as_given(batch, &columns.seen);
+    }
+    let rows = Arc::new(NullArray::new(batch.num_rows())) as ArrayRef;
+    let rows = RecordBatch::try_from_iter([("row", rows)])?;
+    let rows = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+    let wanted = columns.clone().with_defaults(absent);
+    let query = on_planner_stack(|| bind_defaults(&wanted, rows, engine.catalog(), engine))?;
+    let rows = answer(engine, &query)?;
+    let schema = Arc::clone(rows.schema());
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let values = concat_batches(&schema, &rows)?;
+    let fields = given.fields().iter().chain(schema.fields());
+    let fields: Vec<_> = fields.map(Arc::clone).collect();
+    let all = batch.columns().iter().chain(values.columns());
+    let all = RecordBatch::try_new(Arc::new(Schema::new(fields)), all.cloned().collect())?;
+    as_given(&all, &columns.seen)
 }
 
 /// The rows under the table's columns, in its order.

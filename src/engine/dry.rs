@@ -89,11 +89,13 @@ fn note_target(engine: &Engine, target: WriteTarget) -> Result<()> {
             or_replace,
             if_not_exists,
             schema,
+            defaults,
         } => {
             if is_there && if_not_exists {
                 return Ok(());
             }
             let table = MemTable::try_new(schema, vec![Vec::new()])?;
+            let table = table.with_column_defaults(defaults);
             catalog.insert(&name, Entry::Table(Arc::new(table)), or_replace)
         }
         WriteTarget::CreateDurable(new) => {
@@ -121,7 +123,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             table.snapshot.check_write()?;
             table.snapshot.check_remove()?;
         }
-        DurableChange::AddColumn { table, commit } => {
+        DurableChange::Redefine { table, commit, .. } => {
             remember(engine, imagined_after(table, &commit)?)?;
         }
         DurableChange::Reshard { table, layout, .. } => {

@@ -575,6 +575,12 @@ impl Engine {
         kept.remove(table);
     }
 
+    /// What a statement may keep in memory beside its pipelines.
+    fn share_of_memory(&self) -> u64 {
+        let limit = self.budget().limit();
+        limit.map_or(u64::MAX, |limit| limit as u64 / 8)
+    }
+
     /// Whether operators may have to write out what they hold.
     fn is_limited(&self) -> bool {
         self.budget().limit().is_some()

@@ -42,7 +42,7 @@ pub(super) fn run(engine: &Engine, change: Rewrite, warnings: &mut Vec<Error>) -
         let Some(touched) = touched.get(&path.display().to_string()) else {
             continue;
         };
-        if segment.statistics().rows != Some(touched.gone) {
+        if segment.rows() != Some(touched.gone) {
             partly.insert(segment.add.path.clone());
         }
         gone.push(segment);

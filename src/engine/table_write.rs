@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 
 use super::read_set::ReadSet;
@@ -15,12 +16,12 @@ use crate::store::unique;
 use crate::table::action::{Add, Commit, CommitInfo, Format, Metadata, Remove, Tags};
 use crate::table::conflict::Reads;
 use crate::table::database::DurableTable;
-use crate::table::ingest;
+use crate::table::ingest::{self, FlushPolicy};
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::log::{TableLog, now};
 use crate::table::mirror;
 use crate::table::protocol;
-use crate::table::replica;
+use crate::table::replica::{self, Mode};
 use crate::table::schema::{ARROW_SCHEMA, Columns};
 use crate::table::snapshot::Segment;
 use crate::table::writer::TableWriter;
@@ -34,6 +35,8 @@ pub(super) struct Pending {
     over: Option<DurableTable>,
     rows: u64,
     reads: ReadSet,
+    /// Rows for the table's buffer, as the table stores them.
+    behind: Vec<RecordBatch>,
 }
 
 /// Writes the rows of a query for a table that is there. `before` made rows that the query may read.
@@ -46,7 +49,12 @@ pub(super) fn insert(
 ) -> Result<Pending> {
     table.snapshot.check_write()?;
     let reads = ReadSet::of(engine, table, before.iter().chain([query]))?;
-    let (rows, adds) = Writing::into(table).write(engine, &[query], notes)?;
+    let mut writing = Writing::into(table);
+    // Rows that depend on the table's own are to meet those who changed them; and a SYNC replica has every row that is seen.
+    let mut replicas = table.snapshot.replicas.iter();
+    let is_plain = reads.is_empty() && replicas.all(|replica| replica.mode != Mode::Sync);
+    writing.buffered = FlushPolicy::of(&table.snapshot.metadata).filter(|_| is_plain);
+    let Written { rows, adds, behind } = writing.run(engine, &[query], notes)?;
     let mut commit = change_of("WRITE", json!({"mode": "Append"}));
     commit.info.is_blind_append = Some(reads.is_empty());
     Ok(Pending {
@@ -55,6 +63,7 @@ pub(super) fn insert(
         over: Some(table.clone()),
         rows: rows.iter().sum(),
         reads,
+        behind,
     })
 }
 
@@ -90,6 +99,7 @@ pub(super) fn overwrite(
         over: Some(table.clone()),
         rows: rows.iter().sum(),
         reads,
+        behind: Vec::new(),
     })
 }
 
@@ -114,7 +124,7 @@ pub(super) fn create(
     }
     let mut older = database.find(&new.name)?;
     if let Some(table) = older.as_ref().filter(|table| !table.waiting.is_empty()) {
-        ingest::flush(&table.log, &table.snapshot, &table.waiting)?;
+        notes.extend(ingest::move_all(&table.log, &table.snapshot)?.1);
         older = database.find(&new.name)?;
     }
     if older.is_some() && !new.or_replace {
@@ -131,6 +141,7 @@ pub(super) fn create(
         columns: &new.columns,
         layout: &new.layout,
         one_segment: false,
+        buffered: None,
     };
     let written = writing.write(engine, &[query], notes);
     // A directory that was made for nothing goes.
@@ -145,6 +156,7 @@ pub(super) fn create(
         over: older,
         rows: rows.iter().sum(),
         reads: ReadSet::default(),
+        behind: Vec::new(),
     })
 }
 
@@ -156,8 +168,9 @@ pub(super) fn creation(new: &NewTable, older: Option<&DurableTable>) -> Commit {
         removes = removed(table.snapshot.segments(), true);
         operation = "CREATE OR REPLACE TABLE";
         // What others may rely on is not taken back.
-        if table.snapshot.protocol.min_writer_version == 7 {
-            protocol = table.snapshot.protocol.clone();
+        let now = &table.snapshot.protocol;
+        if now.min_writer_version == 7 {
+            protocol = protocol::raised(now, protocol).unwrap_or_else(|| now.clone());
         }
     }
     Commit {
@@ -181,15 +194,29 @@ impl Pending {
         }
         let adds = std::mem::take(&mut other.commit.adds);
         self.commit.adds.extend(adds);
+        self.behind.append(&mut other.behind);
         self.rows += other.rows;
         self.reads.extend(std::mem::take(&mut other.reads));
         self.commit.info.is_blind_append = Some(self.reads.is_empty());
         None
     }
 
-    /// Makes the rows a version.
-    pub(super) fn commit(mut self, warnings: &mut Vec<Error>) -> Result<()> {
-        let commit = std::mem::take(&mut self.commit);
+    /// Makes the rows a version, or has them wait for one.
+    pub(super) fn commit(mut self, engine: &Engine, warnings: &mut Vec<Error>) -> Result<()> {
+        let mut commit = std::mem::take(&mut self.commit);
+        let behind = std::mem::take(&mut self.behind);
+        if let Some(table) = self.over.as_ref().filter(|_| !behind.is_empty()) {
+            if commit.adds.is_empty() {
+                let database = engine.catalog().database();
+                let database = database.ok_or_else(|| Error::bug("a buffer without a database"))?;
+                let buffer = database.buffer(table)?;
+                let appended = buffer.append(&behind);
+                warnings.extend(buffer.warnings());
+                return appended;
+            }
+            // Another branch of the statement had too many: all of them become visible together.
+            commit.adds.extend(segments_of(table, &behind)?);
+        }
         match &self.over {
             None => {
                 let adds = commit.adds.clone();
@@ -210,11 +237,21 @@ impl Drop for Pending {
     }
 }
 
+/// Rows that are stored in no buffer, as segments.
+fn segments_of(table: &DurableTable, rows: &[RecordBatch]) -> Result<Vec<Add>> {
+    let snapshot = &table.snapshot;
+    let (columns, layout) = (snapshot.columns.clone(), snapshot.layout.clone());
+    let writer = TableWriter::new(table.log.clone(), columns, layout);
+    rows.iter().try_for_each(|rows| writer.write(rows, 0))?;
+    writer.finish()
+}
+
 fn metadata(new: &NewTable, older: Option<&DurableTable>) -> Metadata {
     let stored = &new.columns.stored;
     let mut configuration = new.layout.settings(stored);
     let types = new.columns.arrow_types();
     configuration.extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
+    configuration.extend(new.ingest.settings());
     let partition_by = new.layout.partition_by.iter();
     let metadata = Metadata {
         id: older.map_or_else(uuid, |table| table.snapshot.metadata.id.clone()),
@@ -253,10 +290,21 @@ fn uuid() -> String {
 pub(super) struct Writing<'a> {
     name: &'a str,
     log: &'a TableLog,
-    columns: &'a Columns,
+    pub(super) columns: &'a Columns,
     pub(super) layout: &'a Layout,
     /// Workers share one segment for each place.
     pub(super) one_segment: bool,
+    /// Fewer rows than this policy moves at once are held back for the table's buffer.
+    buffered: Option<FlushPolicy>,
+}
+
+/// What queries wrote.
+pub(super) struct Written {
+    /// Of each query.
+    rows: Vec<u64>,
+    adds: Vec<Add>,
+    /// Rows in no segment, as the table stores them.
+    behind: Vec<RecordBatch>,
 }
 
 impl<'a> Writing<'a> {
@@ -267,6 +315,7 @@ impl<'a> Writing<'a> {
             columns: &table.snapshot.columns,
             layout: &table.snapshot.layout,
             one_segment: false,
+            buffered: None,
         }
     }
 
@@ -277,9 +326,20 @@ impl<'a> Writing<'a> {
         queries: &[&BoundQuery],
         notes: &mut Vec<Error>,
     ) -> Result<(Vec<u64>, Vec<Add>)> {
+        let written = self.run(engine, queries, notes)?;
+        Ok((written.rows, written.adds))
+    }
+
+    fn run(
+        &self,
+        engine: &Engine,
+        queries: &[&BoundQuery],
+        notes: &mut Vec<Error>,
+    ) -> Result<Written> {
         let writer = TableWriter::new(self.log.clone(), self.columns.clone(), self.layout.clone());
         let writer = Arc::new(writer);
         let mut rows = Vec::with_capacity(queries.len());
+        let mut behind = Vec::new();
         for query in queries {
             let before = writer.rows();
             let (context, handle) = engine.context()?;
@@ -290,16 +350,30 @@ impl<'a> Writing<'a> {
                 Arc::clone(&self.columns.seen),
                 self.one_segment,
             );
+            let sink = Arc::new(match self.buffered {
+                None => sink,
+                Some(policy) => {
+                    sink.holding(policy.rows, policy.bytes.min(engine.share_of_memory()))
+                }
+            });
             let limited = engine.is_limited();
-            let graph = planning::on_planner_stack(|| {
-                plan::lower::lower(query, &physical, Arc::new(sink), limited)
-            })?;
+            let last = Arc::clone(&sink);
+            let graph =
+                planning::on_planner_stack(|| plan::lower::lower(query, &physical, last, limited))?;
             engine.run_whole(graph, &context, &handle)?;
+            let held = sink.take_held();
+            let kept: usize = held.iter().map(RecordBatch::num_rows).sum();
+            let held = held.iter().map(|rows| self.columns.store(rows));
+            behind.extend(held.collect::<Result<Vec<_>>>()?);
             notes.extend(context.notes.warnings());
             notes.extend(context.tally.warnings());
-            rows.push(writer.rows() - before);
+            rows.push(writer.rows() - before + kept as u64);
         }
-        Ok((rows, writer.finish()?))
+        Ok(Written {
+            rows,
+            adds: writer.finish()?,
+            behind,
+        })
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod ipc;
 pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+mod pool;
 mod remote;
 pub(crate) mod standard_input;
 pub(crate) mod table;
@@ -27,6 +28,7 @@ pub(crate) use bad_rows::{BadRow, ReadTally, ReadTotal};
 pub use bad_rows::{BadRows, ReadCounts};
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
+pub(crate) use pool::{Pool, PooledFile};
 pub use remote::on_this_machine;
 pub use type_name::type_name;
 pub use write::{ColumnText, CsvWriter, json_writer, times_have_text};
@@ -132,6 +134,8 @@ pub(crate) struct ReadRequest {
     pub(crate) batch_rows: usize,
     /// Where rows are counted, bad ones too.
     pub(crate) tally: Arc<ReadTally>,
+    /// Memory for what is read piece by piece.
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// Columns of a batch that has the file's `columns` (ascending), as `wanted` names them.

@@ -91,6 +91,7 @@ impl FilePart {
                 narrow: stored_positions(file, &wanted.narrow),
                 batch_rows: wanted.batch_rows,
                 tally: Arc::clone(&wanted.tally),
+                pool: Arc::default(),
             },
         }))
     }

@@ -45,6 +45,9 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn remove_directory(&self, path: &Path) -> io::Result<()>;
     /// Names in the directory stay as they are now.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    /// Holds the file, which is made where it is missing, until the lock is dropped or the process ends. `None` where somebody else
+    /// holds it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
 }
 
 /// Bytes that can be read at any place.
@@ -63,6 +66,9 @@ impl ReadAt for Mutex<File> {
         Ok(bytes.into())
     }
 }
+
+/// A file that is held.
+pub(crate) trait DiskLock: Send + Sync + Debug {}
 
 /// A file being written.
 pub(crate) trait DiskFile: Write + Send + Debug {
@@ -232,6 +238,12 @@ impl Store {
         self.check()?;
         let done = self.0.disk.rename(from, to);
         done.map_err(|error| failed(from, &error))
+    }
+
+    /// Holds a file until the lock is dropped or the process ends, however it ends; `None` where somebody else holds it.
+    pub(crate) fn lock(&self, path: &Path) -> Result<Option<Box<dyn DiskLock>>> {
+        let held = self.0.disk.lock(path);
+        held.map_err(|error| failed(path, &error))
     }
 
     /// Takes a file away; false where there was none.

@@ -1,12 +1,12 @@
 //! The file system of this machine.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::{About, Disk, DiskFile, Entry, ReadAt};
+use super::{About, Disk, DiskFile, DiskLock, Entry, ReadAt};
 
 #[derive(Debug)]
 pub(super) struct RealDisk;
@@ -40,7 +40,12 @@ impl Disk for RealDisk {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            match fs::metadata(entry.path()) {
+            // Cheaper than by the whole path; what a link leads to is what counts.
+            let metadata = match entry.metadata() {
+                Ok(metadata) if metadata.is_symlink() => fs::metadata(entry.path()),
+                found => found,
+            };
+            match metadata {
                 Ok(metadata) => entries.push(Entry {
                     name,
                     about: about(&metadata),
@@ -87,7 +92,23 @@ impl Disk for RealDisk {
     fn sync_directory(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let mut options = File::options();
+        let file = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
+
+impl DiskLock for File {}
 
 fn about(metadata: &fs::Metadata) -> About {
     About {

@@ -4,13 +4,13 @@
 //! directory is synced. [`SimDisk::images`] gives disks as they may be found after the power failed: of the steps that were not
 //! synced any part is there, in any order; of bytes that were not synced all, none, or some with zeros behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::{About, Disk, DiskFile, Entry, ReadAt};
+use super::{About, Disk, DiskFile, DiskLock, Entry, ReadAt};
 
 /// Things not synced up to which every combination is made.
 const EXHAUSTIVE: usize = 6;
@@ -32,6 +32,8 @@ struct State {
     operations: u64,
     fault: Option<Fault>,
     clock: u64,
+    /// Files that are held.
+    locked: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +109,7 @@ impl SimDisk {
             operations: 0,
             fault: None,
             clock: state.clock,
+            locked: BTreeSet::new(),
         })))
     }
 
@@ -437,6 +440,37 @@ impl Disk for SimDisk {
             }
             Ok(())
         })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let held = self.operate(true, |state| {
+            if !state.names.contains_key(path) {
+                state.free(path)?;
+                state.files.push(Contents::default());
+                let file = Node::File(state.files.len() - 1);
+                state.step(vec![(path.to_path_buf(), Some(file))]);
+            }
+            Ok(state.locked.insert(path.to_path_buf()))
+        })?;
+        let lock = || SimLock {
+            disk: self.clone(),
+            path: path.to_path_buf(),
+        };
+        Ok(held.then(|| Box::new(lock()) as Box<dyn DiskLock>))
+    }
+}
+
+#[derive(Debug)]
+struct SimLock {
+    disk: SimDisk,
+    path: PathBuf,
+}
+
+impl DiskLock for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.disk.state().locked.remove(&self.path);
     }
 }
 

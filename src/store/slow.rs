@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::real::RealDisk;
-use super::{About, Disk, DiskFile, Entry, ReadAt};
+use super::{About, Disk, DiskFile, DiskLock, Entry, ReadAt};
 
 /// What reads below a directory meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -150,5 +150,9 @@ impl Disk for SlowDisk {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         RealDisk.sync_directory(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+        RealDisk.lock(path)
     }
 }

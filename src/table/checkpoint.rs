@@ -3,6 +3,8 @@
 //! The rows are the protocol's actions, each in a column of its own. What is wrong with a checkpoint of ours is found by its
 //! checksum, which stands in `_last_checkpoint` for the newest; an older one, or the log itself, then says the same.
 
+mod decode;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +18,10 @@ use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::action::{Add, Format, Metadata, Protocol, Remove, Tags, Txn, hash};
+use super::action::{Format, Metadata, Protocol, Tags, Txn, hash};
 use super::damaged;
 use super::log::TableLog;
-use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot, State};
+use super::snapshot::{CHECKSUM_TAG, Snapshot, State};
 use crate::error::{Error, Result};
 
 /// Rows converted at once.
@@ -34,6 +36,7 @@ const COLUMNS: [&str; 5] = ["txn", "add", "remove", "metaData", "protocol"];
 struct Row {
     #[serde(default)]
     txn: Option<Txn>,
+    /// Written by name, read by column: see `decode.rs`.
     #[serde(default)]
     add: Option<AddRow>,
     #[serde(default)]
@@ -137,10 +140,10 @@ pub(super) fn read(log: &TableLog, version: u64, parts: &[String]) -> Result<Sta
             return Err(damaged(&path, "the checkpoint's checksum does not fit"));
         }
         // The decoder checks much and not everything.
-        let rows = catch_unwind(AssertUnwindSafe(|| rows_of(bytes)));
-        let rows = rows.unwrap_or_else(|_| Err("its contents contradict themselves".to_string()));
-        let rows = rows.map_err(|_| damaged(&path, "the checkpoint cannot be read"))?;
-        rows.into_iter().for_each(|row| put(&mut state, row));
+        let decoded = catch_unwind(AssertUnwindSafe(|| batches_of(bytes, &mut state)));
+        let decoded =
+            decoded.unwrap_or_else(|_| Err("its contents contradict themselves".to_string()));
+        decoded.map_err(|_| damaged(&path, "the checkpoint cannot be read"))?;
     }
     state.timestamp = match log.commit(version) {
         Ok(commit) => commit.info.timestamp.unwrap_or_default(),
@@ -150,7 +153,7 @@ pub(super) fn read(log: &TableLog, version: u64, parts: &[String]) -> Result<Sta
     Ok(state)
 }
 
-fn rows_of(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
+fn batches_of(bytes: Vec<u8>, state: &mut State) -> Result<(), String> {
     let plain = |error: &dyn std::fmt::Display| error.to_string();
     let bytes = bytes::Bytes::from(bytes);
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| plain(&e))?;
@@ -159,43 +162,14 @@ fn rows_of(bytes: Vec<u8>) -> Result<Vec<Row>, String> {
     let wanted: Vec<usize> = wanted.map(|(position, _)| position).collect();
     let mask = ProjectionMask::roots(reader.parquet_schema(), wanted);
     let reader = reader.with_projection(mask).with_batch_size(ROWS).build();
-    let mut rows = Vec::new();
-    for batch in reader.map_err(|e| plain(&e))? {
-        let batch = batch.map_err(|e| plain(&e))?;
-        let part: Vec<Row> = serde_arrow::from_record_batch(&batch).map_err(|e| plain(&e))?;
-        rows.extend(part);
-    }
-    Ok(rows)
+    let batches = reader.map_err(|e| plain(&e))?;
+    let batches = batches.collect::<Result<Vec<_>, _>>();
+    decode::put_all(state, &batches.map_err(|e| plain(&e))?)
 }
 
 fn put(state: &mut State, row: Row) {
     if let Some(txn) = row.txn {
         state.txns.insert(txn.app_id.clone(), txn);
-    }
-    if let Some(add) = row.add {
-        let add = Add {
-            path: add.path,
-            partition_values: add.partition_values.unwrap_or_default(),
-            size: add.size,
-            modification_time: add.modification_time,
-            data_change: add.data_change,
-            stats: add.stats,
-            tags: add.tags,
-        };
-        state
-            .segments
-            .insert(add.path.clone(), Arc::new(Segment::new(add)));
-    }
-    if let Some(remove) = row.remove {
-        let remove = Remove {
-            path: remove.path,
-            deletion_timestamp: remove.deletion_timestamp,
-            data_change: remove.data_change,
-            extended_file_metadata: remove.extended_file_metadata,
-            partition_values: remove.partition_values,
-            size: remove.size,
-        };
-        state.tombstones.insert(remove.path.clone(), remove);
     }
     if let Some(metadata) = row.meta_data {
         state.metadata = Some(Metadata {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::ingest::{self, Waiting};
+use super::ingest::{self, Buffer, Waiting};
 use super::layout::{decode, encode};
 use super::log::{TableLog, now};
 use super::places::{self, Place};
@@ -30,6 +30,8 @@ pub(crate) struct Database {
     /// By the directory that a table was made in.
     looked: Mutex<HashMap<PathBuf, Looked>>,
     routes: Arc<Routes>,
+    /// Rows of INSERTs that wait, by the table's directory.
+    buffers: Mutex<HashMap<PathBuf, Arc<Buffer>>>,
 }
 
 /// A snapshot that was read, and the file of its last commit as it was then: another file is another table.
@@ -121,6 +123,7 @@ impl Database {
             directory: directory.to_path_buf(),
             known: Mutex::default(),
             looked: Mutex::default(),
+            buffers: Mutex::default(),
         };
         database.sweep();
         Ok(database)
@@ -337,6 +340,18 @@ impl Database {
         let _ = places::write(&self.store, &self.directory, name, place);
     }
 
+    /// Where this process keeps rows of a table that wait.
+    pub(crate) fn buffer(&self, table: &DurableTable) -> Result<Arc<Buffer>> {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(buffer) = buffers.get(&table.log.directory) {
+            return Ok(Arc::clone(buffer));
+        }
+        let known = Arc::clone(&table.snapshot);
+        let buffer = Arc::new(Buffer::new(&table.name, table.log.clone(), known, None)?);
+        buffers.insert(table.log.directory.clone(), Arc::clone(&buffer));
+        Ok(buffer)
+    }
+
     /// Every table's name, in order.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
@@ -369,6 +384,9 @@ impl Database {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         looked.remove(&own);
         drop(looked);
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.remove(&table.log.directory);
+        drop(buffers);
         self.store.remove_tree(&gone)
     }
 

@@ -1,44 +1,53 @@
-//! Rows that are safe and seen before they are in a segment: a log of small batches beside the table, one file for each writer.
+//! Rows that are safe and seen before they are in a segment: a log of small batches beside the table.
 //!
-//! A batch is one frame: what it is, with checksums, and the rows in Arrow's stream format. It is acknowledged when the file is synced.
-//! Who looks at the table reads these files first and its log then: rows whose number the log has (as the `txn` of the writer) are
-//! in segments by now, all others are added to what the segments hold. So a row is seen once whenever it moves. Moving rows into
-//! segments is one commit that says so; two who move the same rows meet in the log, and the second leaves it.
+//! A batch is one [`frame`]. It is acknowledged when the file is synced. Who looks at the table reads these files first and its log
+//! then: rows whose number the log has (as the `txn` of the writer) are in segments by now, all others are added to what the
+//! segments hold. So a row is seen once whenever it moves. Moving rows into segments is one commit that says so; two who move the
+//! same rows meet in the log, and the second leaves it.
 //!
-//! A file belongs to its writer, who takes it away after its rows have moved. Those of a writer that was stopped are left for
-//! VACUUM. Nobody writes on in a file of another, so whatever follows a frame that is cut short was never acknowledged.
+//! A file belongs to its writer ([`log`]), who takes it away after its rows have moved; those of a writer that was stopped go when
+//! somebody moves rows. Nobody writes on in a file of another, so whatever follows a frame that is cut short was never
+//! acknowledged. A [`buffer`] gathers the rows of a process, and moves them when its [`policy`] says so.
 
-use std::io::Write;
-use std::path::PathBuf;
+mod buffer;
+mod frame;
+mod log;
+mod policy;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
+use arrow::datatypes::Schema;
 
-use super::action::{Commit, CommitInfo, Txn, hash};
+use super::action::{Add, Commit, CommitInfo, Txn};
 use super::conflict::nothing;
 use super::damaged;
-use super::log::{TableLog, milliseconds, now};
+use super::log::{TableLog, now};
+use super::mirror;
 use super::schema::Columns;
 use super::snapshot::Snapshot;
 use super::writer::TableWriter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{NewFile, failed, unique};
+pub(crate) use buffer::Buffer;
+use frame::frames;
+pub(crate) use log::sweep;
+pub use policy::FlushPolicy;
+pub(crate) use policy::IngestOptions;
 
 /// The directory of the files, below the table's. Other readers pass over names that begin so.
 pub(crate) const DIRECTORY: &str = "_tidemill_ingest";
 
 const ENDING: &str = ".frames";
 
+/// Looks at a table whose waiting rows others move as well.
+const TRIES: usize = 10;
+
+/// Batches that move together: a writer of segments takes large ones.
+const TOGETHER: usize = 4096;
+
 /// What stands before a writer's name in the log.
 const APPLICATION: &str = "tidemill-ingest-";
-
-/// What a frame begins with.
-const MAGIC: &[u8] = b"TMframe\n";
-
-const HEAD_BYTES: usize = 40;
 
 /// Rows that wait, of one writer.
 #[derive(Debug, Clone)]
@@ -81,7 +90,10 @@ pub(crate) fn read(log: &TableLog) -> Result<Vec<Waiting>> {
         let batches = frames(&bytes).map_err(|reason| damaged(&path, reason))?;
         match found.iter_mut().find(|other| other.writer == writer) {
             Some(other) => other.batches.extend(batches),
-            None => found.push(Waiting { writer, batches }),
+            None => found.push(Waiting {
+                writer: writer.to_string(),
+                batches,
+            }),
         }
     }
     found
@@ -97,161 +109,10 @@ pub(crate) fn waiting(read: Vec<Waiting>, snapshot: &Snapshot) -> Vec<Waiting> {
         .collect()
 }
 
-fn writer_of(name: &str) -> Option<String> {
+/// Whose file it is.
+fn writer_of(name: &str) -> Option<&str> {
     let (writer, _) = name.strip_suffix(ENDING)?.split_once('-')?;
-    Some(writer.to_string())
-}
-
-/// The batches of a file. Bytes that are no frame end it, unless frames follow: then they were one.
-fn frames(bytes: &[u8]) -> Result<Vec<(i64, RecordBatch)>, &'static str> {
-    let (mut batches, mut rest) = (Vec::new(), bytes);
-    while let Some(head) = Head::of(rest) {
-        let end = head.length.saturating_add(HEAD_BYTES);
-        let Some(body) = rest
-            .get(HEAD_BYTES..end)
-            .filter(|body| hash(body) == head.hash)
-        else {
-            break;
-        };
-        let reader = StreamReader::try_new(body, None);
-        let rows = reader.and_then(|reader| reader.collect::<std::result::Result<Vec<_>, _>>());
-        let rows = rows.map_err(|_| "a batch that waits for a segment cannot be read")?;
-        batches.extend(rows.into_iter().map(|batch| (head.number, batch)));
-        rest = &rest[end..];
-    }
-    let mut starts = memchr::memmem::find_iter(rest, MAGIC).filter(|start| *start > 0);
-    if starts.any(|start| Head::of(&rest[start..]).is_some()) {
-        return Err("a batch that waits for a segment is not what was written");
-    }
-    Ok(batches)
-}
-
-/// What stands before a batch: a mark, its length, number and checksum, and a checksum of these.
-struct Head {
-    length: usize,
-    number: i64,
-    hash: u64,
-}
-
-impl Head {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let head = bytes.get(..HEAD_BYTES)?;
-        let word = |place: usize| {
-            let bytes = head.get(place * 8..place * 8 + 8)?;
-            Some(u64::from_le_bytes(bytes.try_into().ok()?))
-        };
-        let whole = head.starts_with(MAGIC) && word(4)? == hash(&head[..32]);
-        whole.then_some(Head {
-            length: usize::try_from(word(1)?).ok()?,
-            number: word(2)?.cast_signed(),
-            hash: word(3)?,
-        })
-    }
-}
-
-fn frame(number: i64, batch: &RecordBatch) -> Result<Vec<u8>> {
-    let mut body = Vec::new();
-    let mut writer = StreamWriter::try_new(&mut body, &batch.schema())?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend((body.len() as u64).to_le_bytes());
-    bytes.extend(number.to_le_bytes());
-    bytes.extend(hash(&body).to_le_bytes());
-    bytes.extend(hash(&bytes).to_le_bytes());
-    bytes.extend(body);
-    Ok(bytes)
-}
-
-/// A writer of rows that wait.
-#[derive(Debug)]
-pub(crate) struct IngestLog {
-    log: TableLog,
-    writer: String,
-    /// The file that is written, and its path.
-    open: Option<(NewFile, PathBuf)>,
-    last: i64,
-}
-
-impl IngestLog {
-    pub(crate) fn new(log: TableLog) -> Self {
-        IngestLog {
-            log,
-            writer: unique(),
-            open: None,
-            last: 0,
-        }
-    }
-
-    /// Writes a batch of the table's columns. When this returns it is safe, and everybody sees it.
-    pub(crate) fn append(&mut self, rows: &RecordBatch, columns: &Columns) -> Result<()> {
-        let rows = columns.store(rows)?;
-        let bytes = frame(self.last + 1, &rows)?;
-        let written = self.write(&bytes);
-        if written.is_err() {
-            // Nobody knows what the file ends in: nothing is added to it.
-            self.open = None;
-            self.last += 1;
-        }
-        written?;
-        self.last += 1;
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let (file, path) = match self.open.take() {
-            Some(open) => self.open.insert(open),
-            None => {
-                let directory = self.log.directory.join(DIRECTORY);
-                self.log.store.make_directory(&directory)?;
-                let name = format!("{}-{:020}{ENDING}", self.writer, self.last + 1);
-                let path = directory.join(name);
-                let file = self.log.store.create(&path)?;
-                self.log.store.sync_directory(&directory)?;
-                self.open.insert((file, path))
-            }
-        };
-        file.write_all(bytes)
-            .map_err(|error| failed(path, &error))?;
-        file.sync()?;
-        if self.log.store.about(path)?.is_none() {
-            let message = "the table was dropped while rows were added to it";
-            return Err(Error::new(ErrorKind::Busy, "TM0740", message));
-        }
-        Ok(())
-    }
-
-    /// Takes the file away, whose rows are in segments by now.
-    pub(crate) fn moved(&mut self, snapshot: &Snapshot) -> Result<()> {
-        if moved(snapshot, &self.writer) < self.last {
-            return Ok(());
-        }
-        if let Some((_, path)) = self.open.take() {
-            self.log.store.remove(&path)?;
-        }
-        Ok(())
-    }
-}
-
-/// Takes away files of which nobody has written since `before`, in milliseconds since 1970, and whose rows have all moved.
-pub(crate) fn sweep(log: &TableLog, snapshot: &Snapshot, before: i64) -> Result<u64> {
-    let directory = log.directory.join(DIRECTORY);
-    let mut removed = 0;
-    for entry in log.store.list(&directory)? {
-        let path = directory.join(&entry.name);
-        let Some(writer) = writer_of(&entry.name) else {
-            continue;
-        };
-        let bytes = log.store.read(&path)?.unwrap_or_default();
-        let batches = frames(&bytes).map_err(|reason| damaged(&path, reason))?;
-        let last = batches.last().map_or(0, |(number, _)| *number);
-        if milliseconds(entry.about.modified) < before && last <= moved(snapshot, &writer) {
-            log.store.remove(&path)?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
+    Some(writer)
 }
 
 /// The rows that wait under the columns of a table, as one batch.
@@ -266,7 +127,7 @@ pub(crate) fn rows(waiting: &[Waiting], columns: &Columns) -> Result<Option<Reco
 }
 
 /// Moves rows that wait into segments, in one commit. The version that has them: another one if somebody else was faster.
-pub(crate) fn flush(
+pub(super) fn flush(
     log: &TableLog,
     snapshot: &Arc<Snapshot>,
     waiting: &[Waiting],
@@ -279,8 +140,11 @@ pub(crate) fn flush(
     let writer = TableWriter::new(log.clone(), columns.clone(), snapshot.layout.clone());
     let mut txns = Vec::with_capacity(waiting.len());
     for one in waiting {
-        for batch in one.batches() {
-            writer.write(&with_all_columns(batch, columns)?, 0)?;
+        for batches in one.batches.chunks(TOGETHER) {
+            let rows = batches.iter();
+            let rows = rows.map(|(_, batch)| with_all_columns(batch, columns));
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            writer.write(&concat_batches(&columns.stored, &rows)?, 0)?;
         }
         let last = one.batches.last().map(|(number, _)| *number);
         txns.extend(last.map(|version| Txn {
@@ -313,11 +177,46 @@ pub(crate) fn flush(
     }
 }
 
+/// Moves all rows that wait, whoever wrote them, whatever others move meanwhile. The version that has them, and what went wrong
+/// beside it.
+pub(crate) fn move_all(
+    log: &TableLog,
+    known: &Arc<Snapshot>,
+) -> Result<(Arc<Snapshot>, Vec<Error>)> {
+    let mut tries = 0;
+    loop {
+        let read = read(log)?;
+        let newest = log.newest_after(Arc::clone(known))?;
+        match flush(log, &newest, &waiting(read, &newest)) {
+            Ok(moved) if moved.version == newest.version => return Ok((moved, Vec::new())),
+            Ok(moved) => {
+                let mut warnings: Vec<Error> =
+                    log.checkpoint_if_due(&moved).err().into_iter().collect();
+                warnings.extend(mirror::after_commit(
+                    log,
+                    &moved,
+                    &new_segments(&newest, &moved),
+                ));
+                warnings.extend(sweep(log, &moved).err());
+                return Ok((moved, warnings));
+            }
+            // Somebody else has moved them, or the table has other columns by now: the next look tells.
+            Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The segments that a version has and one before it had not.
+fn new_segments(before: &Snapshot, after: &Snapshot) -> Vec<Add> {
+    let segments = after.state.segments.iter();
+    let new = segments.filter(|(path, _)| !before.state.segments.contains_key(*path));
+    new.map(|(_, segment)| segment.add.clone()).collect()
+}
+
 /// The batch under the columns that the table has now: those that it did not have then are NULL.
 fn with_all_columns(batch: &RecordBatch, columns: &Columns) -> Result<RecordBatch> {
-    let schema = batch.schema();
-    let mut given = schema.fields().iter();
-    if given.any(|field| columns.stored.index_of(field.name()).is_err()) {
+    if !fits(&batch.schema(), columns) {
         let message = "rows that wait for a segment have a column that the table lacks by now";
         return Err(Error::new(ErrorKind::Data, "TM0742", message)
             .hint("add the column again, or take the file below _tidemill_ingest away"));
@@ -331,6 +230,15 @@ fn with_all_columns(batch: &RecordBatch, columns: &Columns) -> Result<RecordBatc
     });
     RecordBatch::try_new(Arc::clone(&columns.stored), values.collect())
         .map_err(|error| Error::bug(error.to_string()))
+}
+
+/// Whether the table has every column of a batch.
+fn fits(schema: &Schema, columns: &Columns) -> bool {
+    let mut given = schema.fields().iter();
+    given.all(|field| {
+        let own = columns.stored.field_with_name(field.name());
+        own.is_ok_and(|own| own.data_type() == field.data_type())
+    })
 }
 
 #[cfg(test)]

@@ -124,11 +124,16 @@ impl TableLog {
 
     /// The newest version, reached from one that was read before.
     pub(crate) fn newest_after(&self, known: Arc<Snapshot>) -> Result<Arc<Snapshot>> {
-        let mut snapshot = known;
-        while let Some(commit) = self.read_commit(snapshot.version + 1)? {
-            snapshot = Arc::new(self.after(&snapshot, &commit)?);
+        let Some(commit) = self.read_commit(known.version + 1)? else {
+            return Ok(known);
+        };
+        let (mut state, mut version) = (known.state.clone(), known.version + 1);
+        state.apply(&commit);
+        while let Some(commit) = self.read_commit(version + 1)? {
+            state.apply(&commit);
+            version += 1;
         }
-        Ok(snapshot)
+        Snapshot::new(version, state, &self.log_directory()).map(Arc::new)
     }
 
     /// The file of a version's commit.

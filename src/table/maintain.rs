@@ -135,7 +135,7 @@ pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> 
             removed += 1;
         }
     }
-    Ok(removed + ingest::sweep(log, snapshot, now().saturating_sub(UNFINISHED_MS))?)
+    Ok(removed + ingest::sweep(log, snapshot)?)
 }
 
 /// Reads every segment and compares it with its checksum. How many rows were found good.
@@ -161,17 +161,24 @@ pub(crate) fn verify(log: &TableLog, snapshot: &Snapshot) -> Result<u64> {
                 })
                 .hint("restore this file from a copy"));
         }
-        rows += segment.statistics().rows.unwrap_or_default();
+        rows += segment.rows().unwrap_or_default();
     }
     Ok(rows)
 }
 
-/// The commit that adds a column, which is NULL in every row that is there.
-pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
+/// The commit that adds a column; rows that are not written again are NULL in it.
+pub(crate) fn add_column(
+    snapshot: &Snapshot,
+    field: Field,
+    default: Option<String>,
+) -> Result<Commit> {
     let mut fields: Vec<Arc<Field>> = snapshot.columns.seen.fields().to_vec();
     fields.push(Arc::new(field));
     let columns = Columns::new(Arc::new(Schema::new(fields)))?;
     let columns = columns.with_generated(snapshot.columns.generated.clone());
+    let mut defaults = snapshot.columns.defaults.clone();
+    defaults.push(default);
+    let columns = columns.with_defaults(defaults);
     snapshot.layout.check(&columns)?;
     let mut metadata = snapshot.metadata.clone();
     metadata.schema_string = columns.schema_string();
@@ -179,10 +186,8 @@ pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
     metadata
         .configuration
         .extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
-    let needed = protocol::needed(&columns);
-    let more = needed.min_writer_version > snapshot.protocol.min_writer_version;
     Ok(Commit {
-        protocol: more.then_some(needed),
+        protocol: protocol::raised(&snapshot.protocol, protocol::needed(&columns)),
         metadata: Some(metadata),
         ..Commit::default()
     })

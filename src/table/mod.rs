@@ -17,6 +17,7 @@ pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod maintain;
 pub(crate) mod mirror;
+mod parts;
 pub(crate) mod places;
 pub(crate) mod projection;
 pub(crate) mod promote;

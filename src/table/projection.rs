@@ -156,6 +156,7 @@ pub(super) fn make(
         narrow: Vec::new(),
         batch_rows: BATCH_ROWS,
         tally: Arc::default(),
+        pool: Arc::default(),
     };
     for unit in file.units(&request, 1)? {
         for batch in file.read(&unit, &request)? {

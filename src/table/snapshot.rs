@@ -10,7 +10,7 @@ use super::promote::Home;
 use super::protocol::{self, setting};
 use super::replica::{self, Replica};
 use super::schema::{ARROW_SCHEMA, Columns};
-use super::stats::Statistics;
+use super::stats;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the log says up to a version, before it is known to be understood.
@@ -65,7 +65,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) add: Add,
-    statistics: OnceLock<Statistics>,
+    rows: OnceLock<Option<u64>>,
 }
 
 impl PartialEq for Segment {
@@ -78,13 +78,18 @@ impl Segment {
     pub(crate) fn new(add: Add) -> Self {
         Segment {
             add,
-            statistics: OnceLock::new(),
+            rows: OnceLock::new(),
         }
     }
 
-    pub(crate) fn statistics(&self) -> &Statistics {
-        self.statistics
-            .get_or_init(|| Statistics::of(self.add.stats.as_deref().unwrap_or_default()))
+    /// How many rows it has, where the log says so.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        *self.rows.get_or_init(|| stats::rows(self.statistics()))
+    }
+
+    /// What the log says of its values; see `stats.rs`.
+    pub(crate) fn statistics(&self) -> &str {
+        self.add.stats.as_deref().unwrap_or_default()
     }
 
     /// The file, below the table's directory. Paths that lead elsewhere are refused.

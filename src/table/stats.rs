@@ -3,13 +3,11 @@
 //! It is JSON in a text, as the Delta protocol has it. Bounds may be wider than the values, never narrower: long text is cut, and
 //! numbers that JSON readers round are widened when they are read.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt64Array,
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, RecordBatch, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -18,11 +16,12 @@ use arrow::datatypes::{
 };
 use serde_json::Value;
 
+mod said;
+
+pub(crate) use said::{ColumnStatistics, rows};
+
 /// Characters of a text that a bound keeps.
 const TEXT_MAX: usize = 32;
-
-/// Microseconds that a bound of another writer may have cut off.
-const CUT_MICROS: i64 = 999;
 
 /// Statistics of one segment on their way into the log.
 #[derive(Debug)]
@@ -251,166 +250,24 @@ fn above(text: &str) -> Option<String> {
     (above.as_str() >= text).then_some(above)
 }
 
-/// What the log says of one segment.
-#[derive(Debug, Default)]
-pub(crate) struct Statistics {
-    pub(crate) rows: Option<u64>,
-    min: BTreeMap<String, Value>,
-    max: BTreeMap<String, Value>,
-    nulls: BTreeMap<String, Value>,
-}
-
-impl Statistics {
-    /// What does not read as statistics says nothing.
-    pub(crate) fn of(text: &str) -> Self {
-        let Ok(Value::Object(mut all)) = serde_json::from_str(text) else {
-            return Statistics::default();
-        };
-        let mut part = |name: &str| match all.remove(name) {
-            Some(Value::Object(values)) => values.into_iter().collect(),
-            _ => BTreeMap::new(),
-        };
-        Statistics {
-            min: part("minValues"),
-            max: part("maxValues"),
-            nulls: part("nullCount"),
-            rows: all.get("numRecords").and_then(Value::as_u64),
-        }
-    }
-
-    pub(crate) fn nulls(&self, column: &str) -> Option<u64> {
-        self.nulls.get(column)?.as_u64()
-    }
-}
-
-/// The bound of a column for each segment, NULL where the log says nothing, as the stored type.
-pub(crate) fn bounds(
-    segments: &[&Statistics],
-    column: &str,
-    kind: &DataType,
-    largest: bool,
-) -> Option<ArrayRef> {
-    let values = || {
-        segments.iter().map(move |statistics| {
-            let side = if largest {
-                &statistics.max
-            } else {
-                &statistics.min
-            };
-            side.get(column)
-        })
-    };
-    let widen = |value: f64| {
-        if largest {
-            value.next_up().next_up()
-        } else {
-            value.next_down().next_down()
-        }
-    };
-    let array: ArrayRef = match kind {
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
-            let numbers = values().map(|value| value.and_then(Value::as_i64));
-            cast(
-                &(Arc::new(Int64Array::from_iter(numbers)) as ArrayRef),
-                kind,
-            )
-            .ok()?
-        }
-        DataType::Float32 | DataType::Float64 => {
-            let numbers = values().map(|value| value.and_then(Value::as_f64).map(widen));
-            let wide: ArrayRef = Arc::new(Float64Array::from_iter(numbers));
-            if *kind == DataType::Float64 {
-                return Some(wide);
-            }
-            let narrow = wide.as_primitive::<Float64Type>().iter().map(|value| {
-                let value = value? as f32;
-                Some(if largest {
-                    value.next_up()
-                } else {
-                    value.next_down()
-                })
-            });
-            Arc::new(arrow::array::Float32Array::from_iter(narrow))
-        }
-        DataType::Decimal128(precision, scale) => {
-            let numbers = values().map(|value| decimal(value?, *scale, largest));
-            let array = Decimal128Array::from_iter(numbers);
-            Arc::new(array.with_precision_and_scale(*precision, *scale).ok()?)
-        }
-        DataType::Utf8View | DataType::Utf8 => {
-            let texts = values().map(|value| value.and_then(Value::as_str));
-            cast(&(Arc::new(StringArray::from_iter(texts)) as ArrayRef), kind).ok()?
-        }
-        DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let texts = values().map(|value| value.and_then(Value::as_str));
-            let texts: ArrayRef = Arc::new(StringArray::from_iter(texts));
-            moments(&texts, kind, largest)?
-        }
-        _ => return None,
-    };
-    Some(array)
-}
-
-/// Dates and times; a largest one may have been cut to milliseconds.
-fn moments(texts: &ArrayRef, kind: &DataType, largest: bool) -> Option<ArrayRef> {
-    let moments = cast(texts, kind).ok()?;
-    let DataType::Timestamp(_, zone) = kind else {
-        return Some(moments);
-    };
-    if !largest {
-        return Some(moments);
-    }
-    let moments = moments.as_primitive::<TimestampMicrosecondType>();
-    let later = moments.iter().map(|value| value?.checked_add(CUT_MICROS));
-    let later = TimestampMicrosecondArray::from_iter(later);
-    Some(Arc::new(later.with_timezone_opt(zone.clone())))
-}
-
-/// A decimal at or beyond the one that JSON gives: readers of JSON round.
-fn decimal(value: &Value, scale: i8, largest: bool) -> Option<i128> {
-    let unit = 10_i128.checked_pow(u32::try_from(scale).ok()?)?;
-    if let Some(whole) = value.as_i64() {
-        return i128::from(whole).checked_mul(unit);
-    }
-    let value = value.as_f64()? * unit as f64;
-    let slack = value.abs() * 4.0 * f64::EPSILON + 1.0;
-    // Beyond 38 digits the bound says nothing.
-    let bound = if largest {
-        value + slack
-    } else {
-        value - slack
-    };
-    (bound.abs() < 1e38).then(|| if largest { bound.ceil() } else { bound.floor() } as i128)
-}
-
-/// NULLs of a column for each segment.
-pub(crate) fn null_counts(segments: &[&Statistics], column: &str) -> ArrayRef {
-    let counts = segments.iter().map(|statistics| statistics.nulls(column));
-    Arc::new(UInt64Array::from_iter(counts))
-}
-
-/// Rows for each segment.
-pub(crate) fn row_counts(segments: &[&Statistics]) -> ArrayRef {
-    Arc::new(UInt64Array::from_iter(
-        segments.iter().map(|statistics| statistics.rows),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use arrow::array::{Float64Array, Int64Array};
+
     use super::*;
 
-    fn statistics(name: &str, values: ArrayRef) -> Statistics {
+    fn text(name: &str, values: ArrayRef) -> String {
         let batch = RecordBatch::try_from_iter([(name, values)]).unwrap();
         let mut gather = Gather::new(batch.schema().fields());
         gather.add(&batch);
-        Statistics::of(&gather.text())
+        gather.text()
     }
 
     fn ends(values: ArrayRef) -> (ArrayRef, ArrayRef) {
         let kind = values.data_type().clone();
-        let statistics = statistics("c", values);
-        let end = |largest| bounds(&[&statistics], "c", &kind, largest).unwrap();
+        let text = text("c", values);
+        let said = ColumnStatistics::of("c", &[text.as_str()]);
+        let end = |largest| said.bounds(&kind, largest).unwrap();
         (end(false), end(true))
     }
 
@@ -458,8 +315,36 @@ mod tests {
 
     #[test]
     fn rows_and_nulls_are_counted() {
-        let found = statistics("c", Arc::new(Int64Array::from(vec![Some(1), None, None])));
-        assert_eq!((found.rows, found.nulls("c")), (Some(3), Some(2)));
-        assert_eq!(Statistics::of("no JSON").rows, None);
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, None]));
+        let text = text("c", values);
+        assert_eq!(rows(&text), Some(3));
+        let nulls = |column: &str, text: &str| {
+            let said = ColumnStatistics::of(column, &[text]);
+            let counts = said.null_counts();
+            let counts = counts.as_primitive::<arrow::datatypes::UInt64Type>();
+            counts.is_valid(0).then(|| counts.value(0))
+        };
+        assert_eq!((nulls("c", &text), nulls("d", &text)), (Some(2), None));
+        // Of other writers, and of none.
+        for (other, expected) in [
+            (
+                r#"{"nullCount":{"d":{"x":1},"c":7},"numRecords":9}"#,
+                (Some(9), Some(7)),
+            ),
+            (
+                r#"{"numRecords":9,"nullCount":null,"minValues":null}"#,
+                (Some(9), None),
+            ),
+            (
+                r#"{"num\u0052ecords":9,"nullCount":{"\u0063":7},"tightBounds":true}"#,
+                (Some(9), Some(7)),
+            ),
+            ("no JSON", (None, None)),
+            ("", (None, None)),
+            ("[1]", (None, None)),
+            (r#"{"nullCount":{"c":7}} and more"#, (None, None)),
+        ] {
+            assert_eq!((rows(other), nulls("c", other)), expected, "{other}");
+        }
     }
 }

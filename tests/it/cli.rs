@@ -21,6 +21,7 @@ mod flags;
 mod fmt;
 mod formats;
 mod helps;
+mod ingest;
 mod jobs;
 mod killed;
 mod look;

@@ -1,6 +1,7 @@
 //! What the log says of segments, as bounds that a condition can be compared with.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use arrow::compute::cast;
@@ -11,17 +12,41 @@ use super::keys::is_ours;
 use crate::file::Bounds;
 use crate::table::layout::PartitionKey;
 use crate::table::snapshot::Segment;
-use crate::table::stats::{self, Statistics as LogStatistics};
+use crate::table::stats::ColumnStatistics;
 
 /// What the log says of some segments, each as a container.
 pub(super) struct LogBounds<'a> {
     pub(super) table: &'a SnapshotTable,
     pub(super) segments: &'a [Arc<Segment>],
-    pub(super) statistics: Vec<&'a LogStatistics>,
     pub(super) partitions_only: bool,
+    /// What was read of columns that were asked for.
+    columns: Mutex<HashMap<usize, Arc<ColumnStatistics>>>,
 }
 
-impl LogBounds<'_> {
+impl<'a> LogBounds<'a> {
+    pub(super) fn new(
+        table: &'a SnapshotTable,
+        segments: &'a [Arc<Segment>],
+        partitions_only: bool,
+    ) -> Self {
+        LogBounds {
+            table,
+            segments,
+            partitions_only,
+            columns: Mutex::default(),
+        }
+    }
+
+    fn statistics(&self, column: usize) -> Arc<ColumnStatistics> {
+        let mut known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || {
+            let name = self.table.snapshot().columns.seen.field(column).name();
+            let texts = self.segments.iter().map(|segment| segment.statistics());
+            Arc::new(ColumnStatistics::of(name, &texts.collect::<Vec<_>>()))
+        };
+        Arc::clone(known.entry(column).or_insert_with(read))
+    }
+
     /// The partitions that are named by the column, or by what is computed of it.
     fn keys(&self, column: usize) -> impl Iterator<Item = &PartitionKey> {
         let keys = self.table.snapshot().layout.partition_by.iter();
@@ -55,12 +80,7 @@ impl LogBounds<'_> {
         if self.partitions_only {
             return None;
         }
-        as_seen(stats::bounds(
-            &self.statistics,
-            seen.name(),
-            stored,
-            largest,
-        )?)
+        as_seen(self.statistics(column).bounds(stored, largest)?)
     }
 }
 
@@ -95,7 +115,7 @@ impl Bounds for LogBounds<'_> {
     }
 
     fn null_counts(&self, column: usize) -> Option<ArrayRef> {
-        let seen = self.table.snapshot().columns.seen.fields().get(column)?;
+        self.table.snapshot().columns.seen.fields().get(column)?;
         let truncates = |key: &&PartitionKey| {
             let computed = key.transform.map(|transform| transform.bound_is_known());
             computed.unwrap_or(true) && (key.transform.is_none() || self.partitions_only)
@@ -106,17 +126,18 @@ impl Bounds for LogBounds<'_> {
                 .iter()
                 .map(|segment| match value_of(key, segment)? {
                     Some(_) => Some(0),
-                    None => segment.statistics().rows,
+                    None => segment.rows(),
                 });
             return Some(Arc::new(UInt64Array::from_iter(counts)));
         }
         if self.partitions_only {
             return None;
         }
-        Some(stats::null_counts(&self.statistics, seen.name()))
+        Some(self.statistics(column).null_counts())
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
-        Some(stats::row_counts(&self.statistics))
+        let rows = self.segments.iter().map(|segment| segment.rows());
+        Some(Arc::new(UInt64Array::from_iter(rows)))
     }
 }

@@ -11,7 +11,7 @@ mod projected;
 mod replicated;
 mod segment;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -287,15 +287,7 @@ impl SnapshotTable {
         filter: &PhysicalFilter,
         partitions_only: bool,
     ) -> Vec<Arc<Segment>> {
-        let bounds = LogBounds {
-            table: self,
-            segments: &segments,
-            statistics: segments
-                .iter()
-                .map(|segment| segment.statistics())
-                .collect(),
-            partitions_only,
-        };
+        let bounds = LogBounds::new(self, &segments, partitions_only);
         let Some(keep) = filter.may_match(&bounds) else {
             return segments;
         };
@@ -336,7 +328,7 @@ impl fmt::Display for Listed<'_> {
 /// How many partitions the segments lie in.
 fn partitions(segments: &[Arc<Segment>]) -> usize {
     let values = segments.iter().map(|segment| &segment.add.partition_values);
-    values.collect::<BTreeSet<_>>().len()
+    values.collect::<HashSet<_>>().len()
 }
 
 impl TableProvider for SnapshotTable {
@@ -372,10 +364,7 @@ impl TableProvider for SnapshotTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let rows = self
-            .segments
-            .iter()
-            .map(|segment| segment.statistics().rows);
+        let rows = self.segments.iter().map(|segment| segment.rows());
         let rows: Option<u64> = rows.sum();
         let waiting = self.table.waiting.iter().flat_map(ingest::Waiting::batches);
         let waiting: usize = waiting.map(RecordBatch::num_rows).sum();

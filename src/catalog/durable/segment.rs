@@ -4,17 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema};
+use arrow::util::display::FormatOptions;
 
 use super::replicated::ReplicatedFile;
 use crate::error::{Error, ErrorKind, FilePlace, Result};
-use crate::file::DataFile;
 use crate::file::parquet::ParquetFile;
 use crate::file::table::{Origin, ScanFile};
+use crate::file::{DataFile, type_name};
 use crate::table::database::DurableTable;
 use crate::table::log::TableLog;
 use crate::table::snapshot::{Segment, TAIL_TAG};
+
+/// What does not read as the column's type is an error, not NULL.
+const EXACTLY: CastOptions<'static> = CastOptions {
+    safe: false,
+    format_options: FormatOptions::new(),
+};
 
 /// Opens a segment as a file of a table of these columns. `said` gives the value of a column that no file has.
 pub(super) fn open_segment(
@@ -60,7 +67,16 @@ pub(super) fn scan_file(
         if let Some(value) = segment.add.partition_values.get(field.name()) {
             let value = value.as_deref().filter(|text| !text.is_empty());
             let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
-            return Ok(Origin::Constant(cast(&text, field.data_type())?));
+            let found = cast_with_options(&text, field.data_type(), &EXACTLY);
+            return Ok(Origin::Constant(found.map_err(|_| {
+                let message = format!(
+                    "the log says the value {} of the column {}, which is no {}",
+                    value.unwrap_or_default(),
+                    field.name(),
+                    type_name(field.data_type())
+                );
+                Error::new(ErrorKind::Data, "TM0742", message).in_file(place(&path))
+            })?));
         }
         Ok(match stored.index_of(field.name()) {
             Ok(position) => Origin::Stored(position),

@@ -148,7 +148,7 @@ impl Look {
             | DurableChange::Verify(table)
             | DurableChange::Restore { table, .. }
             | DurableChange::Reshard { table, .. }
-            | DurableChange::AddColumn { table, .. }
+            | DurableChange::Redefine { table, .. }
             | DurableChange::AddReplica { table, .. }
             | DurableChange::DropReplica { table, .. }
             | DurableChange::Promote { table, .. }

@@ -1,14 +1,15 @@
 //! Rows into the segments of a durable table: the sink of every statement that writes. What is written is in no version before it
-//! is committed.
+//! is committed. Where rows may go into the table's buffer instead, a few of them are held until it is known that no more come.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::error::{Error, Result};
+use crate::exec::spill::{batch_bytes, own_rows};
 use crate::exec::{Flow, RunContext, Sink};
 use crate::table::writer::TableWriter;
 
@@ -22,6 +23,18 @@ pub(crate) struct WriteSink {
     /// Workers share one segment for each place.
     one_segment: bool,
     workers: AtomicUsize,
+    /// `None` where rows go into segments, from the start or since there were too many.
+    held: Mutex<Option<Held>>,
+}
+
+/// Rows that are in no segment.
+#[derive(Debug, Default)]
+struct Held {
+    batches: Vec<RecordBatch>,
+    rows: u64,
+    bytes: u64,
+    rows_max: u64,
+    bytes_max: u64,
 }
 
 impl WriteSink {
@@ -37,7 +50,48 @@ impl WriteSink {
             columns,
             one_segment,
             workers: AtomicUsize::new(0),
+            held: Mutex::default(),
         }
+    }
+
+    /// Holds rows as long as there are fewer than so many, in fewer than so many bytes.
+    #[must_use]
+    pub(crate) fn holding(self, rows_max: u64, bytes_max: u64) -> Self {
+        let held = Held {
+            rows_max,
+            bytes_max,
+            ..Held::default()
+        };
+        WriteSink {
+            held: Mutex::new(Some(held)),
+            ..self
+        }
+    }
+
+    /// The rows that are in no segment.
+    pub(crate) fn take_held(&self) -> Vec<RecordBatch> {
+        let held = self.held().take();
+        held.map_or_else(Vec::new, |held| held.batches)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What of the rows is to be written now: nothing where they are held, and with the last that fit all before them.
+    fn pass_on(&self, rows: RecordBatch) -> Result<Vec<RecordBatch>> {
+        let mut slot = self.held();
+        let Some(held) = slot.as_mut() else {
+            return Ok(vec![rows]);
+        };
+        held.rows += rows.num_rows() as u64;
+        held.bytes += batch_bytes(&rows) as u64;
+        let full = held.rows >= held.rows_max || held.bytes >= held.bytes_max;
+        held.batches.push(own_rows(rows)?);
+        Ok(match full {
+            true => slot.take().map_or_else(Vec::new, |held| held.batches),
+            false => Vec::new(),
+        })
     }
 }
 
@@ -58,7 +112,9 @@ impl Sink for WriteSink {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let rows = RecordBatch::try_new(schema, batch.columns().to_vec());
         let rows = rows.map_err(|error| Error::bug(error.to_string()))?;
-        self.writer.write(&rows, *worker)?;
+        for rows in self.pass_on(rows)? {
+            self.writer.write(&rows, *worker)?;
+        }
         Ok(Flow::More)
     }
 

@@ -52,6 +52,7 @@ fn read(path: &Path) -> Result<Vec<RecordBatch>> {
         narrow: Vec::new(),
         batch_rows: 30,
         tally: Arc::default(),
+        pool: Arc::default(),
     };
     let mut batches = Vec::new();
     for unit in file.units(&request, 2)? {

@@ -26,6 +26,7 @@ fn request(projection: Vec<usize>, batch_rows: usize) -> ReadRequest {
         narrow: Vec::new(),
         batch_rows,
         tally: Arc::default(),
+        pool: Arc::default(),
     }
 }
 

@@ -82,6 +82,7 @@ fn request(projection: &[usize], filtered: bool) -> ReadRequest {
         narrow: Vec::new(),
         batch_rows: 1_000,
         tally: Arc::default(),
+        pool: Arc::default(),
     }
 }
 

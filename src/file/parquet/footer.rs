@@ -170,7 +170,7 @@ fn check_footer(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<()> {
         length as usize,
         suspect,
     )?;
-    thrift::walk(&footer, &mut |_, _, _| {})
+    thrift::walk(&footer, &mut |_, _| {})
         .map_err(|_| suspect.damaged("its footer cannot be read"))?;
     Ok(())
 }
@@ -254,7 +254,7 @@ fn check_indexes(
     for (at, length) in parts {
         let at = (at - start) as usize;
         let part = index.get(at..at + length as usize);
-        part.and_then(|part| thrift::walk(part, &mut |_, _, _| {}).ok())
+        part.and_then(|part| thrift::walk(part, &mut |_, _| {}).ok())
             .ok_or_else(|| suspect.damaged("it cannot be read"))?;
     }
     Ok(true)

@@ -8,6 +8,7 @@
 pub(crate) mod blocks;
 mod bounds;
 mod checksums;
+mod chunk;
 mod decode;
 mod footer;
 mod narrow;

@@ -1,10 +1,10 @@
-//! Page headers, read before a decoder allocates what they promise.
+//! Page headers, read once and before a decoder allocates what they promise; from then on it is known where each page lies.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{Encoding, Type as PhysicalType};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::checksums::Checksums;
@@ -68,6 +68,13 @@ impl ParquetFile {
         let chunk = checked.get(&(group, leaf));
         chunk.is_some_and(|chunk| chunk.has_only_indices)
     }
+
+    /// The pages of a chunk that was checked, in order.
+    pub(super) fn stored_pages(&self, group: usize, leaf: usize) -> Arc<[StoredPage]> {
+        let checked = self.checked();
+        let chunk = checked.get(&(group, leaf));
+        chunk.map_or_else(|| Arc::from([]), |chunk| Arc::clone(&chunk.pages))
+    }
 }
 
 impl ParquetFile {
@@ -99,22 +106,139 @@ impl ParquetFile {
 pub(super) struct CheckedChunk {
     /// Every data page holds numbers into the dictionary.
     has_only_indices: bool,
+    pages: Arc<[StoredPage]>,
     checksums: Arc<Checksums>,
+}
+
+/// A page as it lies in the file.
+#[derive(Debug, Clone)]
+pub(super) struct StoredPage {
+    /// Where its bytes begin, behind its header.
+    pub(super) start: u64,
+    pub(super) bytes: usize,
+    /// Bytes when it is decompressed.
+    pub(super) uncompressed: usize,
+    /// Values of a dictionary; rows of a flat column's data page.
+    pub(super) values: usize,
+    pub(super) kind: PageKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageKind {
+    Dictionary,
+    /// A data page of the first version.
+    First {
+        encoding: Encoding,
+        levels: Encoding,
+    },
+    /// A data page of the second version, whose levels come first and are not compressed.
+    Second {
+        encoding: Encoding,
+        /// Bytes of the repetition and of the definition levels.
+        repetition: usize,
+        definition: usize,
+        is_compressed: bool,
+    },
 }
 
 /// What a page header says.
 #[derive(Default)]
 struct Header {
+    kind: i64,
     uncompressed: i64,
     compressed: i64,
     checksum: Option<i64>,
+    /// Of a dictionary, or of a data page.
     dictionary_values: i64,
-    /// That of a data page's values.
+    values: i64,
+    /// Those of a data page's values and definition levels.
     encoding: Option<i64>,
+    level_encoding: Option<i64>,
+    /// Bytes of the second version's levels.
+    definition: i64,
+    repetition: i64,
+    is_uncompressed: bool,
 }
 
 /// The encodings of numbers into a dictionary, as headers have them.
 const INDICES: [i64; 2] = [2, 8];
+
+/// The kinds of pages, as headers have them.
+const DATA: i64 = 0;
+const DICTIONARY: i64 = 2;
+const DATA_OF_SECOND_VERSION: i64 = 3;
+
+impl Header {
+    fn take(&mut self, path: &[i64], value: i64) {
+        match path {
+            [1] => self.kind = value,
+            [2] => self.uncompressed = value,
+            [3] => self.compressed = value,
+            [4] => self.checksum = Some(value),
+            [5 | 8, 1] => self.values = value,
+            [5, 2] | [8, 4] => self.encoding = Some(value),
+            [5, 3] => self.level_encoding = Some(value),
+            [7, 1] => self.dictionary_values = value,
+            [8, 5] => self.definition = value,
+            [8, 6] => self.repetition = value,
+            [8, 7] => self.is_uncompressed = value == 0,
+            _ => {}
+        }
+    }
+
+    /// The page whose bytes begin at `start`; nothing where it is of a kind that readers pass over.
+    fn page(&self, start: u64) -> Option<Result<StoredPage, &'static str>> {
+        const IMPLAUSIBLE: &str = "has a header that cannot be";
+        let size = |value: i64| usize::try_from(value).map_err(|_| IMPLAUSIBLE);
+        let known = |value: Option<i64>| value.and_then(encoding).ok_or(IMPLAUSIBLE);
+        let kind = match self.kind {
+            DICTIONARY => Ok(PageKind::Dictionary),
+            DATA => known(self.encoding).and_then(|encoding| {
+                let levels = known(self.level_encoding)?;
+                Ok(PageKind::First { encoding, levels })
+            }),
+            DATA_OF_SECOND_VERSION => known(self.encoding).and_then(|encoding| {
+                Ok(PageKind::Second {
+                    encoding,
+                    repetition: size(self.repetition)?,
+                    definition: size(self.definition)?,
+                    is_compressed: !self.is_uncompressed,
+                })
+            }),
+            _ => return None,
+        };
+        Some(kind.and_then(|kind| {
+            Ok(StoredPage {
+                start,
+                bytes: size(self.compressed)?,
+                uncompressed: size(self.uncompressed)?,
+                values: size(match kind {
+                    PageKind::Dictionary => self.dictionary_values,
+                    _ => self.values,
+                })?,
+                kind,
+            })
+        }))
+    }
+}
+
+/// The encoding of this number, as headers have it.
+fn encoding(number: i64) -> Option<Encoding> {
+    #[expect(deprecated, reason = "old writers used it")]
+    let bit_packed = Encoding::BIT_PACKED;
+    Some(match number {
+        0 => Encoding::PLAIN,
+        2 => Encoding::PLAIN_DICTIONARY,
+        3 => Encoding::RLE,
+        4 => bit_packed,
+        5 => Encoding::DELTA_BINARY_PACKED,
+        6 => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+        7 => Encoding::DELTA_BYTE_ARRAY,
+        8 => Encoding::RLE_DICTIONARY,
+        9 => Encoding::BYTE_STREAM_SPLIT,
+        _ => return None,
+    })
+}
 
 /// Walks from page to page: each lies inside its chunk and promises no more than the chunk does.
 fn check_chunk(
@@ -125,9 +249,11 @@ fn check_chunk(
     let (start, length) = chunk.byte_range();
     let end = start + length;
     let column = chunk.column_path();
+    let damaged = |what: &str| suspect.damaged(format!("a page of column {column} {what}"));
     let mut position = start;
     let mut promised = 0_i64;
     let mut has_only_indices = true;
+    let mut pages = Vec::new();
     let mut checksums = Checksums::new(column.string());
     while position < end {
         let (header, length) = header_at(read, position, end, suspect)?;
@@ -135,28 +261,30 @@ fn check_chunk(
         has_only_indices &= header
             .encoding
             .is_none_or(|encoding| INDICES.contains(&encoding));
+        let start = position + length as u64;
         let after = u64::try_from(header.compressed)
             .ok()
-            .and_then(|bytes| (position + length as u64).checked_add(bytes))
+            .and_then(|bytes| start.checked_add(bytes))
             .filter(|after| *after <= end);
-        let Some(after) = after else {
-            return Err(suspect.damaged(format!("a page of column {column} is cut off")));
-        };
+        let after = after.ok_or_else(|| damaged("is cut off"))?;
         let least = least_bytes(chunk.column_type());
         if header.uncompressed < 0
             || promised > chunk.uncompressed_size().saturating_add(SLACK)
             || header.dictionary_values.saturating_mul(least) > header.uncompressed
         {
-            return Err(suspect.damaged(format!("a page of column {column} promises too much")));
+            return Err(damaged("promises too much"));
+        }
+        if let Some(page) = header.page(start) {
+            pages.push(page.map_err(damaged)?);
         }
         if let Some(checksum) = header.checksum {
-            let start = position + length as u64;
             checksums.add((start, after - start), checksum);
         }
         position = after;
     }
     Ok(CheckedChunk {
         has_only_indices,
+        pages: pages.into(),
         checksums: Arc::new(checksums),
     })
 }
@@ -172,16 +300,7 @@ fn header_at(
         let most = end.saturating_sub(position) as usize;
         let bytes = read(position, window.min(most))?;
         let mut header = Header::default();
-        let length = thrift::walk(&bytes, &mut |parent, field, value| match (parent, field) {
-            (0, 2) => header.uncompressed = value,
-            (0, 3) => header.compressed = value,
-            (0, 4) => header.checksum = Some(value),
-            (7, 1) => header.dictionary_values = value,
-            // Of the first version, and of the second. (What comes later under the same numbers is of its statistics.)
-            (5, 2) | (8, 4) => _ = header.encoding.get_or_insert(value),
-            _ => {}
-        });
-        match length {
+        match thrift::walk(&bytes, &mut |path, value| header.take(path, value)) {
             Ok(length) => return Ok((header, length)),
             Err(thrift::Broken::Short) if bytes.len() == window && window < HEADER_MAX => {
                 window *= 16;

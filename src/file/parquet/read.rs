@@ -23,13 +23,13 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use super::bounds::pages_left;
-use super::decode::chunk::Chunk;
+use super::chunk::Chunk;
 use super::narrow::narrowed;
 use super::{ParquetFile, decode, footer};
 use crate::error::{Error, Result};
 use crate::file::filter::{in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
-use crate::file::{BatchIterator, ReadRequest, RowFilter, Tally, Unit, projected};
+use crate::file::{BatchIterator, PooledFile, ReadRequest, RowFilter, Tally, Unit, projected};
 use crate::store::ReadAt;
 
 /// A file of which there are copies.
@@ -81,7 +81,8 @@ pub(super) fn read(
     let (bytes_of, done) = match copied {
         Some(Copied { bytes_of, done }) => (bytes_of, Some(done)),
         None => {
-            let own: Arc<dyn ReadAt> = Arc::new(Mutex::new(footer::open(&suspect)?));
+            let own: Arc<dyn ReadAt> =
+                Arc::new(PooledFile::new(footer::open(&suspect)?, &request.pool));
             (own, None)
         }
     };
@@ -131,7 +132,7 @@ pub(super) fn read(
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
             return build(builder, group, request, &plan, selection, &trouble);
         }
-        let all = Chunk::new(&bytes_of, blocks, (0, file.footer.bytes), false);
+        let all = Chunk::new(&bytes_of, blocks, (0, file.footer.bytes));
         all.expect(checksums);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(all, metadata);
         build(builder, group, request, &plan, selection, &trouble)

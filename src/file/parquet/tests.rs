@@ -150,6 +150,7 @@ fn request(projection: &[usize], filter: Option<Arc<dyn RowFilter>>) -> ReadRequ
         narrow: Vec::new(),
         batch_rows: 100,
         tally: Arc::default(),
+        pool: Arc::default(),
     }
 }
 

@@ -15,53 +15,65 @@ pub(super) enum Broken {
     Invalid,
 }
 
-/// Walks one structure at the start of `bytes` and gives its length. `visit` sees every integer: the field of the structure that
-/// it lies in (0 on top), its own field, its value.
+/// Walks one structure at the start of `bytes` and gives its length. `visit` sees every integer and truth value: the fields that lead
+/// to it from the top, its own last, and its value.
 pub(super) fn walk(
     bytes: &[u8],
-    visit: &mut dyn FnMut(i64, i64, i64),
+    visit: &mut dyn FnMut(&[i64], i64),
 ) -> std::result::Result<usize, Broken> {
     let mut walker = Walker {
         bytes,
         position: 0,
+        path: Vec::new(),
         visit,
     };
-    walker.structure(0, 0)?;
+    walker.structure()?;
     Ok(walker.position)
 }
 
 struct Walker<'a> {
     bytes: &'a [u8],
     position: usize,
-    visit: &'a mut dyn FnMut(i64, i64, i64),
+    /// Fields from the top to here.
+    path: Vec<i64>,
+    visit: &'a mut dyn FnMut(&[i64], i64),
 }
 
 impl Walker<'_> {
-    fn structure(&mut self, parent: i64, depth: usize) -> Result<(), Broken> {
+    fn structure(&mut self) -> Result<(), Broken> {
+        if self.path.len() > DEPTH {
+            return Err(Broken::Invalid);
+        }
         let mut field = 0;
+        self.path.push(field);
         loop {
             let header = self.byte()?;
             if header == 0 {
+                self.path.pop();
                 return Ok(());
             }
             field = match header >> 4 {
                 0 => self.signed()?,
                 delta => field + i64::from(delta),
             };
+            if let Some(last) = self.path.last_mut() {
+                *last = field;
+            }
             match header & 0x0f {
                 // The value of a boolean field is its type.
-                1 | 2 => {}
-                kind => self.value(kind, parent, field, depth)?,
+                kind @ (1 | 2) => (self.visit)(&self.path, i64::from(kind == 1)),
+                kind => self.value(kind, 0)?,
             }
         }
     }
 
-    fn value(&mut self, kind: u8, parent: i64, field: i64, depth: usize) -> Result<(), Broken> {
+    /// A value that lies in so many lists.
+    fn value(&mut self, kind: u8, lists: usize) -> Result<(), Broken> {
         match kind {
             1..=3 => self.skip(1),
             4..=6 => {
                 let value = self.signed()?;
-                (self.visit)(parent, field, value);
+                (self.visit)(&self.path, value);
                 Ok(())
             }
             7 => self.skip(8),
@@ -69,15 +81,15 @@ impl Walker<'_> {
                 let length = self.unsigned()?;
                 self.skip(length)
             }
-            9 | 10 => self.list(parent, field, depth),
-            12 if depth < DEPTH => self.structure(field, depth + 1),
+            9 | 10 => self.list(lists),
+            12 => self.structure(),
             // Maps: Parquet has none.
             _ => Err(Broken::Invalid),
         }
     }
 
-    fn list(&mut self, parent: i64, field: i64, depth: usize) -> Result<(), Broken> {
-        if depth >= DEPTH {
+    fn list(&mut self, lists: usize) -> Result<(), Broken> {
+        if lists >= DEPTH {
             return Err(Broken::Invalid);
         }
         let header = self.byte()?;
@@ -90,7 +102,7 @@ impl Walker<'_> {
             return Err(Broken::Short);
         }
         for _ in 0..length {
-            self.value(header & 0x0f, parent, field, depth + 1)?;
+            self.value(header & 0x0f, lists + 1)?;
         }
         Ok(())
     }
@@ -133,19 +145,25 @@ mod tests {
 
     #[test]
     fn integers_are_seen_and_lengths_checked() {
-        // Field 1: i32 = 7 (zigzag 14); field 2: list of one struct that holds field 1 = -1; stop.
-        let bytes = [0x15, 14, 0x19, 0x1c, 0x15, 1, 0, 0];
+        // Field 1: i32 = 7 (zigzag 14); field 2: list of one struct that holds field 1 = -1 and field 2 = false; field 3 = true; stop.
+        let bytes = [0x15, 14, 0x19, 0x1c, 0x15, 1, 0x12, 0, 0x11, 0];
         let mut seen = Vec::new();
-        let length = walk(&bytes, &mut |parent, field, value| {
-            seen.push((parent, field, value));
-        });
-        assert_eq!(length, Ok(8));
-        assert_eq!(seen, [(0, 1, 7), (2, 1, -1)]);
+        let length = walk(&bytes, &mut |path, value| seen.push((path.to_vec(), value)));
+        assert_eq!(length, Ok(10));
+        assert_eq!(
+            seen,
+            [
+                (vec![1], 7),
+                (vec![2, 1], -1),
+                (vec![2, 2], 0),
+                (vec![3], 1)
+            ]
+        );
         // A list of 2^31 structs in two bytes.
         let bomb = [0x19, 0xfc, 0x80, 0x80, 0x80, 0x80, 0x08, 0];
-        assert_eq!(walk(&bomb, &mut |_, _, _| {}), Err(Broken::Short));
-        assert_eq!(walk(&[0x1b, 0], &mut |_, _, _| {}), Err(Broken::Invalid));
+        assert_eq!(walk(&bomb, &mut |_, _| {}), Err(Broken::Short));
+        assert_eq!(walk(&[0x1b, 0], &mut |_, _| {}), Err(Broken::Invalid));
         // Structs in structs without end.
-        assert_eq!(walk(&[0x1c; 1000], &mut |_, _, _| {}), Err(Broken::Invalid));
+        assert_eq!(walk(&[0x1c; 1000], &mut |_, _| {}), Err(Broken::Invalid));
     }
 }

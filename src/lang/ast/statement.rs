@@ -220,10 +220,13 @@ pub struct TableTarget {
     pub name: Path,
     /// As the query has them without any.
     pub columns: Vec<ColumnDefinition>,
+    /// `PRIMARY KEY (a, b) NOT ENFORCED`: for readers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<Ident>,
     pub layout: TableLayout,
 }
 
-/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS]`
+/// `[PARTITION BY a, b] [CLUSTER BY c] [DISTRIBUTE BY HASH(k) INTO n SHARDS] [OPTIONS (…)]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TableLayout {
     pub partition_by: Vec<PartitionItem>,
@@ -232,11 +235,15 @@ pub struct TableLayout {
     pub shards: u64,
     /// As many shards as this table has.
     pub colocate_with: Option<Path>,
+    pub options: Vec<OptionSetting>,
 }
 
 impl TableLayout {
     pub fn is_empty(&self) -> bool {
-        self.partition_by.is_empty() && self.cluster_by.is_empty() && self.shard_key.is_empty()
+        self.partition_by.is_empty()
+            && self.cluster_by.is_empty()
+            && self.shard_key.is_empty()
+            && self.options.is_empty()
     }
 }
 
@@ -284,6 +291,8 @@ pub enum TableStatementKind {
     Verify,
     /// `ALTER TABLE t SHARDS 16`
     Reshard(u64),
+    /// `ALTER TABLE t SET OPTIONS (…)`
+    SetOptions(Vec<OptionSetting>),
     /// `ALTER TABLE t ADD COLUMN c STRING`
     AddColumn(ColumnDefinition),
     AddReplica(AddReplica),
@@ -348,4 +357,6 @@ pub struct ColumnDefinition {
     pub name: Ident,
     pub data_type: TypeName,
     pub not_null: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Expr>,
 }

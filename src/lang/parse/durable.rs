@@ -43,6 +43,9 @@ impl<'t> Reader<'_, 't> {
                 let column = self.column_definition(next.ok_or_else(mismatch)?)?;
                 TableStatementKind::AddColumn(column)
             }
+            Rule::set_options => {
+                TableStatementKind::SetOptions(self.options(next.ok_or_else(mismatch)?)?)
+            }
             Rule::reshard => TableStatementKind::Reshard(self.count(&next.ok_or_else(mismatch)?)?),
             Rule::drop_replica => {
                 TableStatementKind::DropReplica(self.text(next.ok_or_else(mismatch)?)?)
@@ -136,6 +139,7 @@ impl<'t> Reader<'_, 't> {
         let twice = match rule {
             Rule::partition_columns => !layout.partition_by.is_empty(),
             Rule::cluster_columns => !layout.cluster_by.is_empty(),
+            Rule::options => !layout.options.is_empty(),
             _ => !layout.shard_key.is_empty(),
         };
         if twice {
@@ -162,6 +166,7 @@ impl<'t> Reader<'_, 't> {
                     _ => layout.shards = self.count(&next)?,
                 }
             }
+            Rule::options => layout.options = self.options(node)?,
             _ => return Err(mismatch()),
         }
         Ok(())

@@ -39,7 +39,8 @@ impl Words {
             TableStatementKind::Vacuum { .. } => "VACUUM TABLE",
             TableStatementKind::Restore(_) => "RESTORE TABLE",
             TableStatementKind::Verify => "VERIFY TABLE",
-            TableStatementKind::Reshard(_)
+            TableStatementKind::SetOptions(_)
+            | TableStatementKind::Reshard(_)
             | TableStatementKind::AddColumn(_)
             | TableStatementKind::AddReplica(_)
             | TableStatementKind::DropReplica(_)
@@ -62,6 +63,10 @@ impl Words {
                 self.as_of(as_of);
             }
             TableStatementKind::Reshard(shards) => self.put(&format!("SHARDS {shards}")),
+            TableStatementKind::SetOptions(options) => {
+                self.put("SET");
+                self.options(options);
+            }
             TableStatementKind::AddColumn(column) => {
                 self.put("ADD COLUMN");
                 self.column(column);

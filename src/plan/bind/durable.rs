@@ -13,8 +13,8 @@ use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    self, AddReplica, Ident, PartitionItem, PartitionTransform, StringLiteral, TableLayout,
-    TableStatement, TableStatementKind, TableTarget,
+    self, AddReplica, ColumnDefinition, Ident, PartitionItem, PartitionTransform, StringLiteral,
+    TableLayout, TableStatement, TableStatementKind, TableTarget,
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
@@ -53,9 +53,14 @@ pub(crate) enum DurableChange {
         layout: Layout,
         all: Box<BoundQuery>,
     },
-    AddColumn {
+    /// Another column or other options.
+    Redefine {
         table: DurableTable,
+        /// What the history calls it.
+        operation: &'static str,
         commit: Box<Commit>,
+        /// Every row with the column's default, where it has one; otherwise rows lack it.
+        rows: Option<Box<BoundQuery>>,
     },
     AddReplica {
         table: DurableTable,
@@ -131,6 +136,20 @@ impl Binder<'_> {
                     table,
                 }
             }
+            TableStatementKind::SetOptions(options) => {
+                let ingest = self.table_options(options)?;
+                let mut metadata = table.snapshot.metadata.clone();
+                metadata.configuration.extend(ingest.settings());
+                DurableChange::Redefine {
+                    operation: "SET TBLPROPERTIES",
+                    rows: None,
+                    commit: Box::new(Commit {
+                        metadata: Some(metadata),
+                        ..Commit::default()
+                    }),
+                    table,
+                }
+            }
             TableStatementKind::AddReplica(added) => DurableChange::AddReplica {
                 replica: new_replica(&table, added)?,
                 table,
@@ -146,19 +165,7 @@ impl Binder<'_> {
                 },
                 table,
             },
-            TableStatementKind::AddColumn(column) => {
-                if column.not_null {
-                    let message = "a new column cannot be NOT NULL: rows that are there lack it";
-                    return Err(Error::input("TM0318", message, column.name.span));
-                }
-                let kind = data_type(&column.data_type)?;
-                let field = Field::new(&column.name.text, kind, true);
-                let commit = add_column(&table.snapshot, field);
-                DurableChange::AddColumn {
-                    commit: Box::new(commit.map_err(|error| error.at(column.name.span))?),
-                    table,
-                }
-            }
+            TableStatementKind::AddColumn(column) => self.add_column(table, column)?,
         };
         Ok(Bound::Table(Box::new(change)))
     }
@@ -195,6 +202,40 @@ impl Binder<'_> {
         })
     }
 
+    fn add_column(&self, table: DurableTable, column: &ColumnDefinition) -> Result<DurableChange> {
+        let place = column.name.span;
+        if column.not_null && column.default.is_none() {
+            let message = "a new column cannot be NOT NULL: rows that are there lack it";
+            return Err(Error::input("TM0318", message, place)
+                .hint("give it a DEFAULT, which those rows get"));
+        }
+        let kind = data_type(&column.data_type)?;
+        let field = Field::new(&column.name.text, kind, !column.not_null);
+        let columns = std::slice::from_ref(column);
+        let schema = Schema::new(vec![field.clone()]);
+        let mut defaults = self.declared_defaults(columns, &schema)?;
+        let rows = match defaults.values.remove(field.name()) {
+            None => None,
+            Some(default) => {
+                let target = self.target(&table, None)?;
+                let mut values = own_values(&target, &table);
+                values.push(default);
+                let fields = table.snapshot.columns.seen.fields().iter();
+                let names = fields.map(|field| field.name().as_str());
+                let names = names.chain([column.name.text.as_str()]);
+                Some(Box::new(self.rows_named(target.plan, values, names)?))
+            }
+        };
+        let default = defaults.texts.pop().flatten();
+        let commit = add_column(&table.snapshot, field, default);
+        Ok(DurableChange::Redefine {
+            operation: "ADD COLUMNS",
+            commit: Box::new(commit.map_err(|error| error.at(place))?),
+            table,
+            rows,
+        })
+    }
+
     /// Every row of a table, as it is.
     fn all_rows(&self, table: &DurableTable) -> Result<BoundQuery> {
         let target = self.target(table, None)?;
@@ -216,10 +257,14 @@ impl Binder<'_> {
         if table.waiting.is_empty() || self.parameters.absent_are_null {
             return Ok(table);
         }
-        let flushed = ingest::flush(&table.log, &table.snapshot, &table.waiting);
-        flushed.map_err(|error| error.at(path.span))?;
+        let moved = ingest::move_all(&table.log, &table.snapshot);
+        let (_, warnings) = moved.map_err(|error| error.at(path.span))?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
         self.pinned.borrow_mut().clear();
-        self.durable(path)
+        let table = self.durable(path)?;
+        // Rows that came meanwhile come after the change.
+        let snapshot = Arc::clone(&table.snapshot);
+        Ok(table.at(snapshot))
     }
 
     /// A durable table at its newest version.
@@ -250,6 +295,7 @@ impl Binder<'_> {
         name: String,
         target: &TableTarget,
         schema: SchemaRef,
+        defaults: Vec<Option<String>>,
     ) -> Result<NewTable> {
         let span = target.name.span;
         let declared = !target.columns.is_empty();
@@ -266,12 +312,14 @@ impl Binder<'_> {
         }
         layout.check(&columns).map_err(|error| error.at(span))?;
         let columns = columns.with_generated(layout.generated());
+        let columns = columns.with_defaults(defaults);
         Ok(NewTable {
             name,
             or_replace: target.or_replace,
             if_not_exists: target.if_not_exists,
             columns,
             layout,
+            ingest: self.table_options(&target.layout.options)?,
         })
     }
 

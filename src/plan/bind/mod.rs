@@ -19,6 +19,7 @@ mod change;
 mod changes;
 mod constant;
 mod convert;
+mod default;
 mod durable;
 mod export;
 mod expr;
@@ -26,8 +27,10 @@ mod extract;
 mod flow;
 mod from;
 mod function_rows;
+mod googlesql;
 mod group;
 mod hints;
+mod insert;
 mod interval;
 mod join;
 mod join_condition;
@@ -71,6 +74,7 @@ mod subquery;
 mod summarize;
 mod table_function;
 mod table_macro;
+mod table_options;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -94,7 +98,8 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::lineage::ColumnLineage;
 use super::places::Places;
@@ -106,6 +111,7 @@ use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
 use crate::plan::shared::SharedKey;
 use crate::table::database::DurableTable;
+use crate::table::ingest::IngestOptions;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
 use typed::Typed;
@@ -216,6 +222,8 @@ pub(crate) enum WriteTarget {
         if_not_exists: bool,
         /// The query's rows, which have these types already.
         schema: SchemaRef,
+        /// Of the columns that have one.
+        defaults: HashMap<String, Expr>,
     },
     Insert {
         name: String,
@@ -235,6 +243,7 @@ pub(crate) struct NewTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Columns,
     pub(crate) layout: Layout,
+    pub(crate) ingest: IngestOptions,
 }
 
 impl WriteTarget {
@@ -322,6 +331,18 @@ pub(crate) fn bind_lineage(
 ) -> Result<Vec<ColumnLineage>> {
     let binder = Binder::new(text, catalog, files, parameters);
     binder.lineage(statement).map_err(planned)
+}
+
+/// The default of each column that has one, once for each row of `rows`.
+pub(crate) fn bind_defaults(
+    columns: &Columns,
+    rows: MemTable,
+    catalog: &Catalog,
+    files: &dyn Files,
+) -> Result<BoundQuery> {
+    let parameters = Parameters::default();
+    let binder = Binder::new("", catalog, files, &parameters);
+    binder.outcome(binder.defaults_for(columns, rows))
 }
 
 /// One row of values: the expressions of a SET, of an IF or of a DEFAULT, each as the type that it must have.
@@ -422,6 +443,8 @@ struct Binder<'a> {
     statement_number: Cell<Option<usize>>,
     /// Where the operators of the outermost query begin.
     steps: RefCell<Vec<usize>>,
+    /// What the word DEFAULT stands for in each column of the VALUES that come next.
+    row_defaults: RefCell<Option<Vec<Typed>>>,
 }
 
 impl<'a> Binder<'a> {
@@ -455,6 +478,7 @@ impl<'a> Binder<'a> {
             statement_start: Cell::new(0),
             statement_number: Cell::new(None),
             steps: RefCell::default(),
+            row_defaults: RefCell::default(),
         }
     }
 
@@ -493,6 +517,13 @@ impl<'a> Binder<'a> {
             self.places.borrow_mut().note(&value.expr, span);
         }
         value
+    }
+
+    /// Notes where a recursion is asked for.
+    fn note_recursion(&self, name: &Arc<str>, span: Span) {
+        if let Some(span) = self.in_text(span) {
+            self.places.borrow_mut().note_recursion(name, span);
+        }
     }
 
     /// The place, if it is one of the text that will run: that of a view or function is another.

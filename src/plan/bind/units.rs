@@ -84,7 +84,7 @@ fn partition(table: &DurableTable, segment: &Segment) -> Option<String> {
 }
 
 fn rows(segment: &Segment) -> Option<i64> {
-    segment.statistics().rows.map(|rows| rows as i64)
+    segment.rows().map(|rows| rows as i64)
 }
 
 /// The shard that the segment lies in; none where another writer wrote it.

@@ -26,6 +26,9 @@ use crate::error::Result;
 /// Parts that a plan is cut into; shards beyond that share one.
 const GROUPS_MAX: u64 = 64;
 
+/// The same where memory has a limit: each part has operators that hold rows, and none should have too little for it.
+const LIMITED_GROUPS_MAX: u64 = 8;
+
 /// What is known of a plan whose rows lie in shards.
 struct Local {
     shards: u64,
@@ -36,12 +39,20 @@ struct Local {
 }
 
 /// The plan with what can be done shard by shard done so.
-pub(super) fn by_shard(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn by_shard(
+    plan: &Arc<dyn ExecutionPlan>,
+    limited: bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
     if let Some(local) = local(plan)
         && local.gains
         && local.shards > 1
     {
-        let groups = local.shards.min(GROUPS_MAX);
+        let groups_max = if limited {
+            LIMITED_GROUPS_MAX
+        } else {
+            GROUPS_MAX
+        };
+        let groups = local.shards.min(groups_max);
         let first = |group: u64| group * local.shards / groups;
         let parts = (0..groups).map(|group| of_shards(plan, &(first(group)..first(group + 1))));
         return Ok(UnionExec::try_new(parts.collect::<Result<_>>()?)?);
@@ -50,7 +61,7 @@ pub(super) fn by_shard(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executio
     if children.is_empty() {
         return Ok(Arc::clone(plan));
     }
-    let cut = children.iter().map(|child| by_shard(child));
+    let cut = children.iter().map(|child| by_shard(child, limited));
     let cut = cut.collect::<Result<Vec<_>>>()?;
     let same = cut
         .iter()

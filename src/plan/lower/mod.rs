@@ -59,18 +59,17 @@ pub(crate) fn lower(
     sink: Arc<dyn AnySink>,
     limited: bool,
 ) -> Result<PipelineGraph> {
+    let plan = &by_shard::by_shard(plan, limited)?;
     let mut graph = PipelineGraph {
         limited,
+        recursions: query.places.recursions().clone(),
         in_any_order: match limited {
             true => order::in_any_order(plan, order::is_ordered(&query.plan))?,
             false => Vec::new(),
         },
         ..PipelineGraph::default()
     };
-    let stream = match limited {
-        true => lower_alone(plan, &mut graph)?,
-        false => lower_alone(&by_shard::by_shard(plan)?, &mut graph)?,
-    };
+    let stream = lower_alone(plan, &mut graph)?;
     stream.into_sink(&mut graph, sink);
     Ok(graph)
 }

@@ -129,6 +129,7 @@ fn read(
         narrow: Vec::new(),
         batch_rows,
         tally: Arc::clone(&tally),
+        pool: Arc::default(),
     };
     let mut batches = Vec::new();
     for unit in csv.units(&request, 2)? {

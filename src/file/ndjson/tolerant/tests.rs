@@ -50,6 +50,7 @@ fn read(
         narrow: Vec::new(),
         batch_rows,
         tally: Arc::clone(&tally),
+        pool: Arc::default(),
     };
     let mut batches = Vec::new();
     for unit in json.units(&request, 2)? {

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray};
 use bytes::Bytes;
 use parquet::basic::Encoding;
-use parquet::column::page::{Page, PageReader};
-use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::super::pages::PageKind;
 use super::answers::{Answers, Held};
-use super::chunk::Chunk;
 use super::hybrid::Hybrid;
 use super::levels::{Levels, Present, Validity};
+use super::pages::Pages;
 use super::values::{Broken, Values};
 
 /// Reads a column forwards, batch by batch; what is between the batches is skipped.
 pub(super) struct Column {
-    pages: SerializedPageReader<Chunk>,
+    pages: Pages,
     is_optional: bool,
     /// Truth values may be stored as runs.
     is_bool: bool,
@@ -63,7 +62,7 @@ pub(super) struct Stretch<'a> {
 
 impl Column {
     pub(super) fn new(
-        pages: SerializedPageReader<Chunk>,
+        pages: Pages,
         is_optional: bool,
         is_bool: bool,
         values: Box<dyn Values>,
@@ -234,65 +233,54 @@ impl Column {
 
     /// Passes over the next page if it has at most `most` rows.
     fn skip_page(&mut self, most: usize) -> Result<bool, Broken> {
-        let Some(next) = self.pages.peek_next_page().map_err(text)? else {
+        let Some(next) = self.pages.peek() else {
             return Ok(false);
         };
-        if next.is_dict {
+        if next.kind == PageKind::Dictionary {
             self.open_page()?;
             return Ok(true);
         }
-        match next.num_rows.or(next.num_levels) {
-            Some(rows) if rows <= most => {
-                self.pages.skip_next_page().map_err(text)?;
-                self.row += rows as u64;
-                Ok(true)
-            }
-            _ => Ok(false),
+        if next.values > most {
+            return Ok(false);
         }
+        self.row += next.values as u64;
+        self.pages.skip();
+        Ok(true)
     }
 
     /// Reads the next page, and the dictionary if that comes first.
     fn open_page(&mut self) -> Result<(), Broken> {
-        let page = self.pages.get_next_page().map_err(text)?;
-        let Some(page) = page else {
-            return Err("rows are missing".to_string());
-        };
-        let (rows, encoding, levels, bytes) = match page {
-            Page::DictionaryPage {
-                buf, num_values, ..
-            } => return self.values.set_dictionary(&buf, num_values as usize),
-            Page::DataPage {
-                buf,
-                num_values,
+        // The memory of the last page serves the next.
+        self.page = None;
+        let page = self.pages.next()?.ok_or("rows are missing")?;
+        let (rows, bytes) = (page.values, page.bytes);
+        let (encoding, levels, bytes) = match page.kind {
+            PageKind::Dictionary => return self.values.set_dictionary(&bytes, rows),
+            PageKind::First {
                 encoding,
-                def_level_encoding,
-                ..
+                levels: in_encoding,
             } => {
-                let rows = num_values as usize;
                 let (levels, bytes) = match self.is_optional {
-                    true => Levels::of_first_version(&buf, def_level_encoding, rows)?,
-                    false => (Levels::Required, buf),
+                    true => Levels::of_first_version(&bytes, in_encoding, rows)?,
+                    false => (Levels::Required, bytes),
                 };
-                (rows, encoding, levels, bytes)
+                (encoding, levels, bytes)
             }
-            Page::DataPageV2 {
-                buf,
-                num_values,
+            PageKind::Second {
                 encoding,
-                def_levels_byte_len,
-                rep_levels_byte_len,
+                repetition,
+                definition,
                 ..
             } => {
-                let start = rep_levels_byte_len as usize;
-                let end = start + def_levels_byte_len as usize;
-                if end > buf.len() {
+                let end = repetition.saturating_add(definition);
+                if end > bytes.len() {
                     return Err("its levels are cut off".to_string());
                 }
                 let levels = match self.is_optional {
-                    true => Levels::Optional(Hybrid::new(buf.slice(start..end), 1)?),
+                    true => Levels::Optional(Hybrid::new(bytes.slice(repetition..end), 1)?),
                     false => Levels::Required,
                 };
-                (num_values as usize, encoding, levels, buf.slice(end..))
+                (encoding, levels, bytes.slice(end..))
             }
         };
         let data = self.data(rows, encoding, bytes)?;
@@ -346,10 +334,7 @@ impl Column {
                     return Ok(None);
                 };
                 let null = self.is_optional && ask(None)?.value(0);
-                let answers = Arc::new(Answers {
-                    values: ask(Some(&values))?.values().iter().collect(),
-                    null,
-                });
+                let answers = Arc::new(Answers::new(ask(Some(&values))?.values(), null));
                 self.answers.push((filter, Arc::clone(&answers)));
                 answers
             }
@@ -402,7 +387,3 @@ impl Column {
 
 /// A filter is asked for a dictionary of up to so many times the values that one batch needs: it serves the others, too.
 const WORTH: usize = 2;
-
-fn text(error: parquet::errors::ParquetError) -> Broken {
-    error.to_string()
-}

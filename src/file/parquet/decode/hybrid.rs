@@ -165,46 +165,49 @@ fn unpack(bytes: &[u8], width: usize, first: usize, count: usize, numbers: &mut 
     let end = first + count;
     let aligned = first.next_multiple_of(8).min(end);
     one_by_one(bytes, width, first..aligned, numbers);
-    let groups = (end - aligned) / 8;
     let packed = &bytes[aligned / 8 * width..];
+    let groups = (end - aligned) / 8;
     macro_rules! by_width {
         ($($width:literal)+) => {
             match width {
                 $($width => eight_at_once::<$width>(packed, groups, numbers),)+
-                _ => one_by_one(bytes, width, aligned..aligned + groups * 8, numbers),
+                _ => 0,
             }
         };
     }
-    by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-    one_by_one(bytes, width, aligned + groups * 8..end, numbers);
+    let done = by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24);
+    one_by_one(bytes, width, aligned + done * 8..end, numbers);
 }
 
-/// Groups of eight numbers of at most 16 bits.
-fn eight_at_once<const WIDTH: usize>(packed: &[u8], groups: usize, numbers: &mut Vec<u32>) {
-    let mask = (1_u32 << WIDTH) - 1;
-    numbers.extend(
-        packed
-            .as_chunks::<WIDTH>()
-            .0
-            .iter()
-            .take(groups)
-            .flat_map(|group| {
-                let mut word = [0; 16];
-                word[..WIDTH].copy_from_slice(group);
-                let word = u128::from_le_bytes(word);
-                let (low, high) = if WIDTH <= 8 {
-                    (word as u64, (word as u64) >> (4 * WIDTH))
-                } else {
-                    (word as u64, (word >> (4 * WIDTH)) as u64)
-                };
-                let mut eight = [0; 8];
-                for place in 0..4 {
-                    eight[place] = (low >> (place * WIDTH)) as u32 & mask;
-                    eight[place + 4] = (high >> (place * WIDTH)) as u32 & mask;
-                }
-                eight
-            }),
-    );
+/// Bytes that a group of eight numbers is looked for in: those of the widest, and what is read beyond its last.
+const WINDOW: usize = 24 + 8;
+
+/// As many of the groups of eight numbers as have a whole window before them; how many these are.
+fn eight_at_once<const WIDTH: usize>(
+    packed: &[u8],
+    groups: usize,
+    numbers: &mut Vec<u32>,
+) -> usize {
+    let mask = ((1_u64 << WIDTH) - 1) as u32;
+    let groups = match packed.len().checked_sub(WINDOW) {
+        Some(rest) => groups.min(rest / WIDTH + 1),
+        None => 0,
+    };
+    let start = numbers.len();
+    numbers.resize(start + groups * 8, 0);
+    let eights = numbers[start..].as_chunks_mut::<8>().0;
+    for (group, eight) in eights.iter_mut().enumerate() {
+        let Some(window) = packed[group * WIDTH..].first_chunk::<WINDOW>() else {
+            break;
+        };
+        for (place, number) in eight.iter_mut().enumerate() {
+            let bit = place * WIDTH;
+            let mut word = [0; 8];
+            word.copy_from_slice(&window[bit / 8..bit / 8 + 8]);
+            *number = (u64::from_le_bytes(word) >> (bit % 8)) as u32 & mask;
+        }
+    }
+    groups
 }
 
 fn one_by_one(bytes: &[u8], width: usize, places: std::ops::Range<usize>, numbers: &mut Vec<u32>) {

@@ -4,16 +4,18 @@
 //! columns only those values are touched that passed, with no more work for scattered rows than for neighbours; decimals and dates
 //! come in the type that the pipeline wants.
 //!
-//! [`chunk`] reads a column's bytes, the parquet crate takes its pages apart and decompresses them, [`levels`] says which rows
-//! have a value, [`hybrid`] reads small numbers, and [`values`] gathers what they stand for. [`column`] puts these together, with
-//! [`answers`] of filters that ask for no values, and [`batches`] all columns of a unit.
+//! [`source`] reads a column's bytes, [`pages`] takes them apart and has each page decompressed ([`decompress`]), [`levels`] says
+//! which rows have a value, [`hybrid`] reads small numbers, and [`values`] gathers what they stand for. [`column`] puts these
+//! together, with [`answers`] of filters that ask for no values, and [`batches`] all columns of a unit.
 
 mod answers;
 mod batches;
-pub(super) mod chunk;
 mod column;
+mod decompress;
 mod hybrid;
 mod levels;
+mod pages;
+mod source;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -27,7 +29,6 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, TimeUnit as StoredUnit, Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::ParquetFile;
@@ -37,8 +38,10 @@ use crate::file::ReadRequest;
 use crate::file::guard::{Suspect, guard};
 use crate::store::ReadAt;
 use batches::Batches;
-use chunk::Chunk;
 use column::Column;
+use decompress::Codec;
+use pages::Pages;
+use source::{Bodies, Source};
 use values::{BigEndian, Bits, Codes, Fixed, Text, Values};
 
 /// Whether this decoder can read `columns` of a row group.
@@ -49,7 +52,9 @@ pub(super) fn knows(metadata: &ArrowReaderMetadata, group: usize, columns: &[usi
             return false;
         };
         let data_type = metadata.schema().field(*column).data_type();
-        has_known_encodings(chunks.column(leaf))
+        let chunk = chunks.column(leaf);
+        has_known_encodings(chunk)
+            && Codec::of(chunk.compression()).is_some()
             && values_of(&metadata.parquet_schema().column(leaf), data_type).is_some()
     })
 }
@@ -175,24 +180,23 @@ pub(super) fn open(
     let rows = chunks.num_rows() as u64;
     let selected = part.selection.as_ref();
     let selected = selected.map_or(rows, |selection| selection.row_count() as u64);
-    let bytes: HashMap<usize, Arc<Chunk>> = columns
+    let bodies = Bodies {
+        bytes_of,
+        blocks: file.footer.blocks.clone(),
+    };
+    let mut sources: HashMap<usize, Source> = columns
         .iter()
         .filter_map(|column| leaf_of(best, *column))
         .map(|leaf| {
-            let (start, length) = chunks.column(leaf).byte_range();
-            let blocks = file.footer.blocks.as_ref();
-            let chunk = Chunk::new(&bytes_of, blocks, (start, length), selected * 2 > rows);
-            (leaf, Arc::new(chunk))
+            let range = chunks.column(leaf).byte_range();
+            (leaf, Source::new(&bodies, range, selected * 2 > rows))
         })
         .collect();
     file.check_pages(group, columns, suspect, |leaf, start, length| {
-        let chunk = bytes.get(&leaf);
-        let chunk = chunk.ok_or_else(|| Error::bug("a column chunk is missing"))?;
-        guard(suspect, || chunk.peek(start, length))
+        let source = sources.get_mut(&leaf);
+        let source = source.ok_or_else(|| Error::bug("a column chunk is missing"))?;
+        guard(suspect, || source.peek(start, length))
     })?;
-    for (leaf, chunk) in &bytes {
-        chunk.expect(file.checksums(group, *leaf));
-    }
     let has_only_indices = |leaf| file.has_only_indices(group, leaf);
     let metadata = match request.narrow.is_empty() {
         true => Cow::Borrowed(best),
@@ -204,7 +208,17 @@ pub(super) fn open(
     let readers = guard(suspect, || {
         columns
             .iter()
-            .map(|column| reader(&metadata, group, *column, &bytes, has_only_indices))
+            .map(|column| {
+                let unknown = || ParquetError::General(format!("column {column} is not flat"));
+                let leaf = leaf_of(&metadata, *column).ok_or_else(unknown)?;
+                let chunk = metadata.metadata().row_group(group).column(leaf);
+                let codec = Codec::of(chunk.compression()).ok_or_else(unknown)?;
+                let mut source = sources.remove(&leaf).ok_or_else(unknown)?;
+                source.expect(file.checksums(group, leaf));
+                let stored = file.stored_pages(group, leaf);
+                let pages = Pages::new(source, codec, &request.pool, stored);
+                reader(&metadata, group, *column, pages, has_only_indices(leaf))
+            })
             .collect::<Result<Vec<_>, ParquetError>>()
     })?;
     let schema = SchemaRef::clone(metadata.schema());
@@ -232,23 +246,19 @@ fn reader(
     metadata: &ArrowReaderMetadata,
     group: usize,
     column: usize,
-    bytes: &HashMap<usize, Arc<Chunk>>,
-    has_only_indices: impl Fn(usize) -> bool,
+    pages: Pages,
+    has_only_indices: bool,
 ) -> Result<Reader, ParquetError> {
     let unknown = || ParquetError::General(format!("column {column} is not flat"));
     let leaf = leaf_of(metadata, column).ok_or_else(unknown)?;
     let stored = metadata.parquet_schema().column(leaf);
     let data_type = metadata.schema().field(column).data_type();
     let values = values_of(&stored, data_type).ok_or_else(unknown)?;
-    let group = metadata.metadata().row_group(group);
-    let chunk = group.column(leaf);
-    let bytes = Arc::clone(bytes.get(&leaf).ok_or_else(unknown)?);
-    let rows = usize::try_from(group.num_rows())?;
-    let pages = SerializedPageReader::new(bytes, chunk, rows, None)?;
+    let chunk = metadata.metadata().row_group(group).column(leaf);
     Ok(Reader {
         column,
         bytes: chunk.uncompressed_size() as f64,
-        has_only_indices: has_only_indices(leaf),
+        has_only_indices,
         values: Column::new(
             pages,
             stored.max_def_level() == 1,

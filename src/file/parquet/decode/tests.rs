@@ -246,6 +246,7 @@ proptest! {
             narrow: if narrow { columns } else { Vec::new() },
             batch_rows: shape.batch_rows,
             tally: Arc::default(),
+            pool: Arc::default(),
         };
         for (column, low, length) in filters {
             // Decimals and the date are asked as the numbers they are.
@@ -313,6 +314,7 @@ fn narrow_columns_come_narrow() {
             narrow: vec![5, 6, 11],
             batch_rows: 1000,
             tally: Arc::default(),
+            pool: Arc::default(),
         };
         let unit = Unit {
             start: 0,

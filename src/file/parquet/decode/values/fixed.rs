@@ -9,6 +9,9 @@ use super::{Broken, CUT_OFF, NO_ENTRY, Values, spread};
 
 /// Values as a file has them.
 pub(in super::super) trait Stored: Copy + Send {
+    /// To read a value takes no more than to copy it.
+    const IS_NATIVE: bool;
+
     /// The value in `bytes`, which are as many as the column's values have.
     fn of(bytes: &[u8]) -> Self;
 }
@@ -16,6 +19,8 @@ pub(in super::super) trait Stored: Copy + Send {
 macro_rules! stored {
     ($($native:ty),+) => {$(
         impl Stored for $native {
+            const IS_NATIVE: bool = true;
+
             #[inline(always)]
             fn of(bytes: &[u8]) -> Self {
                 let mut all = [0; size_of::<$native>()];
@@ -33,6 +38,8 @@ stored!(i32, i64, f32, f64);
 pub(in super::super) struct BigEndian(i128);
 
 impl Stored for BigEndian {
+    const IS_NATIVE: bool = false;
+
     #[inline(always)]
     fn of(bytes: &[u8]) -> Self {
         let negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
@@ -80,13 +87,20 @@ impl Becomes<i128> for BigEndian {
     }
 }
 
+/// The values that a chunk's numbers stand for.
+enum Dictionary<N> {
+    /// As they lie in their page.
+    Stored(Bytes),
+    Values(Vec<N>),
+}
+
 /// Numbers, and what is stored as one.
 pub(in super::super) struct Fixed<S, N> {
     data_type: DataType,
     /// Bytes of a stored value.
     width: usize,
     /// There when a dictionary was set.
-    dictionary: Option<Vec<N>>,
+    dictionary: Option<Dictionary<N>>,
     page: Bytes,
     gathered: Vec<N>,
     stored: std::marker::PhantomData<fn() -> S>,
@@ -141,8 +155,14 @@ macro_rules! with_width {
 impl<S: Becomes<N> + 'static, N: ArrowNativeType> Values for Fixed<S, N> {
     fn set_dictionary(&mut self, bytes: &Bytes, count: usize) -> Result<(), Broken> {
         let end = count.checked_mul(self.width).ok_or(CUT_OFF)?;
-        let bytes = bytes.get(..end).ok_or(CUT_OFF)?;
-        self.dictionary = Some(Self::all(self.width, bytes).collect());
+        if end > bytes.len() {
+            return Err(CUT_OFF.to_string());
+        }
+        let bytes = bytes.slice(..end);
+        self.dictionary = Some(match S::IS_NATIVE {
+            true => Dictionary::Stored(bytes),
+            false => Dictionary::Values(Self::all(self.width, &bytes).collect()),
+        });
         Ok(())
     }
 
@@ -179,16 +199,29 @@ impl<S: Becomes<N> + 'static, N: ArrowNativeType> Values for Fixed<S, N> {
     }
 
     fn push_indices(&mut self, indices: &[u32]) -> Result<(), Broken> {
-        let dictionary = self.dictionary.as_deref().ok_or(NO_ENTRY)?;
-        let mut missing = false;
-        self.gathered.extend(indices.iter().map(|index| {
-            let value = dictionary.get(*index as usize);
-            missing |= value.is_none();
-            value.copied().unwrap_or_default()
-        }));
-        match missing {
-            true => Err(NO_ENTRY.to_string()),
-            false => Ok(()),
+        let gathered = &mut self.gathered;
+        let complete = match self.dictionary.as_ref().ok_or(NO_ENTRY)? {
+            Dictionary::Values(values) => {
+                look_up(indices, gathered, |index| values.get(index).copied())
+            }
+            Dictionary::Stored(bytes) => match self.width {
+                4 => {
+                    let values = bytes.as_chunks::<4>().0;
+                    look_up(indices, gathered, |index| {
+                        values.get(index).map(|value| S::of(value).become_())
+                    })
+                }
+                _ => {
+                    let values = bytes.as_chunks::<8>().0;
+                    look_up(indices, gathered, |index| {
+                        values.get(index).map(|value| S::of(value).become_())
+                    })
+                }
+            },
+        };
+        match complete {
+            true => Ok(()),
+            false => Err(NO_ENTRY.to_string()),
         }
     }
 
@@ -204,11 +237,39 @@ impl<S: Becomes<N> + 'static, N: ArrowNativeType> Values for Fixed<S, N> {
     }
 
     fn dictionary(&self) -> Result<Option<ArrayRef>, Broken> {
-        let values = self.dictionary.clone();
-        values.map(|values| self.array(values, None)).transpose()
+        let values = match &self.dictionary {
+            None => return Ok(None),
+            Some(Dictionary::Values(values)) => values.clone(),
+            Some(Dictionary::Stored(bytes)) => {
+                let mut values = Vec::with_capacity(bytes.len() / self.width);
+                with_width!(self.width, |width| Self::all(width, bytes), values);
+                values
+            }
+        };
+        self.array(values, None).map(Some)
     }
 
     fn dictionary_len(&self) -> usize {
-        self.dictionary.as_ref().map_or(0, Vec::len)
+        match &self.dictionary {
+            None => 0,
+            Some(Dictionary::Values(values)) => values.len(),
+            Some(Dictionary::Stored(bytes)) => bytes.len() / self.width,
+        }
     }
+}
+
+/// Gathers the values of these numbers; false if one has none.
+#[inline(always)]
+fn look_up<N: Copy + Default>(
+    indices: &[u32],
+    gathered: &mut Vec<N>,
+    value: impl Fn(usize) -> Option<N>,
+) -> bool {
+    let mut missing = false;
+    gathered.extend(indices.iter().map(|index| {
+        let value = value(*index as usize);
+        missing |= value.is_none();
+        value.unwrap_or_default()
+    }));
+    !missing
 }

@@ -1,80 +1,52 @@
-//! The bytes of a column chunk: read by large pieces, each once, from the place where the decoder is.
+//! A file as the parquet crate's decoder reads it: by pieces from the place where it is, held to what the file says its bytes are.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::super::blocks::Blocks;
-use super::super::checksums::Checksums;
+use super::blocks::Blocks;
+use super::checksums::Checksums;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::store::ReadAt;
 
-/// A chunk of at most so many bytes is read at once, if all of it is wanted.
-const WHOLE: u64 = 8 * 1024 * 1024;
-/// Pieces of larger chunks.
-const PIECE: u64 = 1024 * 1024;
-/// Pieces where most pages may be skipped.
-const SMALL_PIECE: u64 = 64 * 1024;
+/// Bytes read at once at least.
+const PIECE: u64 = 64 * 1024;
 
-/// A column chunk in a file.
+/// A part of a file.
 #[derive(Debug)]
-pub(in super::super) struct Chunk {
-    /// The columns of a unit share it.
+pub(super) struct Chunk {
     file: Arc<dyn ReadAt>,
     /// What its bytes are held to, where that is known.
     blocks: Option<Arc<Blocks>>,
     /// What its pages are held to, once they are known.
     checksums: OnceLock<Vec<Arc<Checksums>>>,
     end: u64,
-    is_read_at_once: bool,
-    /// Bytes read at once at least.
-    piece: u64,
     /// What was read last, and where that starts in the file.
     held: Mutex<(u64, Bytes)>,
 }
 
 impl Chunk {
-    /// The chunk at `start`; `all` if most of it is wanted.
-    pub(in super::super) fn new(
+    /// The `length` bytes from `start` on.
+    pub(super) fn new(
         file: &Arc<dyn ReadAt>,
         blocks: Option<&Arc<Blocks>>,
         (start, length): (u64, u64),
-        all: bool,
     ) -> Self {
-        let is_read_at_once = all && length <= WHOLE;
         Chunk {
             file: Arc::clone(file),
             blocks: blocks.cloned(),
             checksums: OnceLock::new(),
             end: start + length,
-            is_read_at_once,
-            piece: match all {
-                _ if is_read_at_once => length,
-                true => PIECE,
-                false => SMALL_PIECE,
-            },
             held: Mutex::new((start, Bytes::new())),
         }
     }
 
     /// From now on pages are held to these.
-    pub(in super::super) fn expect(&self, checksums: impl IntoIterator<Item = Arc<Checksums>>) {
+    pub(super) fn expect(&self, checksums: impl IntoIterator<Item = Arc<Checksums>>) {
         self.checksums
             .get_or_init(|| checksums.into_iter().collect());
-    }
-
-    /// At most `length` bytes from `start` on, read by themselves unless the whole chunk is read at once anyway.
-    pub(super) fn peek(&self, start: u64, length: usize) -> Result<Bytes> {
-        let length = (length as u64).min(self.end.saturating_sub(start));
-        match self.is_read_at_once {
-            true => {
-                let bytes = self.from(start, length as usize)?;
-                Ok(bytes.slice(..bytes.len().min(length as usize)))
-            }
-            false => Ok(self.file.read_at(start, length)?),
-        }
     }
 
     /// Bytes from `start` on: `length` at least, unless the chunk ends before.
@@ -84,7 +56,7 @@ impl Chunk {
         let wanted = (length as u64).min(self.end.saturating_sub(start));
         if skipped.saturating_add(wanted) > held.1.len() as u64 {
             let rest = self.end.saturating_sub(start);
-            let length = wanted.max(self.piece).min(rest);
+            let length = wanted.max(PIECE).min(rest);
             let bytes = checked(self.file.as_ref(), self.blocks.as_deref(), start, length)?;
             *held = (start, bytes);
             return Ok(held.1.clone());
@@ -145,7 +117,7 @@ const HEADER: usize = 1024;
 
 /// Reads a page header.
 #[derive(Debug)]
-pub(in super::super) struct Header {
+pub(super) struct Header {
     bytes: Bytes,
     file: Arc<dyn ReadAt>,
     blocks: Option<Arc<Blocks>>,
@@ -164,7 +136,7 @@ impl Header {
 impl Read for Header {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.bytes.is_empty() && self.after < self.end {
-            let length = SMALL_PIECE.min(self.end - self.after);
+            let length = PIECE.min(self.end - self.after);
             let bytes = checked(
                 self.file.as_ref(),
                 self.blocks.as_deref(),

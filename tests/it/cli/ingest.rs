@@ -1,0 +1,94 @@
+//! A table with a buffer through the program: processes that come one after the other, at once, and that are killed.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use super::Place;
+use super::database::number;
+
+/// Processes killed, each after it has acknowledged one more insert than the one before; with `TIDEMILL_FULL_SIZE` set, so many as
+/// the promise names.
+fn killed() -> usize {
+    crate::full_size(8, 200)
+}
+
+const CREATE: &str = "CREATE TABLE t (id INT64, half INT64) DISTRIBUTE BY HASH(half) INTO 2 SHARDS OPTIONS (ingest = 'buffered', flush_rows = 30)";
+
+#[test]
+fn what_waited_when_it_was_killed_is_there_once() {
+    let place = Place::new();
+    assert_eq!(place.run(["--db", "db", CREATE]).code, Some(0));
+    let mut acknowledged = Vec::new();
+    for round in 0..killed() {
+        let statements = (0..40).map(|insert| {
+            let id = round * 100 + insert;
+            format!("INSERT INTO t VALUES ({id}, 0), ({id}, 1); SELECT {id} AS id;")
+        });
+        let script = statements.collect::<String>();
+        let mut command = place.command(["--db", "db", "--format", "ndjson", "-c", &script]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
+        for line in lines.take(round % 20 + 1) {
+            let line = line.expect("a line");
+            let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+            acknowledged.push(digits.parse::<u64>().expect("an id"));
+        }
+        child.kill().expect("a signal");
+        child.wait().expect("an end");
+        // Every id has both its halves, and both once.
+        let halves = "FROM t |> AGGREGATE COUNT(*) AS n, COUNT(DISTINCT half) AS h GROUP BY id |> WHERE n <> 2 OR h <> 2 |> AGGREGATE COUNT(*)";
+        assert_eq!(number(&place, halves), 0, "after {round} kills");
+    }
+    let list: Vec<String> = acknowledged.iter().map(u64::to_string).collect();
+    let found = format!(
+        "FROM t |> WHERE id IN ({}) |> AGGREGATE COUNT(DISTINCT id)",
+        list.join(", ")
+    );
+    assert_eq!(number(&place, &found), acknowledged.len() as u64);
+    let rows = number(&place, "FROM t |> AGGREGATE COUNT(*)");
+    let settle = "OPTIMIZE t; VACUUM t RETAIN 0 HOURS; VERIFY t";
+    assert_eq!(place.run(["--db", "db", "-c", settle]).code, Some(0));
+    assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(*)"), rows);
+    let waiting = "FROM t |> WHERE _file_name = '(waiting)' |> AGGREGATE COUNT(*)";
+    assert_eq!(number(&place, waiting), 0);
+    // Nothing of the killed is left.
+    let left = std::fs::read_dir(place.path("db/t/_tidemill_ingest")).expect("a folder");
+    let left = left.map(|entry| entry.expect("an entry").file_name());
+    let left: Vec<_> = left
+        .filter(|name| name.to_string_lossy().ends_with(".frames"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn programs_that_come_one_after_the_other_share_a_buffer() {
+    let place = Place::new();
+    assert_eq!(place.run(["--db", "db", CREATE]).code, Some(0));
+    for id in 0..35 {
+        let insert = format!("INSERT INTO t VALUES ({id}, 0)");
+        assert_eq!(place.run(["--db", "db", &insert]).code, Some(0));
+    }
+    assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(DISTINCT id)"), 35);
+    let waiting = "FROM t |> WHERE _file_name = '(waiting)' |> AGGREGATE COUNT(*)";
+    assert_eq!(number(&place, waiting), 5);
+    let versions = "FROM TABLE_HISTORY('t') |> AGGREGATE MAX(version)";
+    assert_eq!(number(&place, versions), 1);
+    // Several at once, each with a slot of its own.
+    let children: Vec<_> = (0..3)
+        .map(|process| {
+            let inserts = (0..15).map(|round| {
+                let id = (process + 1) * 1000 + round;
+                format!("INSERT INTO t VALUES ({id}, 1);")
+            });
+            let script = inserts.collect::<String>();
+            let mut command = place.command(["--db", "db", "-c", &script]);
+            command.spawn().expect("the program starts")
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("an end").success());
+    }
+    assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(DISTINCT id)"), 80);
+    assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(*)"), 80);
+}
