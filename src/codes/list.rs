@@ -576,6 +576,16 @@ codes! {
         "A replica was promoted, so that commits go to its directory; or this directory is a replica that was not."
         "Run the statement again: it goes to the directory that was promoted. To write in a replica: `ALTER TABLE … PROMOTE REPLICA`."
         no example;
+    TM0761 [Input, Limit]
+        "another machine refuses what is asked of it"
+        "The address is wrong, needs a permission that was not given, or stands for more files than a query may have."
+        "The message has what the machine answered. For s3:// the AWS_* variables say who asks, and where."
+        no example;
+    TM0762 [Unavailable]
+        "another machine does not answer, or breaks off"
+        "It cannot be reached, is overloaded, or stopped in the middle: it was asked several times."
+        "Try again later; look whether the address is right and the network there."
+        no example;
     TM0900 [Input]
         "this belongs to the language and is not built yet"
         "The text is right; a later version runs it."

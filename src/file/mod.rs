@@ -12,11 +12,14 @@ pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
 pub(crate) mod ipc;
+mod kept;
 pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+pub(crate) mod pattern;
 mod pool;
-mod remote;
+pub(crate) mod remote;
+pub(crate) mod source;
 pub(crate) mod standard_input;
 pub(crate) mod table;
 mod text;
@@ -95,6 +98,11 @@ pub(crate) trait DataFile: Any + Send + Sync + Debug {
     /// How many of its row groups may have a row that passes the filters, as far as that is known now; `None` where it has none.
     fn pruned(&self, _request: &ReadRequest) -> Result<Option<Pruned>> {
         Ok(None)
+    }
+
+    /// What tells one state of a file of another machine from the next.
+    fn version(&self) -> Option<String> {
+        None
     }
 
     /// What a text is packed with.

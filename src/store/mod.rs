@@ -54,6 +54,11 @@ pub(crate) trait Disk: Send + Sync + Debug {
 pub(crate) trait ReadAt: Send + Sync + Debug {
     /// Bytes from `start` on; fewer than `length` where they end.
     fn read_at(&self, start: u64, length: u64) -> io::Result<Bytes>;
+
+    /// Whether every read is a question to another machine: few large ones are faster than many small ones.
+    fn is_remote(&self) -> bool {
+        false
+    }
 }
 
 /// A file of this machine; who reads sets its place first.

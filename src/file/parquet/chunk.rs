@@ -9,10 +9,13 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::file::source::Handle;
 use crate::store::ReadAt;
 
 /// Bytes read at once at least.
 const PIECE: u64 = 64 * 1024;
+/// The same of a file on another machine: few questions are faster than many.
+const REMOTE_PIECE: u64 = 1024 * 1024;
 
 /// A part of a file.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub(super) struct Chunk {
     /// What its pages are held to, once they are known.
     checksums: OnceLock<Vec<Arc<Checksums>>>,
     end: u64,
+    piece: u64,
     /// What was read last, and where that starts in the file.
     held: Mutex<(u64, Bytes)>,
 }
@@ -39,7 +43,24 @@ impl Chunk {
             blocks: blocks.cloned(),
             checksums: OnceLock::new(),
             end: start + length,
+            piece: match file.is_remote() {
+                true => REMOTE_PIECE,
+                false => PIECE,
+            },
             held: Mutex::new((start, Bytes::new())),
+        }
+    }
+
+    /// A whole file, of which parts are wanted.
+    pub(super) fn of_file(file: Handle, bytes: u64) -> Self {
+        Chunk {
+            // What is asked for is near its end, and lies apart.
+            piece: PIECE,
+            ..Chunk::new(
+                &(Arc::new(Mutex::new(file)) as Arc<dyn ReadAt>),
+                None,
+                (0, bytes),
+            )
         }
     }
 
@@ -56,7 +77,7 @@ impl Chunk {
         let wanted = (length as u64).min(self.end.saturating_sub(start));
         if skipped.saturating_add(wanted) > held.1.len() as u64 {
             let rest = self.end.saturating_sub(start);
-            let length = wanted.max(PIECE).min(rest);
+            let length = wanted.max(self.piece).min(rest);
             let bytes = checked(self.file.as_ref(), self.blocks.as_deref(), start, length)?;
             *held = (start, bytes);
             return Ok(held.1.clone());

@@ -94,7 +94,7 @@ fn read(
 ) -> (Vec<RecordBatch>, u64, Option<Error>) {
     let done = Arc::new(AtomicU64::new(file.rows_of(unit).0));
     let (mut batches, mut error) = (Vec::new(), None);
-    let own: Arc<dyn ReadAt> = Arc::new(Mutex::new(File::open(&file.suspect.path).unwrap()));
+    let own: Arc<dyn ReadAt> = Arc::new(Mutex::new(file.suspect.open().unwrap()));
     let copied = Copied {
         bytes_of: own,
         done: Arc::clone(&done),

@@ -17,7 +17,6 @@ mod read;
 mod thrift;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef};
@@ -25,6 +24,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::filter::{Stage, containers_left};
 use super::guard::{Suspect, guard};
+use super::source::Source;
 use super::{BatchIterator, Bounds, DataFile, Pruned, ReadRequest, RowFilter, Unit};
 use crate::error::Result;
 use bounds::GroupBounds;
@@ -48,8 +48,8 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let suspect = Suspect::new(path, "TM0731");
+    pub(crate) fn open(source: impl Into<Source>) -> Result<Self> {
+        let suspect = Suspect::new(source, "TM0731");
         Ok(ParquetFile {
             footer: Footer::of(&suspect)?,
             suspect,
@@ -148,7 +148,8 @@ impl DataFile for ParquetFile {
                 end: group as u64 + 1,
                 rows: None,
             };
-            let pieces = if threads == 1 {
+            let pieces = if threads == 1 || self.suspect.source.is_remote() {
+                // Each piece of a row group on another machine would have to fetch all of it.
                 1
             } else {
                 pieces_wanted.min(rows / PIECE_ROWS)
@@ -211,6 +212,10 @@ impl DataFile for ParquetFile {
             wanted += (bytes as f64 * left as f64 / rows.max(1) as f64) as u64;
         }
         Ok(Some(wanted))
+    }
+
+    fn version(&self) -> Option<String> {
+        self.suspect.source.version()
     }
 
     fn distinct_values(&self, column: usize) -> Option<u64> {

@@ -25,10 +25,11 @@ use parquet::file::reader::ChunkReader;
 use super::bounds::pages_left;
 use super::chunk::Chunk;
 use super::narrow::narrowed;
-use super::{ParquetFile, decode, footer};
+use super::{ParquetFile, decode};
 use crate::error::{Error, Result};
 use crate::file::filter::{in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
+use crate::file::source::Handle;
 use crate::file::{BatchIterator, PooledFile, ReadRequest, RowFilter, Tally, Unit, projected};
 use crate::store::ReadAt;
 
@@ -81,8 +82,7 @@ pub(super) fn read(
     let (bytes_of, done) = match copied {
         Some(Copied { bytes_of, done }) => (bytes_of, Some(done)),
         None => {
-            let own: Arc<dyn ReadAt> =
-                Arc::new(PooledFile::new(footer::open(&suspect)?, &request.pool));
+            let own: Arc<dyn ReadAt> = Arc::new(PooledFile::new(suspect.open()?, &request.pool));
             (own, None)
         }
     };
@@ -124,7 +124,10 @@ pub(super) fn read(
     let blocks = file.footer.blocks.as_ref();
     let metadata = metadata.as_ref().clone();
     let plain = match done.is_none() && blocks.is_none() && checksums.is_empty() {
-        true => Some(footer::open(&suspect)?),
+        true => match suspect.open()? {
+            Handle::File(file) => Some(file),
+            Handle::Object(_) => None,
+        },
         false => None,
     };
     let reader = guard(&suspect, || {

@@ -12,6 +12,9 @@ use crate::store::ReadAt;
 /// Bytes read at once, where most of a chunk is wanted: a piece should still be in a processor's cache when it is decompressed.
 const PIECE: u64 = 512 * 1024;
 
+/// Of a file on another machine so much of a chunk is read at once, whatever is wanted of it: one question is faster than many.
+const REMOTE_PIECE: u64 = 64 * 1024 * 1024;
+
 /// Where a file's bytes come from.
 #[derive(Debug, Clone)]
 pub(super) struct Bodies {
@@ -40,6 +43,7 @@ pub(super) struct Source {
     end: u64,
     /// Most of the chunk is wanted.
     all: bool,
+    is_remote: bool,
     /// What was read last, and where that starts in the file.
     held: (u64, Bytes),
 }
@@ -48,6 +52,7 @@ impl Source {
     /// The chunk at `start`; `all` if most of it is wanted.
     pub(super) fn new(bodies: &Bodies, (start, length): (u64, u64), all: bool) -> Self {
         Source {
+            is_remote: bodies.bytes_of.is_remote(),
             bodies: bodies.clone(),
             checksums: None,
             end: start.saturating_add(length),
@@ -65,7 +70,11 @@ impl Source {
     pub(super) fn peek(&mut self, start: u64, length: usize) -> Result<Bytes> {
         let length = (length as u64).min(self.end.saturating_sub(start));
         let rest = self.end.saturating_sub(start);
-        match self.all && rest <= PIECE {
+        let at_once = match self.is_remote {
+            true => rest <= REMOTE_PIECE,
+            false => self.all && rest <= PIECE,
+        };
+        match at_once {
             true => self.piece(start, length, rest),
             false => match self.held(start, length) {
                 Some(bytes) => Ok(bytes),
@@ -82,6 +91,7 @@ impl Source {
         ends: impl Iterator<Item = u64>,
     ) -> Result<Bytes> {
         let ahead = match self.all {
+            _ if self.is_remote => Some(self.end.min(start.saturating_add(REMOTE_PIECE))),
             false => None,
             true => ends.take_while(|end| end - start <= PIECE).last(),
         };
