@@ -247,7 +247,7 @@ impl Binder<'_> {
             if_not_exists: target.if_not_exists,
             columns,
             layout,
-            ingest: self.table_options(&target.layout.options)?,
+            settings: self.table_options(&target.layout.options)?.settings(),
         })
     }
 
