@@ -10,11 +10,12 @@ mod filter;
 pub(crate) mod functions;
 pub(crate) mod scan;
 mod session;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod shared;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -23,7 +24,7 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::database::{Database, DurableTable};
+use crate::table::database::{Database, DurableTable, Staleness};
 use durable::SnapshotTable;
 pub(crate) use functions::Functions;
 pub(crate) use session::{DeclaredParameter, Macro, Session, SessionValue};
@@ -127,7 +128,13 @@ impl TableChange {
                     return Err(changed());
                 }
                 all.extend(batches.iter().cloned());
-                *provider = Arc::new(MemTable::try_new(schema, vec![all])?);
+                let defaults = schema.fields().iter().filter_map(|field| {
+                    let default = provider.get_column_default(field.name())?;
+                    Some((field.name().clone(), default.clone()))
+                });
+                let defaults = defaults.collect();
+                let table = MemTable::try_new(schema, vec![all])?;
+                *provider = Arc::new(table.with_column_defaults(defaults));
                 Ok(())
             }
         }
@@ -240,20 +247,44 @@ impl Catalog {
 
     /// The entry of a name, of the session first, then of the database as it is now.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Entry>> {
+        self.find_within(name, None)
+    }
+
+    /// The same; with `most` of a version that may be so old, whatever the session says.
+    pub(crate) fn find_within(&self, name: &str, most: Option<Duration>) -> Result<Option<Entry>> {
         if let Some(entry) = self.find_in_session(name)? {
             return Ok(Some(entry));
         }
-        let table = self.find_kept(name)?;
+        let most = most.unwrap_or(self.session().settings.max_staleness);
+        let staleness = match most.is_zero() {
+            true => Staleness::Strong,
+            false => Staleness::Within(most),
+        };
+        let table = self.kept_within(name, staleness)?;
         Ok(table.map(|table| Entry::Table(Arc::new(SnapshotTable::new(table, false)))))
     }
 
     /// The table of the database that has this name now.
     pub(crate) fn find_kept(&self, name: &str) -> Result<Option<DurableTable>> {
+        self.kept_within(name, Staleness::Strong)
+    }
+
+    /// The same, of a version that may be so old.
+    pub(crate) fn kept_within(
+        &self,
+        name: &str,
+        staleness: Staleness,
+    ) -> Result<Option<DurableTable>> {
         match self.database() {
             Some(database) if !self.is_hidden(name) => {
-                let policy = self.session().settings.routing;
-                let table = database.find(name)?;
-                Ok(table.map(|table| DurableTable { policy, ..table }))
+                let session = self.session();
+                let settings = &session.settings;
+                let table = database.find_within(name, staleness)?;
+                Ok(table.map(|table| DurableTable {
+                    policy: settings.routing,
+                    hedged: settings.hedged_reads,
+                    ..table
+                }))
             }
             _ => Ok(None),
         }

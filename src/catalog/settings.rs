@@ -1,6 +1,8 @@
 //! Settings of a session: `SET @@name = value`, `SHOW SETTINGS`. The list is the register: every entry has its name, its values,
 //! its sentence, and how it is read and written.
 
+use std::time::Duration;
+
 use datafusion::common::ScalarValue;
 
 use crate::file::BadRows;
@@ -28,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) bad_rows: BadRows,
     /// How reads are spread over the replicas of durable tables.
     pub(crate) routing: Policy,
+    /// Whether a second replica is asked where the first takes long.
+    pub(crate) hedged_reads: bool,
+    /// How old the version may be that a query reads from a replica where the newest cannot be read.
+    pub(crate) max_staleness: Duration,
 }
 
 impl Default for Settings {
@@ -41,6 +47,8 @@ impl Default for Settings {
             log_rows: LOG_ROWS,
             bad_rows: BadRows::Fail,
             routing: Policy::default(),
+            hedged_reads: true,
+            max_staleness: Duration::ZERO,
         }
     }
 }
@@ -85,6 +93,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "hedged_reads",
+        values: "'on', 'off'",
+        about: "Whether a second replica of a durable table is asked for the same bytes where the first takes long: 5 of 100 reads at most.",
+        get: |settings| word(settings.hedged_reads, "on", "off"),
+        set: |settings, value| choose(&mut settings.hedged_reads, value, "on", "off"),
+    },
+    Setting {
         name: "int_division",
         values: "'float', 'truncate'",
         about: "What integer / integer is: a FLOAT64, or the whole part of the quotient.",
@@ -111,6 +126,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
         about: "The rounds after which a recursion fails as endless.",
         get: |settings| number(settings.max_recursion),
         set: |settings, value| in_range(&mut settings.max_recursion, value, 1, 1_000_000),
+    },
+    Setting {
+        name: "max_staleness",
+        values: "an INTERVAL from 0 seconds to 3650 days",
+        about: "How old a version a query may read from a replica where the newest cannot be read; none but the newest with 0.",
+        get: |settings| interval(settings.max_staleness),
+        set: |settings, value| {
+            let chosen = staleness(value);
+            settings.max_staleness = chosen.unwrap_or(settings.max_staleness);
+            chosen.is_some()
+        },
     },
     Setting {
         name: "null_ordering",
@@ -172,6 +198,32 @@ fn choose(field: &mut bool, value: &ScalarValue, on: &str, off: &str) -> bool {
 
 fn number(value: usize) -> ScalarValue {
     ScalarValue::Int64(i64::try_from(value).ok())
+}
+
+/// The longest staleness that can be asked for.
+const STALENESS_MOST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+
+/// The time that an INTERVAL without months is, if it may be a staleness.
+pub(crate) fn staleness(value: &ScalarValue) -> Option<Duration> {
+    let nanoseconds = match value {
+        ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
+            let days = i128::from(interval.days) * 24 * 60 * 60 * 1_000_000_000;
+            days + i128::from(interval.nanoseconds)
+        }
+        ScalarValue::IntervalDayTime(Some(interval)) => {
+            let days = i128::from(interval.days) * 24 * 60 * 60 * 1000;
+            (days + i128::from(interval.milliseconds)) * 1_000_000
+        }
+        _ => return None,
+    };
+    let nanoseconds = u64::try_from(nanoseconds).ok()?;
+    let found = Duration::from_nanos(nanoseconds);
+    (found <= STALENESS_MOST).then_some(found)
+}
+
+fn interval(duration: Duration) -> ScalarValue {
+    let nanoseconds = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    ScalarValue::new_interval_mdn(0, 0, nanoseconds)
 }
 
 fn in_range(field: &mut usize, value: &ScalarValue, low: usize, high: usize) -> bool {

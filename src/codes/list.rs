@@ -218,6 +218,12 @@ codes! {
         "Compute the rows first: CREATE TEMP TABLE chosen AS …."
         run "CREATE TABLE t AS SELECT 1 AS a"
         example "DELETE FROM t WHERE RANDOM() < 0.5";
+    TM0330 [Input]
+        "DEFAULT is used wrongly"
+        "The word stands in place of a value that is not stored, or a column's default is not one expression of constants and functions."
+        "Write DEFAULT as a whole value of INSERT … VALUES, MERGE or UPDATE; compute other values in the query."
+        run "CREATE TABLE t (a INT64 DEFAULT 1)"
+        example "INSERT INTO t VALUES (DEFAULT + 1)";
     TM0401 [Input]
         "a condition must be a BOOL"
         "WHERE, ON, HAVING or IF has a value of another type."
@@ -564,6 +570,21 @@ codes! {
         "a state directory is that of another job"
         "Two jobs with files of the same name were given the same --state."
         "Give each job a state directory of its own."
+        no example;
+    TM0755 [Busy]
+        "the directory takes no commits of the table"
+        "A replica was promoted, so that commits go to its directory; or this directory is a replica that was not."
+        "Run the statement again: it goes to the directory that was promoted. To write in a replica: `ALTER TABLE … PROMOTE REPLICA`."
+        no example;
+    TM0761 [Input, Limit]
+        "another machine refuses what is asked of it"
+        "The address is wrong, needs a permission that was not given, or stands for more files than a query may have."
+        "The message has what the machine answered. For s3:// the AWS_* variables say who asks, and where."
+        no example;
+    TM0762 [Unavailable]
+        "another machine does not answer, or breaks off"
+        "It cannot be reached, is overloaded, or stopped in the middle: it was asked several times."
+        "Try again later; look whether the address is right and the network there."
         no example;
     TM0900 [Input]
         "this belongs to the language and is not built yet"

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, new_null_array};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::datasource::MemTable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::Engine;
+use super::planning::on_planner_stack;
+use super::query::answer;
 use super::register::batch_of;
 use super::table_write::{change_of, commit_over};
 use crate::catalog::Entry;
@@ -16,11 +20,13 @@ use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::spill::own_rows;
 use crate::file::type_name;
+use crate::plan::bind::bind_defaults;
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
 use crate::table::ingest::Buffer;
 pub use crate::table::ingest::FlushPolicy;
+use crate::table::schema::Columns;
 use crate::table::writer::TableWriter;
 
 /// When rows of an [`Appender`] are safe, and when they are seen.
@@ -126,7 +132,7 @@ impl Appender {
         self.mode
     }
 
-    /// Adds rows. Columns find those of the table by name; a column that is not given is NULL.
+    /// Adds rows. Columns find those of the table by name; a column that is not given has its DEFAULT, or is NULL.
     ///
     /// # Errors
     /// TM0201 for a column that the table lacks, TM0403 for one of another kind, TM0510 for a NULL where there is none, TM0747 for
@@ -136,12 +142,13 @@ impl Appender {
     /// Behind: TM0750 where too much waits and cannot move.
     pub fn append(&mut self, batch: &RecordBatch) -> Result<()> {
         if let Some(behind) = &self.behind {
-            let appended = append_behind(behind, batch);
+            let appended = append_behind(&self.engine, behind, batch);
             self.warnings.extend(behind.warnings());
             return appended;
         }
+        let engine = self.engine.clone();
         let pending = self.pending()?;
-        let rows = as_given(batch, &pending.table.snapshot.columns.seen)?;
+        let rows = with_defaults(&engine, batch, &pending.table.snapshot.columns)?;
         let written = pending.writer.write(&rows, 0);
         if written
             .as_ref()
@@ -215,10 +222,10 @@ impl Appender {
 }
 
 /// Nothing of the batch is seen where this fails.
-fn append_behind(behind: &Buffer, batch: &RecordBatch) -> Result<()> {
+fn append_behind(engine: &Engine, behind: &Buffer, batch: &RecordBatch) -> Result<()> {
     let snapshot = behind.snapshot()?;
     snapshot.check_write()?;
-    let rows = as_given(batch, &snapshot.columns.seen)?;
+    let rows = with_defaults(engine, batch, &snapshot.columns)?;
     if rows.num_rows() == 0 {
         return Ok(());
     }
@@ -238,6 +245,36 @@ fn durable(engine: &Engine, name: &str) -> Result<DurableTable> {
     let message = format!("`{name}` takes no rows this way: it is not kept in a database");
     Err(Error::new(ErrorKind::Input, "TM0319", message)
         .hint("open the engine with Engine::open(directory) and create the table there"))
+}
+
+/// The rows under the table's columns, in its order; those that are not given and have a default, with it.
+fn with_defaults(engine: &Engine, batch: &RecordBatch, columns: &Columns) -> Result<RecordBatch> {
+    let given = batch.schema();
+    let is_given = |name: &str| {
+        let mut fields = given.fields().iter();
+        fields.any(|field| field.name().eq_ignore_ascii_case(name))
+    };
+    let mut absent = columns.defaults.clone();
+    for (default, field) in absent.iter_mut().zip(columns.seen.fields()) {
+        *default = default.take().filter(|_| !is_given(field.name()));
+    }
+    if absent.iter().all(Option::is_none) || batch.num_rows() == 0 {
+        return as_given(batch, &columns.seen);
+    }
+    let rows = Arc::new(NullArray::new(batch.num_rows())) as ArrayRef;
+    let rows = RecordBatch::try_from_iter([("row", rows)])?;
+    let rows = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+    let wanted = columns.clone().with_defaults(absent);
+    let query = on_planner_stack(|| bind_defaults(&wanted, rows, engine.catalog(), engine))?;
+    let rows = answer(engine, &query)?;
+    let schema = Arc::clone(rows.schema());
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let values = concat_batches(&schema, &rows)?;
+    let fields = given.fields().iter().chain(schema.fields());
+    let fields: Vec<_> = fields.map(Arc::clone).collect();
+    let all = batch.columns().iter().chain(values.columns());
+    let all = RecordBatch::try_new(Arc::new(Schema::new(fields)), all.cloned().collect())?;
+    as_given(&all, &columns.seen)
 }
 
 /// The rows under the table's columns, in its order.

@@ -89,11 +89,13 @@ fn note_target(engine: &Engine, target: WriteTarget) -> Result<()> {
             or_replace,
             if_not_exists,
             schema,
+            defaults,
         } => {
             if is_there && if_not_exists {
                 return Ok(());
             }
             let table = MemTable::try_new(schema, vec![Vec::new()])?;
+            let table = table.with_column_defaults(defaults);
             catalog.insert(&name, Entry::Table(Arc::new(table)), or_replace)
         }
         WriteTarget::CreateDurable(new) => {
@@ -140,6 +142,7 @@ fn note_change(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         | DurableChange::Verify(_)
         | DurableChange::AddReplica { .. }
         | DurableChange::DropReplica { .. }
+        | DurableChange::Promote { .. }
         | DurableChange::Repair { .. } => {}
     }
     Ok(Outcome::Done(Summary::new(0)))
@@ -160,6 +163,7 @@ fn imagined(engine: &Engine, new: &NewTable) -> Result<DurableTable> {
         replicas: Arc::default(),
         routes: database.routes(),
         policy: Policy::default(),
+        hedged: true,
     })
 }
 

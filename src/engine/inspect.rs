@@ -47,10 +47,10 @@ impl Engine {
     /// # Errors
     /// As a query that names the path in FROM.
     pub fn inspect(&self, source: &FileSource) -> Result<Vec<FileInfo>> {
-        let kept = query::kept_input(self, &source.path)?;
+        let kept = query::kept(self, &source.path)?;
         let found = files::found(
             &source.path,
-            kept.as_deref(),
+            &kept,
             source.format.as_deref(),
             &source.options,
             source.columns.as_ref(),

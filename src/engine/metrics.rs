@@ -7,6 +7,7 @@ use super::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::exec::Execution;
 use crate::file::ReadCounts;
+use crate::table::database::Database;
 
 /// What an engine did since it was made, at one moment.
 ///
@@ -46,6 +47,12 @@ pub struct Metrics {
     pub spilled_bytes: u64,
     /// Such files ever made.
     pub spilled_files: u64,
+    /// Reads of segments of which there are several replicas.
+    pub replica_reads: u64,
+    /// Of these, those that were asked of a second replica as the first took long.
+    pub replica_reads_asked_twice: u64,
+    /// Of these, those that the second replica answered first.
+    pub replica_reads_won: u64,
     /// How long queries took, in milliseconds.
     pub query_time_ms: Histogram,
     /// Rows that each query read.
@@ -181,6 +188,9 @@ impl Engine {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let (held, peak) = self.0.budget.held_and_peak();
         let disk = &self.0.disk;
+        let hedges = self.catalog().database().map(Database::routes);
+        let hedges = hedges.map(|routes| routes.router.all_hedges());
+        let hedges = hedges.unwrap_or_default();
         Metrics {
             queries_started: load(&counters.started),
             queries_done: load(&counters.done),
@@ -195,6 +205,9 @@ impl Engine {
             spill_bytes: disk.used(),
             spilled_bytes: disk.written(),
             spilled_files: disk.files(),
+            replica_reads: hedges.reads,
+            replica_reads_asked_twice: hedges.asked_twice,
+            replica_reads_won: hedges.won,
             query_time_ms: counters.time_ms.snapshot(),
             query_rows_read: counters.query_rows.snapshot(),
             query_spilled_bytes: counters.query_spilled.snapshot(),

@@ -1,6 +1,5 @@
 //! The life of a query, on one screen: parse, bind, optimize, lower, run.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +11,7 @@ use super::{Engine, Outcome, Rows, Summary, dry, explain, result, script, steps,
 use crate::catalog::{Entry, View, files};
 use crate::error::{Error, Result, Span};
 use crate::exec::{self, CancelToken, Execution};
-use crate::file::standard_input;
+use crate::file::{remote, standard_input};
 use crate::lang::ast;
 use crate::plan::bind::{Binding, Bound, Files};
 use crate::plan::{self, BoundQuery, Parameters};
@@ -156,17 +155,21 @@ pub(super) fn answer_with_execution(
     start(engine, query, analyze)
 }
 
-/// Where standard input lies on disk, if the path means it.
-pub(super) fn kept_input(engine: &Engine, path: &str) -> Result<Option<PathBuf>> {
+/// Where the bytes of a path lie on disk that are not there already: standard input, if the path means it.
+pub(super) fn kept(engine: &Engine, path: &str) -> Result<files::Kept> {
     let disk = &engine.0.disk;
+    let (folder, limit) = (disk.folder(), disk.limit());
     let input = &engine.0.settings.input;
     let is_meant = standard_input::is_meant(path);
-    is_meant
-        .then(|| input.file(&disk.folder(), disk.limit()))
-        .transpose()
+    let input = is_meant.then(|| input.file(&folder, limit)).transpose()?;
+    Ok(files::Kept {
+        input,
+        folder,
+        limit,
+    })
 }
 
-/// Paths in FROM are files of this machine, read as the session says.
+/// Paths in FROM are files, read as the session says.
 impl Files for Engine {
     fn open(
         &self,
@@ -175,9 +178,27 @@ impl Files for Engine {
         options: &[(String, datafusion::common::ScalarValue)],
         columns: Option<SchemaRef>,
     ) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
-        let bad_rows = &self.catalog().session().settings.bad_rows;
-        let kept = kept_input(self, path)?;
-        let kept = kept.as_deref();
-        Ok(files::open(path, kept, format, options, columns, bad_rows)?)
+        let bad_rows = self.catalog().session().settings.bad_rows.clone();
+        let kept = kept(self, path)?;
+        if !remote::is_address(path) {
+            return Ok(files::open(
+                path, &kept, format, options, columns, &bad_rows,
+            )?);
+        }
+        // Another machine may take its time, which nobody waits for who wants no answer any more.
+        let (context, _running) = self.context()?;
+        let (path, format) = (path.to_string(), format.map(str::to_string));
+        let options = options.to_vec();
+        let open = move || {
+            files::open(
+                &path,
+                &kept,
+                format.as_deref(),
+                &options,
+                columns,
+                &bad_rows,
+            )
+        };
+        Ok(while_wanted(&context.cancel, open)?)
     }
 }

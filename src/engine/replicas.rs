@@ -1,12 +1,17 @@
 //! Statements on the copies of durable tables: ADD, DROP and REPAIR REPLICA, and what VACUUM does in them.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use super::Engine;
 use super::table_write::{change_of, commit_over};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
+use crate::table::projection;
+use crate::table::promote::{self, promote_alone};
 use crate::table::replica::{Replica, with_replicas};
 use crate::table::{maintain, mirror};
 
@@ -15,6 +20,7 @@ const TRIES: usize = 20;
 
 /// Makes a replica and copies everything there; the segments that it has. What others write meanwhile is copied behind.
 pub(super) fn add(
+    engine: &Engine,
     table: &DurableTable,
     replica: &Replica,
     warnings: &mut Vec<Error>,
@@ -31,12 +37,13 @@ pub(super) fn add(
         replicas.push(replica.clone());
         Ok(replicas)
     };
-    let table = change(table, "ADD REPLICA", replica, &with, warnings)?;
+    let table = change(engine, table, "ADD REPLICA", replica, &with, warnings)?;
     Ok(table.snapshot.segments().count() as u64)
 }
 
 /// The table takes no notice of a replica any more. Its files stay.
 pub(super) fn drop_replica(
+    engine: &Engine,
     table: &DurableTable,
     replica: &Replica,
     warnings: &mut Vec<Error>,
@@ -46,12 +53,41 @@ pub(super) fn drop_replica(
         let others = replicas.filter(|one| one.path != replica.path);
         Ok(others.cloned().collect())
     };
-    change(table, "DROP REPLICA", replica, &without, warnings)?;
+    change(engine, table, "DROP REPLICA", replica, &without, warnings)?;
+    Ok(0)
+}
+
+/// From now on the replica's directory takes the table's commits. `alone`: the one that did cannot be told.
+pub(super) fn promote(
+    engine: &Engine,
+    table: &DurableTable,
+    replica: &Replica,
+    alone: bool,
+    warnings: &mut Vec<Error>,
+) -> Result<u64> {
+    if replica.projection.is_some() {
+        let message = format!(
+            "{} is a projection and no copy of the table",
+            replica.name()
+        );
+        return Err(Error::new(ErrorKind::Input, "TM0752", message)
+            .hint("promote a replica that was added without COLUMNS and SORT BY"));
+    }
+    let database = engine.catalog().database();
+    let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;
+    let (log, snapshot) = match alone {
+        true => promote_alone(&table.log, &table.snapshot, replica)?,
+        false => promote::promote(&table.log, &table.snapshot, replica)?,
+    };
+    database.remember(&table.name, &log, &snapshot);
+    table.routes.wrote(&log.directory, snapshot.version);
+    warnings.extend(mirror::after_commit(&log, &snapshot, &[]));
     Ok(0)
 }
 
 /// Commits other replicas, of the table as it is by then.
 fn change(
+    engine: &Engine,
     table: &DurableTable,
     operation: &str,
     replica: &Replica,
@@ -71,7 +107,14 @@ fn change(
                 let newest = table.log.newest_after(table.snapshot.clone())?;
                 table = table.at(newest);
             }
-            done => return done.map(|()| table),
+            Err(error) => return Err(error),
+            Ok(()) => {
+                let newest = table.log.newest_after(Arc::clone(&table.snapshot))?;
+                if let Some(database) = engine.catalog().database() {
+                    database.remember(&table.name, &table.log, &newest);
+                }
+                return Ok(table);
+            }
         }
     }
     let message = format!(
@@ -106,7 +149,16 @@ pub(super) fn vacuum(
     let mut removed = maintain::vacuum(&table.log, snapshot, retain_hours)?;
     for replica in &snapshot.replicas {
         let log = mirror::check(&table.log, snapshot, replica);
-        match log.and_then(|log| maintain::vacuum(&log, snapshot, retain_hours)) {
+        let vacuum = |log| match replica.projection.is_some() {
+            true => projection::vacuum(
+                &log,
+                snapshot,
+                replica,
+                maintain::written_before(retain_hours),
+            ),
+            false => maintain::vacuum(&log, snapshot, retain_hours),
+        };
+        match log.and_then(vacuum) {
             Ok(more) => removed += more,
             Err(error) => warnings.push(Error::new(
                 error.kind(),
@@ -121,3 +173,6 @@ pub(super) fn vacuum(
     }
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests;

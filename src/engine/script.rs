@@ -154,8 +154,13 @@ impl Script<'_> {
             (None, Some(data_type)) => ScalarValue::try_from(data_type)?,
             (None, None) => ScalarValue::Null,
         };
-        for name in &declare.names {
+        for (place, name) in declare.names.iter().enumerate() {
             self.refuse_constant(name)?;
+            let same = |other: &Ident| other.text.eq_ignore_ascii_case(&name.text);
+            if declare.names[..place].iter().any(same) {
+                let message = format!("`{}` is declared twice", name.text);
+                return Err(Error::input("TM0301", message, name.span));
+            }
         }
         self.engine.catalog().change_session(|session| {
             for name in &declare.names {

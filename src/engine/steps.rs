@@ -192,11 +192,13 @@ fn change(target: WriteTarget, batches: Vec<RecordBatch>) -> Result<TableChange>
             or_replace,
             if_not_exists,
             schema,
+            defaults,
         } => {
             let batches = as_stored(&schema, batches)?;
+            let table = MemTable::try_new(schema, vec![batches])?;
             TableChange::Create {
                 name,
-                table: Arc::new(MemTable::try_new(schema, vec![batches])?),
+                table: Arc::new(table.with_column_defaults(defaults)),
                 or_replace,
                 if_not_exists,
             }

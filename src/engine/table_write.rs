@@ -168,8 +168,9 @@ pub(super) fn creation(new: &NewTable, older: Option<&DurableTable>) -> Commit {
         removes = removed(table.snapshot.segments(), true);
         operation = "CREATE OR REPLACE TABLE";
         // What others may rely on is not taken back.
-        if table.snapshot.protocol.min_writer_version == 7 {
-            protocol = table.snapshot.protocol.clone();
+        let now = &table.snapshot.protocol;
+        if now.min_writer_version == 7 {
+            protocol = protocol::raised(now, protocol).unwrap_or_else(|| now.clone());
         }
     }
     Commit {
@@ -289,7 +290,7 @@ fn uuid() -> String {
 pub(super) struct Writing<'a> {
     name: &'a str,
     log: &'a TableLog,
-    columns: &'a Columns,
+    pub(super) columns: &'a Columns,
     pub(super) layout: &'a Layout,
     /// Workers share one segment for each place.
     pub(super) one_segment: bool,
@@ -387,6 +388,7 @@ pub(super) fn commit_over(
     let adds = commit.adds.clone();
     let committed = log.append(&table.snapshot, commit, reads);
     let snapshot = committed.inspect_err(|error| discard(log, &adds, error))?;
+    table.routes.wrote(&log.directory, snapshot.version);
     if let Err(error) = log.checkpoint_if_due(&snapshot) {
         let message = format!(
             "the statement is done, and no checkpoint was written: {}",

@@ -8,10 +8,12 @@ use crate::error::{Error, Result};
 use crate::plan::BoundQuery;
 use crate::plan::bind::{DurableChange, restricted};
 use crate::table::action::{Commit, CommitInfo, Metadata};
-use crate::table::conflict::nothing;
+use crate::table::conflict::{Reads, nothing};
 use crate::table::database::DurableTable;
 use crate::table::layout::Layout;
 use crate::table::maintain;
+use crate::table::protocol::setting;
+use crate::table::schema::{ARROW_SCHEMA, Columns};
 
 /// Makes the change; the rows it wrote or took away.
 pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
@@ -41,17 +43,25 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
             table,
             operation,
             commit,
-        } => {
-            let info = CommitInfo::of(operation, json!({}));
-            commit_over(&table, Commit { info, ..*commit }, &nothing, &mut warnings)?;
-            0
-        }
+            rows,
+        } => redefine(
+            engine,
+            &table,
+            (operation, *commit),
+            rows.as_deref(),
+            &mut warnings,
+        )?,
         DurableChange::AddReplica { table, replica } => {
-            replicas::add(&table, &replica, &mut warnings)?
+            replicas::add(engine, &table, &replica, &mut warnings)?
         }
         DurableChange::DropReplica { table, replica } => {
-            replicas::drop_replica(&table, &replica, &mut warnings)?
+            replicas::drop_replica(engine, &table, &replica, &mut warnings)?
         }
+        DurableChange::Promote {
+            table,
+            replica,
+            alone,
+        } => replicas::promote(engine, &table, &replica, alone, &mut warnings)?,
         DurableChange::Repair { table, only } => replicas::repair(&table, only.as_ref())?,
         DurableChange::Reshard { table, layout, all } => {
             reshard(engine, &table, layout, *all, &mut warnings)?
@@ -64,6 +74,34 @@ pub(super) fn run(engine: &Engine, change: DurableChange) -> Result<Outcome> {
         }
     };
     Ok(Outcome::Done(Summary::new(rows)).with_warnings(warnings))
+}
+
+/// Other columns or options: no row changes, or else rows are written again, with a new column's default. How many these are.
+fn redefine(
+    engine: &Engine,
+    table: &DurableTable,
+    (operation, commit): (&'static str, Commit),
+    rows: Option<&BoundQuery>,
+    warnings: &mut Vec<Error>,
+) -> Result<u64> {
+    table.snapshot.check_write()?;
+    let info = CommitInfo::of(operation, json!({}));
+    let mut commit = Commit { info, ..commit };
+    let mut written = 0;
+    if let (Some(rows), Some(metadata)) = (rows, &commit.metadata) {
+        let types = setting(metadata, ARROW_SCHEMA);
+        let columns = Columns::of(&metadata.schema_string, types)?;
+        let mut writing = Writing::into(table);
+        writing.columns = &columns;
+        let (counts, adds) = writing.write(engine, &[rows], warnings)?;
+        written = counts.iter().sum();
+        commit.removes = removed(table.snapshot.segments(), true);
+        commit.adds = adds;
+    }
+    // Rows that came meanwhile would lack the default.
+    let reads: Reads = if rows.is_some() { &|_| true } else { &nothing };
+    commit_over(table, commit, reads, warnings)?;
+    Ok(written)
 }
 
 /// Makes large segments of small ones. Rows stay what they are; how many were written.

@@ -246,7 +246,11 @@ fn bad_pattern(text: &str) -> Error {
 }
 
 /// Arrow's type names in a message, as the language spells them. Longer names come first.
-const TYPE_WORDS: [(&str, &str); 22] = [
+const TYPE_WORDS: [(&str, &str); 26] = [
+    ("Time64(µs)", "TIME"),
+    ("Time64(ns)", "TIME"),
+    ("Time32(ms)", "TIME"),
+    ("Time32(s)", "TIME"),
     ("Timestamp(Second, None)", "DATETIME"),
     ("Timestamp(Millisecond, None)", "DATETIME"),
     ("Timestamp(Microsecond, None)", "DATETIME"),
@@ -279,7 +283,13 @@ fn cast_message(text: String) -> String {
         let name = rest.strip_suffix(" type")?;
         Some(format!("'{value}' cannot be read as {name}"))
     };
-    short().unwrap_or(text)
+    let narrow = || {
+        let (value, name) = text
+            .strip_prefix("Can't cast value ")?
+            .split_once(" to type ")?;
+        Some(format!("{value} does not fit into {name}"))
+    };
+    short().or_else(narrow).unwrap_or(text)
 }
 
 fn in_our_types(message: &str) -> String {

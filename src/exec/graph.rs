@@ -7,6 +7,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::operators::kept::KeptSlot;
 use super::{AnySink, Operator, Source};
+use crate::error::Span;
 
 /// A sink's place in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +52,8 @@ pub(crate) struct PipelineGraph {
     pub(crate) repeated: Vec<RepeatedRows>,
     /// Where the rows lie that several pipelines read, by the name of their table, and the sinks that leave them there.
     pub(crate) kept: HashMap<Arc<str>, (KeptSlot, Vec<SinkId>)>,
+    /// Where in the text each recursion is asked for, by its name in the plan.
+    pub(crate) recursions: HashMap<Arc<str>, Span>,
 }
 
 /// Where the rows of a part of the plan lie once `sink` is finished.
@@ -69,6 +72,7 @@ impl PipelineGraph {
         let filled = self.kept.iter();
         PipelineGraph {
             limited: self.limited,
+            recursions: self.recursions.clone(),
             kept: filled
                 .map(|(table, (slot, _))| (Arc::clone(table), (Arc::clone(slot), Vec::new())))
                 .collect(),

@@ -11,7 +11,7 @@ use super::{CancelToken, Execution, Flow, RunContext, Sink};
 use crate::error::{Error, Result};
 
 /// Batches that may lie between the workers and the caller, for each worker.
-const QUEUE_BATCHES: usize = 4;
+const QUEUE_BATCHES: usize = 2;
 
 #[derive(Debug, Default)]
 struct Waiting(Mutex<Vec<Waker>>);

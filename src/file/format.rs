@@ -1,11 +1,10 @@
 //! Which format a file has: by its first bytes, then by its name.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::input::Input;
+use super::source::{Source, carried};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
 /// A format that files are read in.
@@ -77,8 +76,9 @@ impl Format {
     }
 
     /// The format of the file's contents, else of its name.
-    pub(crate) fn of_file(path: &Path) -> Result<Format> {
-        let by_content = Format::of_first_bytes(path)?;
+    pub(crate) fn of_file(source: &Source) -> Result<Format> {
+        let path = source.shown();
+        let by_content = Format::of_first_bytes(source)?;
         by_content.or_else(|| Format::of_ending(path)).ok_or_else(|| {
             Error::new(
                 ErrorKind::Input,
@@ -92,11 +92,11 @@ impl Format {
     }
 
     /// The format of contents without a name: what begins as JSON is that, other text is CSV.
-    pub(crate) fn of_contents(path: &Path) -> Result<Format> {
-        if let Some(format) = Format::of_first_bytes(path)? {
+    pub(crate) fn of_contents(source: &Source) -> Result<Format> {
+        if let Some(format) = Format::of_first_bytes(source)? {
             return Ok(format);
         }
-        let input = Input::open(path)?;
+        let input = Input::open(source)?;
         let head = input.head(HEAD)?;
         let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
         Ok(match text.trim_ascii_start() {
@@ -106,13 +106,14 @@ impl Format {
     }
 
     /// The format that says so itself.
-    fn of_first_bytes(path: &Path) -> Result<Option<Format>> {
-        let mut first = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(8).read_to_end(&mut first))
-            .map_err(|error| {
-                Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(place(path))
-            })?;
+    fn of_first_bytes(source: &Source) -> Result<Option<Format>> {
+        let first = source.open().and_then(|mut file| file.read_at(0, 8));
+        let first = first.map_err(|error| {
+            carried(&error).unwrap_or_else(|| {
+                let place = place(source.shown());
+                Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(place)
+            })
+        })?;
         Ok(match first.as_slice() {
             [b'P', b'A', b'R', b'1' | b'E', ..] => Some(Format::Parquet),
             [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => {
@@ -139,15 +140,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, b"PAR1....").unwrap();
-        assert_eq!(Format::of_file(&path).unwrap(), Format::Parquet);
+        assert_eq!(
+            Format::of_file(&Source::from(&path)).unwrap(),
+            Format::Parquet
+        );
         std::fs::write(&path, b"a,b\n").unwrap();
-        assert_eq!(Format::of_file(&path).unwrap(), Format::Csv);
+        assert_eq!(Format::of_file(&Source::from(&path)).unwrap(), Format::Csv);
         let path = folder.path().join("x.dat");
         std::fs::write(&path, b"a,b\n").unwrap();
-        assert_eq!(Format::of_file(&path).unwrap_err().code(), "TM0704");
-        assert_eq!(Format::of_contents(&path).unwrap(), Format::Csv);
+        assert_eq!(
+            Format::of_file(&Source::from(&path)).unwrap_err().code(),
+            "TM0704"
+        );
+        assert_eq!(
+            Format::of_contents(&Source::from(&path)).unwrap(),
+            Format::Csv
+        );
         std::fs::write(&path, "\u{feff}\n {\"a\": 1}").unwrap();
-        assert_eq!(Format::of_contents(&path).unwrap(), Format::Ndjson);
+        assert_eq!(
+            Format::of_contents(&Source::from(&path)).unwrap(),
+            Format::Ndjson
+        );
         assert_eq!(
             Format::of_ending(Path::new("a/B.JSONL.gz")),
             Some(Format::Ndjson)

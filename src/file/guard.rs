@@ -5,25 +5,26 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 
-use super::standard_input;
+use super::remote;
+use super::source::{Handle, Source, carried};
 use crate::error::{Error, ErrorKind, FilePlace};
 
 /// Which file, which part of it, and the code its errors have.
 #[derive(Debug, Clone)]
 pub(crate) struct Suspect {
-    pub(crate) path: PathBuf,
+    pub(crate) source: Source,
     pub(crate) code: &'static str,
     /// `row group 3`, for the message; empty where it is about the whole file.
     pub(crate) part: String,
 }
 
 impl Suspect {
-    pub(crate) fn new(path: &Path, code: &'static str) -> Self {
+    pub(crate) fn new(source: impl Into<Source>, code: &'static str) -> Self {
         Suspect {
-            path: path.to_path_buf(),
+            source: source.into(),
             code,
             part: String::new(),
         }
@@ -70,13 +71,21 @@ impl Suspect {
     }
 
     /// The operating system refused.
-    pub(crate) fn io(&self, error: &std::io::Error) -> Error {
+    pub(crate) fn io(&self, error: &io::Error) -> Error {
+        if let Some(error) = carried(error) {
+            return error;
+        }
         Error::new(ErrorKind::Io, "TM0701", error.to_string()).in_file(self.place())
+    }
+
+    /// The file, opened anew.
+    pub(crate) fn open(&self) -> Result<Handle, Error> {
+        self.source.open().map_err(|error| self.io(&error))
     }
 
     fn place(&self) -> FilePlace {
         FilePlace {
-            path: standard_input::shown(&self.path).to_path_buf(),
+            path: self.source.shown().to_path_buf(),
             ..FilePlace::default()
         }
     }
@@ -87,12 +96,15 @@ pub(crate) fn guard<T, E: fmt::Display>(
     suspect: &Suspect,
     decode: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, Error> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(suspect.damaged(error)),
+    // What another read said on this thread was told elsewhere.
+    let _ = remote::failure();
+    let damage = match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => suspect.damaged(error),
         // What a decoder's panic says is about its code, not about the file.
-        Err(_) => Err(suspect.damaged("its contents contradict themselves")),
-    }
+        Err(_) => suspect.damaged("its contents contradict themselves"),
+    };
+    Err(remote::failure().unwrap_or(damage))
 }
 
 /// The text without the decoder's name for its error.
@@ -123,6 +135,8 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -2,12 +2,11 @@
 //!
 //! Compression is found by the first bytes, never by the name: a gzip file called `x.csv` is read as what it is.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::standard_input;
+use super::source::{Source, carried};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
 /// What the bytes on disk are packed with.
@@ -29,13 +28,10 @@ impl Compression {
     }
 }
 
-/// One file on disk. Every reader opens it anew, so that many files do not hold many handles.
+/// One file. Every reader opens it anew, so that many files do not hold many handles.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
-    /// What is opened.
-    file: PathBuf,
-    /// What it is called in messages.
-    path: PathBuf,
+    source: Source,
     compression: Compression,
     length: u64,
     /// Memory of readers that are done, for those to come: fresh memory costs as much as reading.
@@ -48,10 +44,12 @@ const SPARE_BYTES: usize = 4 * 1024 * 1024;
 
 impl Input {
     /// Finds the file and what it is compressed with.
-    pub(crate) fn open(path: &Path) -> Result<Input> {
-        let mut file = File::open(path).map_err(|error| io_error(path, &error))?;
-        let metadata = file.metadata().map_err(|error| io_error(path, &error))?;
-        if metadata.is_dir() {
+    pub(crate) fn open(source: impl Into<Source>) -> Result<Input> {
+        let source = source.into();
+        let path = source.shown();
+        let failed = |error: io::Error| io_error(path, &error);
+        let mut file = source.open().map_err(failed)?;
+        if file.is_directory().map_err(failed)? {
             return Err(error(
                 ErrorKind::Io,
                 "TM0701",
@@ -60,16 +58,12 @@ impl Input {
             )
             .hint("name the files in it: 'directory/*.csv'"));
         }
-        let mut head = Vec::with_capacity(4);
-        file.by_ref()
-            .take(4)
-            .read_to_end(&mut head)
-            .map_err(|error| io_error(path, &error))?;
+        let head = file.read_at(0, 4).map_err(failed)?;
+        let length = file.length().map_err(failed)?;
         Ok(Input {
-            file: path.to_path_buf(),
-            path: standard_input::shown(path).to_path_buf(),
+            source,
             compression: Compression::of(&head),
-            length: metadata.len(),
+            length,
             spares: Arc::default(),
         })
     }
@@ -90,15 +84,20 @@ impl Input {
 
     /// What it is called in messages.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.source.shown()
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The path as a text in a query.
     pub(crate) fn quoted_path(&self) -> String {
-        if self.file != self.path {
+        if !self.source.has_path() {
             return "'-'".to_string();
         }
-        format!("'{}'", self.file.display().to_string().replace('\'', "''"))
+        let path = self.path().display().to_string();
+        format!("'{}'", path.replace('\'', "''"))
     }
 
     /// Bytes on disk when it was opened.
@@ -123,7 +122,7 @@ impl Input {
     /// The first decompressed bytes, at most `limit`.
     pub(crate) fn head(&self, limit: u64) -> Result<Vec<u8>> {
         let mut head = Vec::new();
-        self.reader(0)?
+        self.reader_until(0, limit)?
             .take(limit)
             .read_to_end(&mut head)
             .map_err(|error| self.io_error(&error))?;
@@ -132,11 +131,14 @@ impl Input {
 
     /// The decompressed bytes from `start` on. A compressed file is decompressed from its beginning.
     pub(crate) fn reader(&self, start: u64) -> Result<Box<dyn Read + Send>> {
-        let mut file = File::open(&self.file).map_err(|error| self.io_error(&error))?;
-        let now = file
-            .metadata()
-            .map_err(|error| self.io_error(&error))?
-            .len();
+        self.reader_until(start, u64::MAX)
+    }
+
+    /// The same, of which no more is read than up to about `end`.
+    pub(crate) fn reader_until(&self, start: u64, end: u64) -> Result<Box<dyn Read + Send>> {
+        let failed = |error: io::Error| self.io_error(&error);
+        let mut file = self.source.open().map_err(failed)?;
+        let now = file.length().map_err(failed)?;
         if now < self.length {
             return Err(error(
                 ErrorKind::Io,
@@ -145,25 +147,27 @@ impl Input {
                     "the file changed while it was in use: it had {} bytes and has {now}",
                     self.length
                 ),
-                &self.path,
+                self.path(),
             )
             .hint("run the query again when the file is complete"));
         }
+        if end == u64::MAX {
+            file.seek_for(0, now).map_err(failed)?;
+        }
         let mut decompressed: Box<dyn Read + Send> = match self.compression {
             Compression::None => {
-                file.seek(SeekFrom::Start(start))
-                    .map_err(|error| self.io_error(&error))?;
+                // Nobody waits for all of a long file before its first bytes.
+                let until = if end == u64::MAX { start } else { end };
+                file.seek_for(start, until).map_err(failed)?;
                 return Ok(Box::new(file.take(self.length.saturating_sub(start))));
             }
             Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(
                 io::BufReader::with_capacity(128 * 1024, file),
             )),
-            Compression::Zstd => {
-                Box::new(zstd::Decoder::new(file).map_err(|error| self.io_error(&error))?)
-            }
+            Compression::Zstd => Box::new(zstd::Decoder::new(file).map_err(failed)?),
         };
-        let skipped = io::copy(&mut decompressed.by_ref().take(start), &mut io::sink())
-            .map_err(|error| self.io_error(&error))?;
+        let skipped =
+            io::copy(&mut decompressed.by_ref().take(start), &mut io::sink()).map_err(failed)?;
         debug_assert!(skipped <= start);
         Ok(decompressed)
     }
@@ -173,7 +177,7 @@ impl Input {
         if start == 0 {
             return Ok(Some(0));
         }
-        let mut reader = self.reader(start - 1)?.take(end - start);
+        let mut reader = self.reader_until(start - 1, end)?.take(end - start);
         let mut piece = vec![0; 64 * 1024];
         let mut at = start - 1;
         loop {
@@ -212,7 +216,7 @@ impl Input {
     ) -> Error {
         let line = self.lines().and_then(|mut lines| lines.of(offset)).ok();
         Error::new(ErrorKind::Data, code, message).in_file(FilePlace {
-            path: self.path.clone(),
+            path: self.path().to_path_buf(),
             line,
             column: column.map(str::to_string),
             byte: line.is_none().then_some(offset),
@@ -221,7 +225,7 @@ impl Input {
 
     /// What is wrong with the contents as a whole.
     pub(crate) fn error(&self, code: &'static str, message: impl Into<String>) -> Error {
-        error(ErrorKind::Data, code, message, &self.path)
+        error(ErrorKind::Data, code, message, self.path())
     }
 
     /// The bytes at `offset` are no UTF-8.
@@ -241,6 +245,9 @@ impl Input {
 
     /// An error of the operating system, or of a decompressor.
     pub(crate) fn io_error(&self, cause: &io::Error) -> Error {
+        if let Some(error) = carried(cause) {
+            return error;
+        }
         let damaged = matches!(
             cause.kind(),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof
@@ -248,7 +255,7 @@ impl Input {
         let packed_with = match self.compression {
             Compression::Gzip if damaged => "gzip",
             Compression::Zstd if damaged => "zstd",
-            _ => return io_error(&self.path, cause),
+            _ => return io_error(self.path(), cause),
         };
         self.error(
             "TM0705",
@@ -294,6 +301,9 @@ impl Lines {
 }
 
 fn io_error(path: &Path, cause: &io::Error) -> Error {
+    if let Some(error) = carried(cause) {
+        return error;
+    }
     match cause.kind() {
         io::ErrorKind::NotFound => error(ErrorKind::Io, "TM0703", "no such file", path)
             .hint("a relative path starts at the current directory"),

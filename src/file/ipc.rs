@@ -2,9 +2,6 @@
 
 mod stream;
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -19,6 +16,7 @@ use stream::{StreamBatches, check_promises};
 
 use super::filter::{in_order, refine};
 use super::guard::{Suspect, guard};
+use super::source::{Handle, Source};
 use super::types::without_dictionaries;
 use super::{BatchIterator, DataFile, ReadRequest, Unit, batch_of, schema_of};
 use crate::error::Result;
@@ -47,10 +45,10 @@ enum Layout {
 }
 
 impl IpcFile {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let suspect = Suspect::new(path, "TM0732");
-        let mut file = File::open(path).map_err(|error| suspect.io(&error))?;
-        let bytes = file.metadata().map_err(|error| suspect.io(&error))?.len();
+    pub(crate) fn open(source: impl Into<Source>) -> Result<Self> {
+        let suspect = Suspect::new(source, "TM0732");
+        let mut file = suspect.open()?;
+        let bytes = file.length().map_err(|error| suspect.io(&error))?;
         let magic = read_at(&mut file, 0, 8.min(bytes), &suspect)?;
         let (stored, layout) = if magic.starts_with(b"ARROW1") {
             let suspect = suspect.part("its footer");
@@ -61,8 +59,7 @@ impl IpcFile {
                 .error("the file has the old Feather format, version 1, which is not supported")
                 .hint("write it again as Feather version 2, which is Arrow IPC"));
         } else {
-            file.seek(SeekFrom::Start(0))
-                .map_err(|error| suspect.io(&error))?;
+            file.seek_for(0, 0).map_err(|error| suspect.io(&error))?;
             let mut stream = StreamBatches::new(file, &suspect);
             (stream.schema()?, Layout::Stream)
         };
@@ -94,7 +91,7 @@ impl DataFile for IpcFile {
     }
 
     fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
-        let mut file = File::open(&self.suspect.path).map_err(|error| self.suspect.io(&error))?;
+        let mut file = self.suspect.open()?;
         let shape = Shape {
             schema: Arc::clone(&self.schema),
             request: request.clone(),
@@ -135,6 +132,10 @@ impl DataFile for IpcFile {
 
     fn byte_count(&self) -> u64 {
         self.bytes
+    }
+
+    fn version(&self) -> Option<String> {
+        self.suspect.source.version()
     }
 }
 
@@ -213,15 +214,12 @@ fn pieces(batch: RecordBatch, rows: usize) -> impl Iterator<Item = RecordBatch> 
     starts.map(move |first| batch.slice(first, rows.min(batch.num_rows() - first)))
 }
 
-fn read_at(file: &mut File, start: u64, length: u64, suspect: &Suspect) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(start))
-        .and_then(|_| file.take(length).read_to_end(&mut bytes))
-        .map_err(|error| suspect.io(&error))?;
-    Ok(bytes)
+fn read_at(file: &mut Handle, start: u64, length: u64, suspect: &Suspect) -> Result<Vec<u8>> {
+    file.read_at(start, length)
+        .map_err(|error| suspect.io(&error))
 }
 
-fn footer_bytes(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<Vec<u8>> {
+fn footer_bytes(file: &mut Handle, bytes: u64, suspect: &Suspect) -> Result<Vec<u8>> {
     let tail = read_at(file, bytes.saturating_sub(10), 10, suspect)?;
     let length = guard(suspect, || {
         let tail = <[u8; 10]>::try_from(tail.as_slice())
@@ -235,7 +233,7 @@ fn footer_bytes(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<Vec<u8
 }
 
 fn file_layout(
-    file: &mut File,
+    file: &mut Handle,
     bytes: u64,
     footer: &[u8],
     suspect: &Suspect,
@@ -271,7 +269,16 @@ fn file_layout(
             return Err(suspect.damaged("a record batch lies beyond the end of the file"));
         }
     }
-    for block in &batches {
+    // Counting is not worth a question to another machine for each batch.
+    let counted = if file.is_remote() {
+        &[]
+    } else {
+        batches.as_slice()
+    };
+    if file.is_remote() {
+        rows = None;
+    }
+    for block in counted {
         let head = read_at(
             file,
             block.offset() as u64,
@@ -304,7 +311,7 @@ fn message(block: &[u8]) -> Result<Message<'_>, String> {
 }
 
 /// The bytes of a block whose compressed buffers promise nothing impossible.
-fn block_bytes(file: &mut File, block: &Block, suspect: &Suspect) -> Result<Buffer> {
+fn block_bytes(file: &mut Handle, block: &Block, suspect: &Suspect) -> Result<Buffer> {
     let head = block.metaDataLength() as u64;
     let length = head + block.bodyLength() as u64;
     let bytes = read_at(file, block.offset() as u64, length, suspect)?;

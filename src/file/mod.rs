@@ -12,11 +12,14 @@ pub(crate) mod format;
 mod guard;
 pub(crate) mod input;
 pub(crate) mod ipc;
+mod kept;
 pub(crate) mod memory;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+pub(crate) mod pattern;
 mod pool;
-mod remote;
+pub(crate) mod remote;
+pub(crate) mod source;
 pub(crate) mod standard_input;
 pub(crate) mod table;
 mod text;
@@ -28,7 +31,7 @@ pub(crate) use bad_rows::{BadRow, ReadTally, ReadTotal};
 pub use bad_rows::{BadRows, ReadCounts};
 pub(crate) use filter::{Bounds, RowFilter, RuntimeFilter, Tally};
 pub(crate) use guard::panic_text;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, PooledFile};
 pub use remote::on_this_machine;
 pub use type_name::type_name;
 pub use write::{ColumnText, CsvWriter, json_writer, times_have_text};
@@ -72,6 +75,11 @@ pub(crate) trait DataFile: Any + Send + Sync + Debug {
     /// Bytes on disk.
     fn byte_count(&self) -> u64;
 
+    /// About how many bytes of the file are read for a request, as far as that is known before; `None` where nothing is.
+    fn bytes_wanted(&self, _request: &ReadRequest) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// About how many different values a column (by position in the schema) has, where few values come often and the file says so.
     fn distinct_values(&self, _column: usize) -> Option<u64> {
         None
@@ -90,6 +98,11 @@ pub(crate) trait DataFile: Any + Send + Sync + Debug {
     /// How many of its row groups may have a row that passes the filters, as far as that is known now; `None` where it has none.
     fn pruned(&self, _request: &ReadRequest) -> Result<Option<Pruned>> {
         Ok(None)
+    }
+
+    /// What tells one state of a file of another machine from the next.
+    fn version(&self) -> Option<String> {
+        None
     }
 
     /// What a text is packed with.

@@ -2,21 +2,15 @@
 //! once, and none of them are held in memory.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::kept::{Kept, is_kept};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What it is called in messages, and as a table.
 pub(crate) const NAME: &str = "stdin";
-
-/// Bytes copied at once.
-const PIECE: usize = 256 * 1024;
-
-/// Where no limit of the disk is given, one that nobody means to reach.
-const LIMIT: u64 = 1 << 40;
 
 /// Whether a path in a query means standard input.
 pub(crate) fn is_meant(path: &str) -> bool {
@@ -60,7 +54,7 @@ impl StandardInput {
     pub(crate) fn file(&self, folder: &Path, limit: Option<u64>) -> Result<PathBuf> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Unread(reader) = &mut *state {
-            let kept = keep(reader, folder, limit.unwrap_or(LIMIT));
+            let kept = Kept::copy(reader, folder, limit, "standard input");
             *state = kept.map_or_else(State::Failed, State::Kept);
         }
         match &*state {
@@ -74,84 +68,4 @@ impl StandardInput {
             .hint("from Rust: Engine::builder().standard_input(reader)")),
         }
     }
-}
-
-fn keep(reader: &mut dyn Read, folder: &Path, limit: u64) -> Result<Kept> {
-    let failed = |what: &str, error: io::Error| {
-        let message = format!("standard input {what}: {error}");
-        Error::new(ErrorKind::Io, "TM0701", message)
-    };
-    let (mut file, kept) = Kept::new(folder).map_err(|error| failed("cannot be kept", error))?;
-    let mut piece = vec![0; PIECE];
-    let mut length = 0;
-    loop {
-        let count = match reader.read(&mut piece) {
-            Ok(0) => return Ok(kept),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(failed("cannot be read", error)),
-        };
-        length += count as u64;
-        if length > limit {
-            let message =
-                format!("standard input is longer than the {limit} bytes that it may take on disk");
-            return Err(Error::new(ErrorKind::Limit, "TM0511", message)
-                .hint("allow more, or put the data into a file"));
-        }
-        file.write_all(&piece[..count])
-            .map_err(|error| failed("cannot be kept", error))?;
-    }
-}
-
-/// The bytes on disk. On Linux a file without a name is enough, which is gone with the process however it ends.
-#[cfg(target_os = "linux")]
-struct Kept(File);
-
-#[cfg(target_os = "linux")]
-impl Kept {
-    fn new(folder: &Path) -> io::Result<(File, Kept)> {
-        let file = tempfile::tempfile_in(folder)?;
-        Ok((file.try_clone()?, Kept(file)))
-    }
-
-    fn path(&self) -> PathBuf {
-        use std::os::fd::AsRawFd;
-        PathBuf::from(format!("{KEPT_IN}/{}", self.0.as_raw_fd()))
-    }
-}
-
-#[cfg(target_os = "linux")]
-const KEPT_IN: &str = "/proc/self/fd";
-
-#[cfg(target_os = "linux")]
-fn is_kept(path: &Path) -> bool {
-    path.parent() == Some(Path::new(KEPT_IN))
-}
-
-/// The bytes on disk, in a file that is gone when the engine is.
-#[cfg(not(target_os = "linux"))]
-struct Kept(tempfile::TempPath);
-
-#[cfg(not(target_os = "linux"))]
-impl Kept {
-    fn new(folder: &Path) -> io::Result<(File, Kept)> {
-        let file = tempfile::Builder::new()
-            .prefix(KEPT_AS)
-            .tempfile_in(folder)?;
-        let (file, path) = file.into_parts();
-        Ok((file, Kept(path)))
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.to_path_buf()
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-const KEPT_AS: &str = "tidemill-stdin-";
-
-#[cfg(not(target_os = "linux"))]
-fn is_kept(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy());
-    name.is_some_and(|name| name.starts_with(KEPT_AS))
 }

@@ -101,6 +101,11 @@ impl FilePart {
         self.file.data.pruned(&self.request)
     }
 
+    /// About how many bytes of the file are read, where that is known.
+    pub(crate) fn bytes_wanted(&self) -> Result<Option<u64>> {
+        self.file.data.bytes_wanted(&self.request)
+    }
+
     pub(crate) fn units(&self, threads: usize) -> Result<Vec<Unit>> {
         self.file.data.units(&self.request, threads)
     }

@@ -131,6 +131,12 @@ impl Blocks {
     /// `END IF`
     fn end(&mut self, source: &Source, span: Span, word: Token) -> Result<(), Error> {
         let tokens = later::tokens(source, span, 3);
+        let loops = ["FOR", "LOOP", "REPEAT", "WHILE"];
+        let second = tokens.get(1);
+        if second.is_some_and(|token| loops.iter().any(|word| token.is_word(source.text, word))) {
+            return Err(Error::not_implemented("a loop", word.span)
+                .hint("loops are for the program or the shell around the script"));
+        }
         let Some(block) = self.open.pop() else {
             return Err(Error::input("TM0103", "END without IF", word.span));
         };

@@ -58,7 +58,7 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     }
     let first = words.first()?;
     let built = |word: &&Token| {
-        ["ADD", "SHARDS", "REPLICA", "REPAIR", "SET"]
+        ["ADD", "SHARDS", "REPLICA", "REPAIR", "PROMOTE", "SET"]
             .iter()
             .any(|known| is(word, known))
     };
@@ -67,6 +67,9 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
         && words.iter().skip(2).any(|word| built(&word));
     if changes_table {
         return None;
+    }
+    if is(first, "ALTER") && words.iter().any(|word| is(word, "OPTIONS")) {
+        return Some(not_yet("ALTER TABLE … SET OPTIONS", first.span));
     }
     if let Some(word) = find(source, first, STATEMENTS) {
         return Some(not_yet(&format!("the statement {word}"), first.span));
@@ -133,15 +136,22 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         "LIKE",
         "CLONE",
         "COPY",
-        "PRIMARY",
-        "DEFAULT",
-        "WATERMARK",
     ];
     let words = tokens(source, statement, 200);
-    let key = words
+    let before = words
         .iter()
-        .any(|token| token.is_word(source.text, "PRIMARY"));
-    if !key {
+        .take_while(|token| token.span.start < here.span.start);
+    let watermark = before
+        .last()
+        .filter(|last| last.is_word(source.text, "WATERMARK"));
+    if let Some(watermark) = watermark {
+        return Some(not_yet("WATERMARK FOR a column", watermark.span));
+    }
+    let key = words
+        .windows(2)
+        .find(|pair| pair[0].is_word(source.text, "PRIMARY") && pair[1].is_word(source.text, "KEY"))
+        .map(|pair| pair[0].span);
+    if key.is_none() {
         find(source, here, LAYOUT)?;
     }
     let table = words
@@ -157,11 +167,14 @@ pub(super) fn table_definition(source: &Source, statement: Span, here: &Token) -
         .take_while(|token| token.span.start < here.span.start);
     let named = near.clone().next().is_some();
     let not_as = near.clone().all(|token| !token.is_word(source.text, "AS"));
-    (create && plain && named && not_as).then(|| {
-        not_yet(
-            "CREATE TABLE with a layout, keys, defaults or options",
-            here.span,
-        )
+    if !(create && plain && named && not_as) {
+        return None;
+    }
+    Some(match key {
+        Some(place) => not_yet("a PRIMARY KEY that is enforced", place).hint(
+            "write `, PRIMARY KEY (a, b) NOT ENFORCED` after the columns; MERGE INTO keeps rows of a key apart",
+        ),
+        None => not_yet("CREATE TABLE with this layout or options", here.span),
     })
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Places {
     noted: Vec<(Expr, Span)>,
     /// Correlated subqueries, by the columns of the queries around that they use.
     subqueries: Vec<(Vec<String>, Span)>,
+    /// Recursions, by their names in the plan.
+    recursions: HashMap<Arc<str>, Span>,
 }
 
 impl Places {
@@ -37,6 +39,15 @@ impl Places {
         if can_fail(expr) && is_small(expr) {
             self.noted.push((expr.clone(), span));
         }
+    }
+
+    /// Notes the place of a recursion.
+    pub(crate) fn note_recursion(&mut self, name: &Arc<str>, span: Span) {
+        self.recursions.insert(Arc::clone(name), span);
+    }
+
+    pub(crate) fn recursions(&self) -> &HashMap<Arc<str>, Span> {
+        &self.recursions
     }
 
     /// Notes the place of a subquery that uses columns of the query around.

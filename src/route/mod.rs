@@ -6,6 +6,7 @@
 
 mod breaker;
 mod health;
+mod hedge;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use breaker::{Breaker, Outcome, Standing};
+pub(crate) use hedge::Hedges;
+#[cfg(test)]
+pub(crate) use policy::POLICIES;
 pub(crate) use policy::Policy;
 
 /// What a moving latency gives to the newest value.
@@ -59,6 +63,8 @@ pub(crate) enum Why {
     LastHope,
     /// Another one was due.
     NotDue,
+    /// A read of it takes longer than anybody waits.
+    Overdue,
     /// It is left alone until then.
     LeftAlone(u64),
 }
@@ -79,6 +85,9 @@ struct Node {
     served: u64,
     served_bytes: u64,
     failures: u64,
+    times: hedge::Times,
+    /// Reads that take longer than anybody waits and have not ended.
+    late: u32,
 }
 
 /// What people are told of a copy.
@@ -102,6 +111,8 @@ struct State {
     nodes: BTreeMap<String, Node>,
     /// Of round robin, by table.
     turns: BTreeMap<String, usize>,
+    /// What may be asked twice, by table.
+    budgets: BTreeMap<String, hedge::Budget>,
     random: u64,
 }
 
@@ -160,13 +171,17 @@ impl Router {
                 node.failures += 1;
                 Outcome::Failed
             }
+            Ended::Lost { micros } => {
+                node.learn(bytes, micros, now);
+                match node.late >= hedge::LATE_MOST {
+                    true => Outcome::Failed,
+                    false => Outcome::Slow,
+                }
+            }
             Ended::Done { micros } => {
                 node.served += 1;
                 node.served_bytes += bytes;
-                let mebibytes = (bytes as f64 / f64::from(1 << 20)).max(1.0 / 16.0);
-                let new = micros as f64 / mebibytes;
-                let moved = |(old, _): (f64, u64)| old + NEWEST * (new - old);
-                node.latency = Some((node.latency.map_or(new, moved), now));
+                let new = node.learn(bytes, micros, now);
                 let slow = fastest.is_some_and(|fastest| new > SLOW_FACTOR * fastest);
                 match slow && micros >= SLOW_LEAST_MICROS {
                     true => Outcome::Slow,
@@ -194,6 +209,7 @@ impl Router {
         let was = node.breaker.standing(0) != Standing::Closed;
         node.breaker = Breaker::default();
         node.latency = None;
+        node.times = hedge::Times::default();
         was
     }
 
@@ -220,8 +236,23 @@ pub(crate) enum Ended {
         micros: u64,
     },
     Failed,
+    /// It took so long that another copy, asked for the same, was faster.
+    Lost {
+        micros: u64,
+    },
     /// Nobody wanted the rest: nothing is learned.
     GivenUp,
+}
+
+impl Node {
+    /// Learns how long a read took; the microseconds for a mebibyte that makes.
+    fn learn(&mut self, bytes: u64, micros: u64, now: u64) -> f64 {
+        let mebibytes = (bytes as f64 / f64::from(1 << 20)).max(1.0 / 16.0);
+        let new = micros as f64 / mebibytes;
+        let moved = |(old, _): (f64, u64)| old + NEWEST * (new - old);
+        self.latency = Some((self.latency.map_or(new, moved), now));
+        new
+    }
 }
 
 impl State {

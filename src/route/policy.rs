@@ -67,10 +67,21 @@ impl State {
         }
         let (usable, mut alone): (Vec<usize>, Vec<usize>) =
             (0..candidates.len()).partition(|place| standings[*place] == Standing::Closed);
+        // Whoever is slow at this moment stands behind the others.
+        let is_late = |place: &usize| {
+            let node = self.nodes.get(candidates[*place].name);
+            node.is_some_and(|node| node.late > 0)
+        };
+        let (late, on_time): (Vec<usize>, Vec<usize>) = usable.into_iter().partition(is_late);
+        let (usable, late) = match on_time.is_empty() {
+            true => (late, Vec::new()),
+            false => (on_time, late),
+        };
         let mut asked = match policy {
             Policy::InOrder | Policy::Primary => usable,
             _ => self.first_of(policy, table, key, candidates, usable, now),
         };
+        asked.extend(&late);
         // One that may be well again is asked first, now and then: another one helps if it is not.
         let probe = alone
             .iter()
@@ -92,6 +103,7 @@ impl State {
                     (true, _) => Why::Chosen,
                     (false, Standing::Open { until }) => Why::LeftAlone(until),
                     (false, Standing::HalfOpen) => Why::LeftAlone(now),
+                    (false, Standing::Closed) if late.contains(&place) => Why::Overdue,
                     (false, Standing::Closed) => Why::NotDue,
                 },
             )

@@ -353,3 +353,146 @@ fn a_damaged_text_is_refused_and_harms_nobody() {
     let many = serde_json::json!({ "breakers": many }).to_string();
     assert!(Router::default().learn(&many, NOW).is_err());
 }
+
+#[test]
+fn a_read_is_waited_for_as_long_as_nearly_all_take() {
+    let router = Router::default();
+    let copies = copies(&["a", "b"]);
+    first(&router, Policy::InOrder, 0, &copies, NOW);
+    assert_eq!(
+        router.patience("t", MIB).as_millis(),
+        100,
+        "nothing is known"
+    );
+    for read in 0..100_u64 {
+        router.answered("a", MIB, 10_000 + read * 10);
+        router.answered("b", MIB, 900_000);
+    }
+    // Of the last 64 of the faster copy one took longer.
+    assert_eq!(router.patience("t", MIB).as_micros(), 10_980);
+    assert_eq!(
+        router.patience("t", 1000).as_millis(),
+        100,
+        "small ones are others"
+    );
+    for _ in 0..64 {
+        router.answered("a", 1000, 7);
+        router.answered("a", 16 * MIB, 60_000_000);
+    }
+    assert_eq!(router.patience("t", 1000).as_millis(), 3);
+    assert_eq!(router.patience("t", 16 * MIB).as_millis(), 1000);
+    assert_eq!(router.patience("other", MIB).as_millis(), 100);
+}
+
+#[test]
+fn second_questions_are_five_of_a_hundred() {
+    let router = Router::default();
+    let mut asked = 0;
+    for read in 1..=10_000_u64 {
+        router.patience("t", MIB);
+        asked += u64::from(router.may_ask_twice("t", false));
+        assert!(asked <= 5 + read / 20, "{asked} of {read}");
+    }
+    assert!(asked >= 500, "{asked}");
+    let (hedges, _) = router.hedges("t", MIB);
+    assert_eq!(
+        (hedges.reads, hedges.asked_twice + hedges.denied),
+        (10_000, 10_000)
+    );
+}
+
+#[test]
+fn a_copy_with_an_overdue_read_stands_behind_the_others() {
+    for (_, policy) in POLICIES {
+        let router = Router::default();
+        let copies = copies(&["a", "b", "c"]);
+        router.late("a", false);
+        for unit in 0..20 {
+            let order = router.order(*policy, "t", unit, &copies, NOW);
+            assert_eq!((order.asked[2], order.why[0]), (0, Why::Overdue));
+        }
+        router.late("a", true);
+        let asked = (0..20).map(|unit| first(&router, *policy, unit, &copies, NOW));
+        assert!(asked.into_iter().any(|place| place == 0), "{policy:?}");
+    }
+}
+
+/// Workers that read with a second question, in a time of our own: how long all took.
+fn simulate_hedged(
+    router: &Router,
+    policy: Policy,
+    copies: &[Candidate],
+    micros: &dyn Fn(usize, u64) -> u64,
+) -> u64 {
+    const UNITS: u64 = 1200;
+    const WORKERS: usize = 4;
+    let mut workers = [0_u64; WORKERS];
+    // Late reads, with when they end.
+    let mut late: Vec<(u64, usize)> = Vec::new();
+    for unit in 0..UNITS {
+        let worker = (0..WORKERS).min_by_key(|worker| workers[*worker]).unwrap();
+        let time = workers[worker];
+        late.retain(|(end, place)| {
+            let ended = *end <= time;
+            if ended {
+                router.late(copies[*place].name, true);
+            }
+            !ended
+        });
+        let now = NOW + time / 1000;
+        let asked = router.order(policy, "t", unit, copies, now).asked;
+        let (one, other) = (asked[0], asked[1]);
+        let name = copies[one].name;
+        router.begin(name, MIB);
+        let patience = router.patience("t", MIB).as_micros() as u64;
+        let alone = micros(one, unit);
+        router.answered(name, MIB, alone);
+        let second = micros(other, unit);
+        let mut took = alone;
+        if alone > patience {
+            router.late(name, false);
+            late.push((time + alone, one));
+            if router.may_ask_twice("t", false) && patience + second < alone {
+                took = patience + second;
+                router.answered(copies[other].name, MIB, second);
+                let names = (name, copies[other].name);
+                router.second_won("t", names, MIB, took, now);
+                router.end(copies[other].name, MIB, Ended::Done { micros: second }, now);
+            }
+        }
+        if took == alone {
+            router.end(name, MIB, Ended::Done { micros: alone }, now);
+        }
+        workers[worker] += took;
+    }
+    workers.into_iter().max().unwrap()
+}
+
+#[test]
+fn with_one_of_three_ten_times_slower_a_scan_takes_at_most_1_3_times_as_long() {
+    let copies = copies(&["a", "b", "c"]);
+    // Reads vary as those of a disk do.
+    let healthy = |_: usize, unit: u64| 8_000 + rendezvous(unit, "time") % 4_000;
+    let all = simulate_hedged(&Router::default(), Policy::LeastLoaded, &copies, &healthy);
+    for slow in 0..3 {
+        let times = |place: usize, unit: u64| match place == slow {
+            true => 10 * healthy(place, unit),
+            false => healthy(place, unit),
+        };
+        let router = Router::default();
+        let wall = simulate_hedged(&router, Policy::LeastLoaded, &copies, &times);
+        let ratio = wall as f64 / all as f64;
+        assert!(ratio <= 1.3, "{ratio}");
+        let (hedges, _) = router.hedges("t", MIB);
+        assert!(hedges.asked_twice <= 5 + hedges.reads / 20, "{hedges:?}");
+    }
+    // One read of a hundred hangs, of every copy: that is what a second question is for.
+    let hangs = |place: usize, unit: u64| match rendezvous(unit, "hang") % 100 == place as u64 {
+        true => 2_000_000,
+        false => healthy(place, unit),
+    };
+    let router = Router::default();
+    let wall = simulate_hedged(&router, Policy::LeastLoaded, &copies, &hangs);
+    let ratio = wall as f64 / all as f64;
+    assert!(ratio <= 1.3, "{ratio}");
+}

@@ -7,13 +7,18 @@
 mod real;
 #[cfg(test)]
 pub(crate) mod sim;
+#[cfg(test)]
+pub(crate) mod slow;
 
 use std::fmt::Debug;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
+
+use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 
@@ -23,7 +28,11 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// The file, to be read bit by bit.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// The file, to be read at any place.
+    fn open_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
     fn about(&self, path: &Path) -> io::Result<About>;
+    /// Where something that is there really lies, behind links.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>>;
     /// Fails where there is something of that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -39,6 +48,28 @@ pub(crate) trait Disk: Send + Sync + Debug {
     /// Holds the file, which is made where it is missing, until the lock is dropped or the process ends. `None` where somebody else
     /// holds it.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
+}
+
+/// Bytes that can be read at any place.
+pub(crate) trait ReadAt: Send + Sync + Debug {
+    /// Bytes from `start` on; fewer than `length` where they end.
+    fn read_at(&self, start: u64, length: u64) -> io::Result<Bytes>;
+
+    /// Whether every read is a question to another machine: few large ones are faster than many small ones.
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+/// A file of this machine; who reads sets its place first.
+impl ReadAt for Mutex<File> {
+    fn read_at(&self, start: u64, length: u64) -> io::Result<Bytes> {
+        let mut file = self.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::with_capacity(length as usize);
+        (&mut *file).take(length).read_to_end(&mut bytes)?;
+        Ok(bytes.into())
+    }
 }
 
 /// A file that is held.
@@ -98,9 +129,33 @@ impl Store {
         found(self.0.disk.open(path), path)
     }
 
+    /// The file, to be read at any place.
+    pub(crate) fn open_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        self.0.disk.open_at(path)
+    }
+
     /// The file's bytes; `None` where there is no such file.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         found(self.0.disk.read(path), path)
+    }
+
+    /// Where a path really leads, also where only its beginning is there.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        let mut known = path;
+        loop {
+            if let Ok(found) = self.0.disk.resolve(known) {
+                return path.strip_prefix(known).map_or(found.clone(), |rest| {
+                    match rest.as_os_str().is_empty() {
+                        true => found.clone(),
+                        false => found.join(rest),
+                    }
+                });
+            }
+            match known.parent() {
+                Some(parent) => known = parent,
+                None => return path.to_path_buf(),
+            }
+        }
     }
 
     pub(crate) fn about(&self, path: &Path) -> Result<Option<About>> {

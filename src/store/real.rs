@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::{About, Disk, DiskFile, DiskLock, Entry};
+use super::{About, Disk, DiskFile, DiskLock, Entry, ReadAt};
 
 #[derive(Debug)]
 pub(super) struct RealDisk;
@@ -19,8 +20,16 @@ impl Disk for RealDisk {
         Ok(Box::new(File::open(path)?))
     }
 
+    fn open_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(Mutex::new(File::open(path)?)))
+    }
+
     fn about(&self, path: &Path) -> io::Result<About> {
         fs::metadata(path).map(|metadata| about(&metadata))
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {

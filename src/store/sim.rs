@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::{About, Disk, DiskFile, DiskLock, Entry};
+use super::{About, Disk, DiskFile, DiskLock, Entry, ReadAt};
 
 /// Things not synced up to which every combination is made.
 const EXHAUSTIVE: usize = 6;
@@ -308,6 +308,18 @@ pub(crate) fn next(random: &mut u64) -> u64 {
     mixed.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ (mixed >> 29)
 }
 
+/// A file as it was when it was opened.
+#[derive(Debug)]
+struct Whole(bytes::Bytes);
+
+impl ReadAt for Whole {
+    fn read_at(&self, start: u64, length: u64) -> io::Result<bytes::Bytes> {
+        let start = (start as usize).min(self.0.len());
+        let end = start.saturating_add(length as usize).min(self.0.len());
+        Ok(self.0.slice(start..end))
+    }
+}
+
 impl Disk for SimDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.operate(false, |state| {
@@ -320,8 +332,16 @@ impl Disk for SimDisk {
         Ok(Box::new(io::Cursor::new(self.read(path)?)))
     }
 
+    fn open_at(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(Whole(self.read(path)?.into())))
+    }
+
     fn about(&self, path: &Path) -> io::Result<About> {
         self.operate(false, |state| Ok(state.about(state.node(path)?)))
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_path_buf())
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {

@@ -7,7 +7,7 @@ use super::log::TableLog;
 use super::mirror::{self, Held};
 use super::routes::{HEALTH, clock};
 use super::snapshot::Segment;
-use super::{checkpoint, ingest, maintain};
+use super::{checkpoint, ingest, maintain, promote};
 use crate::error::Error;
 use crate::route::Standing;
 
@@ -121,6 +121,19 @@ impl Examination<'_> {
 
     fn run(mut self) {
         self.commits();
+        if let Some(promoted) = promote::unfinished(&self.log) {
+            self.tell(Finding {
+                severity: Severity::Degraded,
+                path: Some(promoted),
+                hint: Some("reading or writing the table finishes it".to_string()),
+                ..note(
+                    "promotion",
+                    "a replica was promoted and does not know it yet".into(),
+                )
+            });
+            // Looking at the table would finish it, and nothing is to change.
+            return;
+        }
         if let Err(error) = ingest::read(&self.log) {
             self.tell(of_error("ingest", Severity::Broken, &error));
         }
@@ -201,9 +214,12 @@ impl Examination<'_> {
             Ok(Held::Damaged) => "a segment is not what was written".to_string(),
             Err(error) => error.message().to_string(),
         };
-        let whole = table.snapshot.replicas.iter().find(|replica| {
-            let log = mirror::check(&table.log, &table.snapshot, replica);
-            log.is_ok_and(|log| matches!(self.held(&log, segment), Ok(Held::Whole)))
+        let mut copies = table.snapshot.replicas.iter();
+        let whole = copies.find(|replica| {
+            replica.projection.is_none() && {
+                let log = mirror::check(&table.log, &table.snapshot, replica);
+                log.is_ok_and(|log| matches!(self.held(&log, segment), Ok(Held::Whole)))
+            }
         });
         let hint = match whole {
             Some(replica) => format!(
@@ -247,13 +263,17 @@ impl Examination<'_> {
             };
             let (mut missing, mut damaged) = (0, Vec::new());
             for segment in table.snapshot.segments() {
-                match self.held(&log, segment) {
+                match mirror::holds(Some(replica), &log, segment, self.deep) {
                     Ok(Held::Whole) => {}
                     Ok(Held::Missing) => missing += 1,
                     Ok(Held::Damaged) | Err(_) => damaged.extend(segment.file()),
                 }
             }
-            let behind = mirror::version(&log).ok().flatten();
+            let behind = match &replica.projection {
+                // It has no versions, only segments.
+                Some(_) => Some(table.snapshot.version),
+                None => mirror::version(&log).ok().flatten(),
+            };
             let behind = behind.map_or(table.snapshot.version + 1, |version| {
                 table.snapshot.version.saturating_sub(version)
             });

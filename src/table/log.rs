@@ -9,7 +9,7 @@ use super::action::Commit;
 use super::conflict::Reads;
 use super::doctor::Severity;
 use super::snapshot::{Snapshot, State};
-use super::{checkpoint, conflict, damaged, mirror};
+use super::{checkpoint, conflict, damaged, mirror, promote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{About, Store, unique};
 
@@ -255,6 +255,7 @@ impl TableLog {
     ) -> Result<Arc<Snapshot>> {
         let base = Arc::clone(base);
         commit.info.txn_id = Some(unique());
+        promote::check_home(self, &base)?;
         // Who adds or drops a replica meanwhile makes a commit that this one cannot follow.
         mirror::before_commit(self, &base, &commit)?;
         let mirrored = Arc::clone(&base);
@@ -288,9 +289,26 @@ impl TableLog {
                 return self.after(&base, commit).map(Arc::new);
             }
             let theirs = self.commit(version)?;
+            promote::check_moved(self, &theirs)?;
             conflict::check(commit, reads, &theirs, version)?;
             base = Arc::new(self.after(&base, &theirs)?);
         }
+    }
+
+    /// Commits right behind `base`, and nowhere else (TM0740), whoever may write here.
+    pub(super) fn append_here(
+        &self,
+        base: &Arc<Snapshot>,
+        commit: &mut Commit,
+    ) -> Result<Arc<Snapshot>> {
+        commit.info.txn_id = Some(unique());
+        stamp(commit, base.state.timestamp);
+        let file = self.commit_file(base.version + 1);
+        if self.store.put_if_absent(&file, &commit.encode()?)? {
+            return self.after(base, commit).map(Arc::new);
+        }
+        let message = "another process made a version here meanwhile; nothing was changed";
+        Err(Error::new(ErrorKind::Busy, "TM0740", message).hint("run the statement again"))
     }
 
     /// Writes a checkpoint where one is due; the commit before it stands whatever becomes of it.

@@ -94,10 +94,22 @@ pub(crate) fn restore(log: &TableLog, newest: &Snapshot, older: &Snapshot) -> Re
     })
 }
 
+/// The time so many hours ago.
+fn retained_from(retain_hours: u64) -> i64 {
+    let hours = i64::try_from(retain_hours).unwrap_or(i64::MAX / HOUR_MS);
+    now().saturating_sub(hours.saturating_mul(HOUR_MS))
+}
+
+/// A file that no version names may be one that is being written, unless it was written before this.
+pub(crate) fn written_before(retain_hours: u64) -> i64 {
+    now()
+        .saturating_sub(UNFINISHED_MS)
+        .min(retained_from(retain_hours))
+}
+
 /// Takes files away that no version of the last `retain_hours` needs. How many there were.
 pub(crate) fn vacuum(log: &TableLog, snapshot: &Snapshot, retain_hours: u64) -> Result<u64> {
-    let hours = i64::try_from(retain_hours).unwrap_or(i64::MAX / HOUR_MS);
-    let before = now().saturating_sub(hours.saturating_mul(HOUR_MS));
+    let before = retained_from(retain_hours);
     let mut needed = BTreeSet::new();
     for segment in snapshot.segments() {
         needed.insert(segment.file()?);
@@ -154,12 +166,19 @@ pub(crate) fn verify(log: &TableLog, snapshot: &Snapshot) -> Result<u64> {
     Ok(rows)
 }
 
-/// The commit that adds a column, which is NULL in every row that is there.
-pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
+/// The commit that adds a column; rows that are not written again are NULL in it.
+pub(crate) fn add_column(
+    snapshot: &Snapshot,
+    field: Field,
+    default: Option<String>,
+) -> Result<Commit> {
     let mut fields: Vec<Arc<Field>> = snapshot.columns.seen.fields().to_vec();
     fields.push(Arc::new(field));
     let columns = Columns::new(Arc::new(Schema::new(fields)))?;
     let columns = columns.with_generated(snapshot.columns.generated.clone());
+    let mut defaults = snapshot.columns.defaults.clone();
+    defaults.push(default);
+    let columns = columns.with_defaults(defaults);
     snapshot.layout.check(&columns)?;
     let mut metadata = snapshot.metadata.clone();
     metadata.schema_string = columns.schema_string();
@@ -167,10 +186,8 @@ pub(crate) fn add_column(snapshot: &Snapshot, field: Field) -> Result<Commit> {
     metadata
         .configuration
         .extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
-    let needed = protocol::needed(&columns);
-    let more = needed.min_writer_version > snapshot.protocol.min_writer_version;
     Ok(Commit {
-        protocol: more.then_some(needed),
+        protocol: protocol::raised(&snapshot.protocol, protocol::needed(&columns)),
         metadata: Some(metadata),
         ..Commit::default()
     })

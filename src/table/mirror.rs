@@ -18,8 +18,12 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 use super::action::{Add, Commit};
+use super::doctor::Severity;
 use super::log::TableLog;
+use super::projection;
+use super::promote::absolute;
 use super::replica::{Mode, Replica};
+use super::schema::Columns;
 use super::snapshot::{CHECKSUM_TAG, Segment, Snapshot};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::store::{failed, temporary_name};
@@ -36,10 +40,17 @@ const LOST: &str = "TM0748";
 /// Bytes that are copied at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-#[derive(Serialize, Deserialize)]
-struct Mark {
+/// What the mark says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
     /// The table's identifier.
-    table: String,
+    pub(super) table: String,
+    /// How often another directory was made the one that takes commits, as far as this one knows.
+    #[serde(default)]
+    pub(super) epoch: u64,
+    /// It is that directory.
+    #[serde(default)]
+    pub(super) is_primary: bool,
 }
 
 /// What became of a file that should be there.
@@ -53,26 +64,44 @@ pub(crate) enum Held {
 /// Makes the directory of a new replica, which may hold nothing but files of this table's replica.
 pub(crate) fn prepare(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<()> {
     let log = replica.log(table);
-    let own = std::path::absolute(&table.directory);
-    let own = own.unwrap_or_else(|_| table.directory.clone());
-    if log.directory.starts_with(&own) || own.starts_with(&log.directory) {
+    let (own, there) = (
+        log.store.resolve(&absolute(&table.directory)),
+        log.store.resolve(&log.directory),
+    );
+    if there.starts_with(&own) || own.starts_with(&there) {
         return Err(unsuitable(
             replica,
             "lies inside of the table, or the table in it",
         ));
     }
-    match owner(&log)? {
-        Some(owner) if owner == snapshot.metadata.id => Ok(()),
+    // A table that was promoted lies among what is no table.
+    if there.parent() == own.parent() && snapshot.home.epoch == 0 {
+        return Err(unsuitable(
+            replica,
+            "would be a table beside the table, of the same database",
+        ));
+    }
+    let mut others = snapshot.replicas.iter();
+    if let Some(same) = others.find(|other| log.store.resolve(&other.path) == there) {
+        let message = format!(
+            "{} is the replica {} by another name",
+            replica.name(),
+            same.name()
+        );
+        return Err(Error::new(ErrorKind::Input, "TM0752", message));
+    }
+    match mark(&log)? {
+        Some(mark) if mark.table == snapshot.metadata.id => Ok(()),
         Some(_) => Err(unsuitable(replica, "is the replica of another table")),
         None if holds_files(&log)? => Err(unsuitable(replica, "is not empty")),
         None => {
             log.store.make_directory(&log.directory)?;
             let mark = Mark {
                 table: snapshot.metadata.id.clone(),
+                epoch: snapshot.home.epoch,
+                is_primary: false,
             };
-            let mark = serde_json::to_vec(&mark).map_err(|error| Error::bug(error.to_string()))?;
-            log.store.put_if_absent(&log.directory.join(MARK), &mark)?;
-            Ok(())
+            set_mark(&log, &mark)
         }
     }
 }
@@ -89,13 +118,25 @@ fn unsuitable(replica: &Replica, reason: &str) -> Error {
     Error::new(ErrorKind::Input, "TM0752", message).hint("name a directory that is new or empty")
 }
 
-/// The table whose replica a directory is.
-fn owner(log: &TableLog) -> Result<Option<String>> {
+/// What the mark of a directory says, if it has one.
+pub(super) fn mark(log: &TableLog) -> Result<Option<Mark>> {
     let mark = log.store.read(&log.directory.join(MARK))?;
-    Ok(mark.and_then(|mark| {
-        let mark: Option<Mark> = serde_json::from_slice(&mark).ok();
-        mark.map(|mark| mark.table)
-    }))
+    Ok(mark.and_then(|mark| serde_json::from_slice(&mark).ok()))
+}
+
+pub(super) fn set_mark(log: &TableLog, mark: &Mark) -> Result<()> {
+    let mark = serde_json::to_vec(mark).map_err(|error| Error::bug(error.to_string()))?;
+    log.store.replace(&log.directory.join(MARK), &mark)
+}
+
+/// The table of which a directory has copies. One that took commits before has no mark if it was not reached when that changed: its
+/// log says it.
+fn owner(log: &TableLog) -> Result<Option<String>> {
+    if let Some(mark) = mark(log)? {
+        return Ok(Some(mark.table));
+    }
+    let latest = log.latest()?;
+    Ok(latest.map(|snapshot| snapshot.metadata.id.clone()))
 }
 
 /// TM0505 where the directory is not there, or is no replica of the table.
@@ -111,7 +152,15 @@ pub(crate) fn check(table: &TableLog, snapshot: &Snapshot, replica: &Replica) ->
 
 /// The newest version that the replica has everything of.
 pub(crate) fn version(log: &TableLog) -> Result<Option<u64>> {
-    Ok(log.list()?.range().map(|(_, newest)| newest))
+    let listing = log.list()?;
+    let lost = listing.gaps().into_iter();
+    let lost = lost.filter(|(_, severity)| *severity == Severity::Broken);
+    let first_lost = lost.map(|(version, _)| version).min();
+    let newest = listing.range().map(|(_, newest)| newest);
+    Ok(match (newest, first_lost) {
+        (Some(_), Some(lost)) => lost.checked_sub(1),
+        (newest, _) => newest,
+    })
 }
 
 /// Whether a copy is there, judged by its size; with `read` by all of its bytes.
@@ -214,13 +263,15 @@ pub(super) fn before_commit(table: &TableLog, base: &Snapshot, commit: &Commit) 
     for replica in must_have(base) {
         let put = || -> Result<()> {
             let log = check(table, base, replica)?;
-            for add in &commit.adds {
-                let segment = Segment::new(add.clone());
-                if held(&log, &segment, false)? != Held::Whole {
-                    copy_segment(&[table], &log, &segment)?;
-                }
-            }
-            Ok(())
+            let new = commit.adds.iter();
+            let new = new.map(|add| Arc::new(Segment::new(add.clone())));
+            let columns = commit
+                .metadata
+                .as_ref()
+                .map(Snapshot::columns_of)
+                .transpose()?;
+            let columns = columns.as_ref().unwrap_or(&base.columns);
+            copy_missing(table, columns, replica, &log, new).map(drop)
         };
         if let Err(error) = put() {
             take_back(table, base, commit);
@@ -247,7 +298,10 @@ pub(super) fn take_back(table: &TableLog, base: &Snapshot, commit: &Commit) {
     for replica in must_have(base) {
         let log = replica.log(table);
         for add in &commit.adds {
-            if let Ok(file) = Segment::new(add.clone()).file() {
+            let segment = Segment::new(add.clone());
+            if replica.projection.is_some() {
+                let _ = projection::forget(&log, &segment);
+            } else if let Ok(file) = segment.file() {
                 let _ = log.store.remove(&log.directory.join(file));
             }
         }
@@ -272,7 +326,11 @@ pub(crate) fn after_commit(table: &TableLog, snapshot: &Snapshot, adds: &[Add]) 
 }
 
 fn follow(table: &TableLog, snapshot: &Snapshot, replica: &Replica, adds: &[Add]) -> Result<()> {
+    if replica.projection.is_some() {
+        return catch_up(table, snapshot, replica).map(drop);
+    }
     let log = check(table, snapshot, replica)?;
+    align(table, &log, snapshot)?;
     let has_before = match snapshot.version.checked_sub(1) {
         Some(before) => log.about(before)?.is_some(),
         None => false,
@@ -281,35 +339,95 @@ fn follow(table: &TableLog, snapshot: &Snapshot, replica: &Replica, adds: &[Add]
         return catch_up(table, snapshot, replica).map(drop);
     }
     let new = adds.iter().map(|add| Arc::new(Segment::new(add.clone())));
-    copy_missing(table, &log, new)?;
+    copy_missing(table, &snapshot.columns, replica, &log, new)?;
     copy_log(table, &log, snapshot.version)
 }
 
 /// Copies everything that the replica lacks; the number of segments.
 pub(crate) fn catch_up(table: &TableLog, snapshot: &Snapshot, replica: &Replica) -> Result<u64> {
     let log = check(table, snapshot, replica)?;
-    let copied = copy_missing(table, &log, snapshot.segments().map(Arc::clone))?;
-    copy_log(table, &log, snapshot.version)?;
+    let segments = snapshot.segments().map(Arc::clone);
+    let copied = copy_missing(table, &snapshot.columns, replica, &log, segments)?;
+    if replica.projection.is_none() {
+        align(table, &log, snapshot)?;
+        copy_log(table, &log, snapshot.version)?;
+    }
     Ok(copied)
 }
 
 fn copy_missing(
     table: &TableLog,
+    columns: &Columns,
+    replica: &Replica,
     log: &TableLog,
     segments: impl Iterator<Item = Arc<Segment>>,
 ) -> Result<u64> {
     let mut copied = 0;
     for segment in segments {
-        if held(log, &segment, false)? != Held::Whole {
-            copy_segment(&[table], log, &segment)?;
-            copied += 1;
+        if holds(Some(replica), log, &segment, false)? == Held::Whole {
+            continue;
         }
+        match &replica.projection {
+            None => copy_segment(&[table], log, &segment)?,
+            Some(by) => {
+                projection::forget(log, &segment)?;
+                projection::make(table, log, columns, &segment, by)?;
+            }
+        }
+        copied += 1;
     }
     Ok(copied)
 }
 
+/// As [`held`], also of a replica that is no copy; `None` is the table's own directory.
+pub(crate) fn holds(
+    replica: Option<&Replica>,
+    log: &TableLog,
+    segment: &Segment,
+    read: bool,
+) -> Result<Held> {
+    match replica.and_then(|replica| replica.projection.as_ref()) {
+        Some(by) => projection::holds(log, segment, by, read),
+        None => held(log, segment, read),
+    }
+}
+
+/// Takes versions out of a replica's log that are not the table's: those that the directory made which took commits before, and that
+/// were lost when another one was promoted without it.
+fn align(table: &TableLog, log: &TableLog, snapshot: &Snapshot) -> Result<()> {
+    let Some(known) = mark(log)?.filter(|mark| mark.epoch < snapshot.home.epoch) else {
+        return Ok(());
+    };
+    let listing = log.list()?;
+    let mut first_lost = None;
+    let mut versions: Vec<u64> = listing.commits().collect();
+    versions.reverse();
+    for version in versions {
+        let theirs = log.store.read(&log.commit_file(version))?;
+        if theirs == table.store.read(&table.commit_file(version))? {
+            break;
+        }
+        first_lost = Some(version);
+        // Before its commit goes what was made of it.
+        for name in listing.checkpoints().get(&version).into_iter().flatten() {
+            log.store.remove(&log.log_directory().join(name))?;
+        }
+        log.store.remove(&log.commit_file(version))?;
+    }
+    if first_lost.is_some() {
+        log.store
+            .remove(&log.log_directory().join(LAST_CHECKPOINT))?;
+        log.store.sync_directory(&log.log_directory())?;
+    }
+    let mark = Mark {
+        epoch: snapshot.home.epoch,
+        ..known
+    };
+    set_mark(log, &mark)
+}
+
 /// Copies the log's files that the replica lacks, up to a version, in their order.
-fn copy_log(table: &TableLog, log: &TableLog, newest: u64) -> Result<()> {
+pub(super) fn copy_log(table: &TableLog, log: &TableLog, newest: u64) -> Result<()> {
     let directory = Path::new("_delta_log");
     let names = |log: &TableLog| -> Result<BTreeSet<String>> {
         let entries = log.store.list(&log.log_directory())?.into_iter();
@@ -352,8 +470,10 @@ pub(crate) struct Repaired {
 pub(crate) fn repair(table: &TableLog, snapshot: &Snapshot, only: Option<&Replica>) -> Repaired {
     let mut repaired = Repaired::default();
     let mut copies = vec![table.clone()];
+    let mut projections = Vec::new();
     for replica in &snapshot.replicas {
         match check(table, snapshot, replica) {
+            Ok(log) if replica.projection.is_some() => projections.push((replica, log)),
             Ok(log) => copies.push(log),
             Err(error) if only.is_none_or(|only| only == replica) => repaired.failures.push(error),
             Err(_) => {}
@@ -386,10 +506,37 @@ pub(crate) fn repair(table: &TableLog, snapshot: &Snapshot, only: Option<&Replic
         }
     }
     for log in copies.iter().skip(1).filter(|log| wanted(log)) {
-        let copied = copy_log(table, log, snapshot.version);
+        let copied = align(table, log, snapshot);
+        let copied = copied.and_then(|()| copy_log(table, log, snapshot.version));
         repaired.failures.extend(copied.err());
     }
+    for (replica, log) in projections.iter().filter(|(_, log)| wanted(log)) {
+        repair_projection(table, snapshot, (replica, log), &mut repaired);
+    }
     repaired
+}
+
+/// Makes again what a projection lacks, of segments that are whole by now.
+fn repair_projection(
+    table: &TableLog,
+    snapshot: &Snapshot,
+    (replica, log): (&Replica, &TableLog),
+    repaired: &mut Repaired,
+) {
+    for segment in snapshot.segments() {
+        let mend = || -> Result<u64> {
+            if holds(Some(replica), log, segment, true)? == Held::Whole {
+                return Ok(0);
+            }
+            projection::forget(log, segment)?;
+            let one = std::iter::once(Arc::clone(segment));
+            copy_missing(table, &snapshot.columns, replica, log, one)
+        };
+        match mend() {
+            Ok(made) => repaired.segments += made,
+            Err(error) => repaired.failures.push(error),
+        }
+    }
 }
 
 fn lost(segment: &Segment) -> Error {

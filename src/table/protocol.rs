@@ -10,6 +10,7 @@ const READ: &[&str] = &["timestampNtz"];
 /// Features that writing one of our tables may need. Append-only tables are respected, invariants are refused where there are any.
 /// Columns that are computed are ours or refused.
 const WRITTEN: &[&str] = &[
+    "allowColumnDefaults",
     "appendOnly",
     "generatedColumns",
     "invariants",
@@ -29,10 +30,12 @@ pub(crate) fn needed(columns: &Columns) -> Protocol {
     let mut fields = columns.stored.fields().iter();
     let local = fields.any(|field| schema::has_local_time(field.data_type()));
     let computed = !columns.generated.is_empty();
-    if local || computed {
+    let defaults = columns.defaults.iter().any(Option::is_some);
+    if local || computed || defaults {
         let needed = |feature: &&&str| match **feature {
             "timestampNtz" => local,
             "generatedColumns" => computed,
+            "allowColumnDefaults" => defaults,
             _ => true,
         };
         let named = |names: &[&str]| {
@@ -55,6 +58,32 @@ pub(crate) fn needed(columns: &Columns) -> Protocol {
         reader_features: None,
         writer_features: None,
     }
+}
+
+/// What the table asks for once it needs this too; `None` where it does already. Nothing that others may rely on is taken back.
+pub(crate) fn raised(now: &Protocol, needed: Protocol) -> Option<Protocol> {
+    let beyond = |own: &Option<Vec<String>>, more: &Option<Vec<String>>| {
+        let own = own.as_deref().unwrap_or_default();
+        let more = more.as_deref().unwrap_or_default();
+        more.iter().any(|feature| !own.contains(feature))
+    };
+    let more = needed.min_writer_version > now.min_writer_version
+        || needed.min_reader_version > now.min_reader_version
+        || beyond(&now.reader_features, &needed.reader_features)
+        || beyond(&now.writer_features, &needed.writer_features);
+    let both = |own: &Option<Vec<String>>, more: Option<Vec<String>>| {
+        let mut all = own.clone().unwrap_or_default();
+        all.extend(more.unwrap_or_default());
+        all.sort();
+        all.dedup();
+        (!all.is_empty()).then_some(all)
+    };
+    more.then(|| Protocol {
+        min_reader_version: needed.min_reader_version.max(now.min_reader_version),
+        min_writer_version: needed.min_writer_version.max(now.min_writer_version),
+        reader_features: both(&now.reader_features, needed.reader_features),
+        writer_features: both(&now.writer_features, needed.writer_features),
+    })
 }
 
 /// TM0741 where the table cannot be read.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Metadata;
 use super::log::TableLog;
+use super::projection::Projection;
+use super::promote::{EPOCH, PRIMARY};
 use super::protocol::setting;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -26,6 +28,9 @@ pub(crate) struct Replica {
     pub(crate) mode: Mode,
     /// Its share of the reads where they are spread by weight; the table's own directory weighs 1.
     pub(crate) weight: u32,
+    /// It has the rows in another order, and is no copy of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) projection: Option<Projection>,
 }
 
 /// When a replica gets the segments of a commit.
@@ -90,9 +95,11 @@ pub(crate) fn with_replicas(metadata: &Metadata, replicas: &[Replica]) -> Result
 /// `metadata` with the replicas that `current` has: where copies lie is of the table, not of one of its versions.
 pub(crate) fn keep(metadata: &Metadata, current: &Metadata) -> Metadata {
     let mut kept = metadata.clone();
-    kept.configuration.remove(REPLICAS);
-    let own = current.configuration.get_key_value(REPLICAS);
-    kept.configuration
-        .extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    for setting in [REPLICAS, PRIMARY, EPOCH] {
+        kept.configuration.remove(setting);
+        let own = current.configuration.get_key_value(setting);
+        kept.configuration
+            .extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    }
     kept
 }

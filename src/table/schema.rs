@@ -21,6 +21,9 @@ pub(super) const GENERATION: &str = "delta.generationExpression";
 /// The same for us, in the metadata of the field.
 pub(super) const TRANSFORM: &str = "tidemill.transform";
 
+/// What the protocol calls the SQL of a column's default, in the metadata of the field.
+const DEFAULT: &str = "CURRENT_DEFAULT";
+
 /// The setting that keeps Arrow types: a JSON object from column to type.
 pub(crate) const ARROW_SCHEMA: &str = "tidemill.arrow_schema";
 
@@ -33,6 +36,8 @@ pub(crate) struct Columns {
     pub(crate) stored: SchemaRef,
     /// Columns that other readers see and that only name partitions.
     pub(crate) generated: Vec<Generated>,
+    /// For each column, what it has in rows that do not give it: an expression.
+    pub(crate) defaults: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -53,6 +58,7 @@ impl Columns {
             stored.push(Field::new(field.name(), kind, field.is_nullable()));
         }
         let columns = Columns {
+            defaults: vec![None; stored.len()],
             stored: Arc::new(Schema::new(stored)),
             seen,
             generated: Vec::new(),
@@ -86,6 +92,7 @@ impl Columns {
         });
         Ok(Columns {
             seen: Arc::new(Schema::new(seen.collect::<Result<Vec<_>>>()?)),
+            defaults: defaults_of(&schema, &stored),
             stored: Arc::new(Schema::new(stored)),
             generated,
         })
@@ -96,10 +103,21 @@ impl Columns {
         Columns { generated, ..self }
     }
 
+    /// The same columns with what each has where nothing is given; none for columns at the end.
+    pub(crate) fn with_defaults(self, mut defaults: Vec<Option<String>>) -> Self {
+        defaults.resize(self.seen.fields().len(), None);
+        Columns { defaults, ..self }
+    }
+
     /// The columns as the log writes them.
     pub(crate) fn schema_string(&self) -> String {
         let mut schema = struct_of(self.stored.fields());
         if let Some(fields) = schema.get_mut("fields").and_then(Value::as_array_mut) {
+            for (field, default) in fields.iter_mut().zip(&self.defaults) {
+                if let Some(text) = default {
+                    field["metadata"][DEFAULT] = json!(text);
+                }
+            }
             fields.extend(
                 self.generated
                     .iter()
@@ -151,6 +169,19 @@ impl Columns {
         RecordBatch::try_new(Arc::clone(&self.stored), columns)
             .map_err(|error| Error::bug(error.to_string()))
     }
+}
+
+/// What the log says that each of these columns has where nothing is given.
+fn defaults_of(schema: &Value, fields: &Fields) -> Vec<Option<String>> {
+    let written = schema.get("fields").and_then(Value::as_array);
+    let default = |name: &String| {
+        let mut written = written?.iter();
+        let field = written.find(|field| field.get("name").is_some_and(|own| own == name))?;
+        let text = field.get("metadata")?.get(DEFAULT)?.as_str()?;
+        Some(text.to_string())
+    };
+    let names = fields.iter().map(|field| default(field.name()));
+    names.collect()
 }
 
 /// The fields without those that are computed in a way that we know, and these.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::action::{Add, Commit, Metadata, Protocol, Remove, Txn};
 use super::layout::{Layout, decode};
+use super::promote::Home;
 use super::protocol::{self, setting};
 use super::replica::{self, Replica};
 use super::schema::{ARROW_SCHEMA, Columns};
@@ -150,6 +151,8 @@ pub(crate) struct Snapshot {
     pub(crate) layout: Layout,
     /// Where copies of the segments are kept.
     pub(crate) replicas: Vec<Replica>,
+    /// Which directory takes its commits.
+    pub(crate) home: Home,
 }
 
 impl Snapshot {
@@ -163,16 +166,22 @@ impl Snapshot {
             ));
         };
         protocol::check_read(&protocol, &metadata)?;
-        let columns = Columns::of(&metadata.schema_string, setting(&metadata, ARROW_SCHEMA))?;
+        let columns = Snapshot::columns_of(&metadata)?;
         Ok(Snapshot {
             version,
             layout: Layout::of(&metadata, &columns)?,
             replicas: replica::of(&metadata)?,
+            home: Home::of(&metadata),
             state,
             protocol,
             metadata,
             columns,
         })
+    }
+
+    /// The columns of a table that says this of itself.
+    pub(super) fn columns_of(metadata: &Metadata) -> Result<Columns> {
+        Columns::of(&metadata.schema_string, setting(metadata, ARROW_SCHEMA))
     }
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {

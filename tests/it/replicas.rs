@@ -157,6 +157,25 @@ fn what_cannot_be_a_replica_is_refused() {
     assert_eq!(code(&engine, &add(&full)), "TM0752");
     let inside = copied.database.0.path().join("t/copy");
     assert_eq!(code(&engine, &add(&inside)), "TM0752");
+    // The same place by other names, or where a table would be.
+    let (link, parent) = (copied.replica(8), copied.replica(9));
+    std::os::unix::fs::symlink(copied.replica(0), &link).unwrap();
+    std::os::unix::fs::symlink(copied.replicas.path(), &parent).unwrap();
+    let own = copied.replicas.path().join("own");
+    std::os::unix::fs::symlink(copied.database.0.path().join("t"), &own).unwrap();
+    let round = copied.replicas.path().join("round");
+    std::os::unix::fs::symlink(&round, &round).unwrap();
+    for path in [
+        link,
+        parent.join("0"),
+        own.clone(),
+        own.join("in"),
+        copied.database.0.path().join("beside"),
+        copied.replicas.path().join("nothing/../0"),
+    ] {
+        assert_eq!(code(&engine, &add(&path)), "TM0752", "{}", path.display());
+    }
+    assert_eq!(code(&engine, &add(&round)), "TM0701");
     run(&engine, "CREATE TABLE u AS SELECT 1 AS x");
     let other = format!(
         "ALTER TABLE u ADD REPLICA '{}'",
@@ -549,7 +568,11 @@ fn reads_are_spread_as_the_policy_says() {
         ("consistent_hash", None),
     ] {
         let engine = copied.database.engine(1);
-        run(&engine, &format!("SET @@routing = '{policy}'"));
+        // A second question would move a unit to another copy.
+        run(
+            &engine,
+            &format!("SET @@routing = '{policy}'; SET @@hedged_reads = 'off'"),
+        );
         for _ in 0..8 {
             number(&engine, "FROM t |> AGGREGATE COUNT(DISTINCT name)");
         }
@@ -576,4 +599,416 @@ fn reads_are_spread_as_the_policy_says() {
     );
     let nothing = text(&copied.engine(), "EXPLAIN ROUTE SELECT 1 AS x");
     assert!(!nothing.contains("scan"), "{nothing}");
+}
+
+#[test]
+fn a_promoted_replica_takes_the_commits_and_the_old_directory_none() {
+    let copied = Copied::new(&["SYNC", "ASYNC"]);
+    let (engine, stale) = (copied.engine(), copied.engine());
+    assert_eq!(number(&stale, "FROM t |> AGGREGATE COUNT(*)"), ROWS);
+    let all = text(&engine, ALL);
+    let first = copied.replica(0);
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", first.display());
+    run(&engine, &promote);
+    assert_eq!(code(&engine, &promote), "TM0752", "it is that already");
+    assert_eq!(text(&engine, ALL), all);
+    run(&engine, "INSERT INTO t VALUES (-1, 1, 'x', 1.0)");
+    let shown = "SHOW REPLICAS t |> SELECT mode, versions_behind, missing_segments";
+    assert_eq!(
+        text(&engine, shown),
+        "\
++---------+-----------------+------------------+
+| mode    | versions_behind | missing_segments |
++---------+-----------------+------------------+
+| primary | 0               | 0                |
+| sync    | 0               | 0                |
+| async   | 0               | 0                |
++---------+-----------------+------------------+"
+    );
+    let primary = text(
+        &engine,
+        "SHOW REPLICAS t |> WHERE mode = 'primary' |> SELECT replica",
+    );
+    assert!(primary.contains(first.to_str().unwrap()), "{primary}");
+    // Another process that was there before goes to the new directory too.
+    run(&stale, "INSERT INTO t VALUES (-2, 1, 'x', 1.0)");
+    run(&stale, "DELETE FROM t WHERE id = -1");
+    for engine in [&engine, &stale, &copied.engine()] {
+        assert_eq!(number(engine, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 1);
+    }
+    // The replica's directory as a table by itself takes commits; the one of the other replica does not.
+    let alone = |replica: &Path| {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(replica, home.path().join("t")).unwrap();
+        home
+    };
+    let other = alone(&copied.replica(1));
+    let reader = Engine::builder().threads(1).open(other.path()).unwrap();
+    assert_eq!(number(&reader, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 1);
+    // And everything goes on after a promotion back.
+    let own = copied.database.0.path().join("t");
+    run(
+        &engine,
+        &format!("ALTER TABLE t PROMOTE REPLICA '{}'", own.display()),
+    );
+    run(&engine, "INSERT INTO t VALUES (-3, 1, 'x', 1.0)");
+    assert_eq!(number(&stale, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 2);
+    assert_eq!(run(&engine, "VERIFY t"), ROWS as u64 + 2);
+}
+
+#[test]
+fn a_replica_that_is_opened_as_a_table_takes_no_commits() {
+    let copied = Copied::new(&["SYNC"]);
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(copied.replica(0), home.path().join("t")).unwrap();
+    let engine = Engine::builder().threads(1).open(home.path()).unwrap();
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE COUNT(*)"), ROWS);
+    let files = segments(&copied.replica(0)).len();
+    for statement in [
+        "INSERT INTO t VALUES (-1, 1, 'x', 1.0)",
+        "DELETE FROM t WHERE id = 5",
+        "TRUNCATE TABLE t",
+    ] {
+        assert_eq!(code(&engine, statement), "TM0755", "{statement}");
+    }
+    assert_eq!(segments(&copied.replica(0)).len(), files);
+}
+
+#[test]
+fn a_lost_table_is_read_as_old_as_is_allowed_and_promoted() {
+    let copied = Copied::new(&["SYNC", "ASYNC"]);
+    run(&copied.engine(), "INSERT INTO t VALUES (-1, 1, 'x', 1.0)");
+    let own = copied.database.0.path().join("t");
+    let away = copied.replicas.path().join("away");
+    let session = copied.engine();
+    assert_eq!(number(&session, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 1);
+    std::fs::rename(&own, &away).unwrap();
+    let engine = copied.engine();
+    let count = "FROM t |> AGGREGATE COUNT(*)";
+    for engine in [&engine, &session] {
+        assert_eq!(
+            code(engine, count),
+            "TM0505",
+            "the newest version cannot be read"
+        );
+        assert_eq!(
+            number(
+                engine,
+                &format!("@{{max_staleness = INTERVAL 1 HOUR}} {count}")
+            ),
+            ROWS + 1
+        );
+        run(engine, "SET @@max_staleness = INTERVAL 10 MINUTE");
+        assert_eq!(number(engine, count), ROWS + 1);
+        assert_eq!(
+            number(engine, "FROM t FOR VERSION AS OF 0 |> AGGREGATE COUNT(*)"),
+            ROWS
+        );
+        run(engine, "SET @@max_staleness = INTERVAL 1 MICROSECOND");
+        assert_eq!(code(engine, count), "TM0505", "older than that");
+        run(engine, "SET @@max_staleness = INTERVAL 1 HOUR");
+        assert_eq!(
+            code(engine, "INSERT INTO t VALUES (-2, 1, 'x', 1.0)"),
+            "TM0755"
+        );
+    }
+    // What a session has seen it does not unsee: a replica that lags is older than that.
+    std::fs::rename(&away, &own).unwrap();
+    let lagging = copied.replicas.path().join("lagging");
+    std::fs::rename(copied.replica(1), &lagging).unwrap();
+    run(
+        &session,
+        "SET @@max_staleness = INTERVAL 0 SECOND; INSERT INTO t VALUES (-3, 1, 'x', 1.0)",
+    );
+    std::fs::rename(&lagging, copied.replica(1)).unwrap();
+    let first = copied.replicas.path().join("first");
+    std::fs::rename(copied.replica(0), &first).unwrap();
+    std::fs::rename(&own, &away).unwrap();
+    run(&session, "SET @@max_staleness = INTERVAL 1 HOUR");
+    assert_eq!(code(&session, count), "TM0505", "it wrote a newer one");
+    assert_eq!(
+        number(&engine, count),
+        ROWS + 1,
+        "an older one is allowed here"
+    );
+
+    // The replica that lags takes over: what it did not have is lost, and the old directory takes no commits when it is back.
+    let writer = copied.engine();
+    let lag = copied.replica(1);
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", lag.display());
+    assert_eq!(code(&writer, &promote), "TM0505");
+    run(&writer, &format!("{promote} FORCE"));
+    assert_eq!(number(&writer, count), ROWS + 1);
+    let insert = "INSERT INTO t VALUES (-4, 1, 'y', 1.0)";
+    assert_eq!(
+        code(&writer, insert),
+        "TM0751",
+        "the other replica is SYNC, and away"
+    );
+    // It has a version that is lost now, and goes on with the others when it is back.
+    std::fs::rename(&first, copied.replica(0)).unwrap();
+    run(&writer, insert);
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(copied.replica(0), home.path().join("t")).unwrap();
+    let alone = Engine::builder().threads(1).open(home.path()).unwrap();
+    assert_eq!(number(&alone, count), ROWS + 2);
+    assert_eq!(
+        number(&alone, "FROM t |> WHERE id = -3 |> AGGREGATE COUNT(*)"),
+        0
+    );
+    std::fs::rename(&away, &own).unwrap();
+    for engine in [&copied.engine(), &writer, &session] {
+        run(engine, "SET @@max_staleness = INTERVAL 0 SECOND");
+        assert_eq!(number(engine, count), ROWS + 2);
+        let lost = "FROM t |> WHERE id = -3 |> AGGREGATE COUNT(*)";
+        assert_eq!(number(engine, lost), 0);
+    }
+}
+
+/// A table whose rows lie in no order of `k`, with a projection that has one.
+fn projected(clauses: &str) -> (Database, tempfile::TempDir, Engine) {
+    let (database, place) = (Database::new(), tempfile::tempdir().unwrap());
+    let engine = database.engine(2);
+    run(
+        &engine,
+        "CREATE TABLE t DISTRIBUTE BY HASH(id) INTO 2 SHARDS AS \
+         SELECT n AS id, (n * 7919) % 50021 AS k, CONCAT('name ', CAST(n AS STRING)) AS name, (n * 104729) % 100003 AS price \
+         FROM UNNEST(generate_series(1, 200000)) AS n",
+    );
+    let path = place.path().join("by_k");
+    run(
+        &engine,
+        &format!("ALTER TABLE t ADD REPLICA '{}' {clauses}", path.display()),
+    );
+    (database, place, engine)
+}
+
+fn route(engine: &Engine, query: &str) -> String {
+    text(engine, &format!("EXPLAIN ROUTE {query}"))
+}
+
+#[test]
+fn a_projection_is_read_where_it_has_what_is_wanted_and_less_is_read() {
+    let (_database, place, engine) = projected("SYNC COLUMNS (k, id, price) SORT BY k");
+    let narrow = "FROM t |> WHERE k BETWEEN 100 AND 160 |> AGGREGATE COUNT(*) AS n, SUM(id) AS ids, SUM(price) AS p";
+    let lacks = "FROM t |> WHERE k BETWEEN 100 AND 160 |> AGGREGATE MAX(name) AS m";
+    let other = "FROM t |> WHERE id = 77 |> AGGREGATE SUM(k) AS k";
+    let plan = route(&engine, narrow);
+    assert!(plan.contains("projected segment 1"), "{plan}");
+    assert!(plan.contains("bytes instead of"), "{plan}");
+    let plan = route(&engine, lacks);
+    assert!(plan.contains("itself, no projection"), "{plan}");
+    assert!(plan.contains("it does not have the column name"), "{plan}");
+    let plan = route(&engine, other);
+    assert!(plan.contains("would be read of it"), "{plan}");
+    let shown = "SHOW REPLICAS t |> SELECT mode, projection, segments, missing_segments";
+    assert_eq!(
+        text(&engine, shown),
+        "\
++---------+-----------------------------------+----------+------------------+
+| mode    | projection                        | segments | missing_segments |
++---------+-----------------------------------+----------+------------------+
+| primary |                                   | 2        | 0                |
+| sync    | COLUMNS (k, id, price) SORT BY k  | 2        | 0                |
++---------+-----------------------------------+----------+------------------+"
+            .replace("SORT BY k  |", "SORT BY k |")
+            .replace("-------+----------+---", "------+----------+---")
+            .replace(
+                "projection                        |",
+                "projection                       |"
+            )
+            .replace(
+                "|                                   |",
+                "|                                  |"
+            )
+    );
+    let answers = |engine: &Engine| [narrow, lacks, other].map(|query| text(engine, query));
+    let before = answers(&engine);
+    // Rows that come and go are there too.
+    run(
+        &engine,
+        "INSERT INTO t VALUES (-1, 120, 'zz', 1000); DELETE FROM t WHERE k = 101",
+    );
+    let after = answers(&engine);
+    assert_ne!(before[0], after[0]);
+    let path = place.path().join("by_k");
+    let repair = "ALTER TABLE t REPAIR";
+    assert_eq!(run(&engine, repair), 0);
+    run(&engine, "VACUUM t RETAIN 0 HOURS");
+    assert_eq!(answers(&engine), after);
+    // Damaged, short or gone: passed over, never wrong, and mended.
+    for fault in FAULTS {
+        for file in segments(&path) {
+            hurt(&file, fault);
+        }
+        assert_eq!(answers(&engine), after, "{fault:?}");
+        assert!(run(&engine, repair) >= 2, "{fault:?}");
+        let plan = route(&engine, narrow);
+        assert!(plan.contains("projected segment"), "{fault:?} {plan}");
+    }
+    std::fs::remove_dir_all(&path).unwrap();
+    assert_eq!(answers(&engine), after);
+    assert_eq!(
+        code(&engine, "INSERT INTO t VALUES (-2, 120, 'zz', 1)"),
+        "TM0751"
+    );
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", path.display());
+    assert_eq!(code(&engine, &promote), "TM0752", "it is no copy");
+    run(
+        &engine,
+        &format!("ALTER TABLE t DROP REPLICA '{}'", path.display()),
+    );
+    assert_eq!(answers(&engine), after);
+}
+
+#[test]
+fn a_projection_that_lags_is_incomplete_and_never_wrong() {
+    let (_database, place, engine) = projected("ASYNC SORT BY k");
+    let (path, away) = (place.path().join("by_k"), place.path().join("away"));
+    std::fs::rename(&path, &away).unwrap();
+    run(&engine, "INSERT INTO t VALUES (-1, 130, 'zz', 1)");
+    run(&engine, "UPDATE t SET price = -1 WHERE k = 131");
+    let query = "FROM t |> WHERE k BETWEEN 129 AND 132 |> AGGREGATE COUNT(*) AS n, SUM(price) AS p, MAX(name) AS m";
+    let without = text(&engine, query);
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(text(&engine, query), without);
+    let plan = route(&engine, query);
+    assert!(plan.contains("does not have it"), "{plan}");
+    let missing = "SHOW REPLICAS t |> AGGREGATE MAX(missing_segments)";
+    assert!(number(&engine, missing) > 0);
+    run(&engine, "ALTER TABLE t REPAIR");
+    assert_eq!(number(&engine, missing), 0);
+    assert_eq!(text(&engine, query), without);
+    // A column that comes later is in no file yet.
+    run(&engine, "ALTER TABLE t ADD COLUMN note STRING");
+    run(&engine, "INSERT INTO t VALUES (-5, 130, 'zy', 2, 'new')");
+    let notes = "FROM t |> WHERE k = 130 |> AGGREGATE COUNT(note) AS notes, COUNT(*) AS n";
+    assert_eq!(number(&engine, &notes.replace(", COUNT(*) AS n", "")), 1);
+    for refused in [
+        "COLUMNS (k, nothing)",
+        "COLUMNS (id) SORT BY k",
+        "SORT BY k SORT BY id",
+    ] {
+        let add = format!(
+            "ALTER TABLE t ADD REPLICA '{}/other' {refused}",
+            place.path().display()
+        );
+        let code = code(&engine, &add);
+        assert!(
+            ["TM0201", "TM0752", "TM0102"].contains(&code.as_str()),
+            "{refused} {code}"
+        );
+    }
+}
+
+/// Random conditions and columns: with projections as without.
+#[test]
+fn answers_with_projections_are_those_without() {
+    let (_database, place, engine) = projected("ASYNC SORT BY k");
+    let second = place.path().join("by_price");
+    run(
+        &engine,
+        &format!(
+            "ALTER TABLE t ADD REPLICA '{}' COLUMNS (price, id) SORT BY price",
+            second.display()
+        ),
+    );
+    run(
+        &engine,
+        "INSERT INTO t VALUES (-1, NULL, NULL, 3), (-2, 17, 'x', NULL)",
+    );
+    let plain = projected("ASYNC SORT BY id");
+    run(
+        &plain.2,
+        "INSERT INTO t VALUES (-1, NULL, NULL, 3), (-2, 17, 'x', NULL)",
+    );
+    let drop = format!(
+        "ALTER TABLE t DROP REPLICA '{}'",
+        plain.1.path().join("by_k").display()
+    );
+    run(&plain.2, &drop);
+    let condition = prop_oneof![
+        (0..50_000_i64, 0..400_i64)
+            .prop_map(|(low, more)| format!("k BETWEEN {low} AND {}", low + more)),
+        (0..50_000_i64).prop_map(|k| format!("k = {k}")),
+        (0..100_000_i64, 0..900_i64)
+            .prop_map(|(low, more)| format!("price >= {low} AND price < {}", low + more)),
+        (0..200_000_i64).prop_map(|id| format!("id > {id} AND k < 300")),
+        (0..50_000_i64).prop_map(|k| format!("(k < {k} OR price < 7) AND name LIKE '%7%'")),
+        Just("k IS NULL".to_string()),
+        Just("price IS NULL OR k = 5".to_string()),
+    ];
+    let columns = prop::sample::select(vec![
+        "COUNT(*) AS n, SUM(id) AS a",
+        "SUM(price) AS a, MIN(k) AS b",
+        "MAX(name) AS a, COUNT(DISTINCT k) AS b",
+        "COUNT(DISTINCT price) AS a",
+    ]);
+    let config = ProptestConfig {
+        cases: 48,
+        ..ProptestConfig::default()
+    };
+    let mut read = 0;
+    let mut runner = TestRunner::new(config);
+    let outcome = runner.run(&(condition, columns), |(condition, columns)| {
+        let query = format!("FROM t |> WHERE {condition} |> AGGREGATE {columns}");
+        prop_assert_eq!(text(&engine, &query), text(&plain.2, &query), "{}", query);
+        Ok(())
+    });
+    outcome.unwrap();
+    for query in [
+        "FROM t |> WHERE k = 77 |> SELECT id",
+        "FROM t |> WHERE price < 5 |> SELECT id",
+    ] {
+        read += i32::from(route(&engine, query).contains("projected segment"));
+    }
+    assert_eq!(read, 2, "both are of use");
+}
+
+#[test]
+fn a_replica_is_mended_while_it_is_read() {
+    let copied = Copied::new(&["SYNC"]);
+    let (engine, writer) = (copied.engine(), copied.engine());
+    run(&engine, "SET @@routing = 'round_robin'");
+    let all = text(&engine, ALL);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let scans = scope.spawn(|| {
+            let mut scans = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) || scans == 0 {
+                assert_eq!(text(&engine, ALL), all);
+                scans += 1;
+            }
+            scans
+        });
+        for fault in FAULTS {
+            for segment in segments(&copied.replica(0)) {
+                hurt(&segment, fault);
+            }
+            assert_eq!(run(&writer, "ALTER TABLE t REPAIR"), 3, "{fault:?}");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(scans.join().unwrap() > 0);
+    });
+    assert_eq!(run(&writer, "ALTER TABLE t REPAIR"), 0);
+}
+
+#[test]
+fn a_replica_with_a_gap_in_its_log_is_as_old_as_the_gap() {
+    let copied = Copied::new(&["ASYNC"]);
+    let engine = copied.engine();
+    for id in 1..5 {
+        run(
+            &engine,
+            &format!("INSERT INTO t VALUES (-{id}, 1, 'x', 1.0)"),
+        );
+    }
+    let gap = copied
+        .replica(0)
+        .join("_delta_log/00000000000000000003.json");
+    std::fs::remove_file(gap).unwrap();
+    let version = "SHOW REPLICAS t |> WHERE mode = 'async' |> SELECT version";
+    assert_eq!(number(&engine, version), 2);
+    assert_eq!(run(&engine, "ALTER TABLE t REPAIR"), 0);
+    assert_eq!(number(&engine, version), 5);
 }

@@ -1,7 +1,7 @@
 //! Durable tables through the library: layouts, versions, changes, and what a condition leaves unopened.
 
 use tempfile::TempDir;
-use tidemill::{Engine, Explain, Outcome, ParamMap};
+use tidemill::{AppendMode, Engine, Explain, FlushPolicy, Outcome, ParamMap};
 
 /// A directory of tables.
 pub struct Database(pub TempDir);
@@ -549,4 +549,64 @@ fn a_partition_that_is_no_value_of_its_column_is_told() {
     );
     log("-3.-40");
     assert_eq!(code(&database.engine(1), "FROM other"), "TM0742");
+}
+
+#[test]
+fn appended_rows_have_the_defaults_of_columns_that_they_lack() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Row {
+        id: i64,
+    }
+    let database = Database::new();
+    let engine = database.engine(2);
+    run(
+        &engine,
+        "CREATE TABLE t (id INT64, kind STRING NOT NULL DEFAULT 'new', key STRING DEFAULT CAST(UUID() AS STRING), n INT64)",
+    );
+    let behind = AppendMode::WriteBehind(FlushPolicy::default());
+    for mode in [AppendMode::WriteThrough, behind] {
+        let mut appender = engine.appender("t", mode).expect("an appender");
+        appender
+            .append_rows(&[Row { id: 1 }, Row { id: 2 }])
+            .expect("rows");
+        appender.append_rows::<Row>(&[]).expect("no rows");
+        appender.commit().expect("a commit");
+    }
+    let all = "FROM t |> WHERE kind = 'new' AND n IS NULL |> AGGREGATE COUNT(DISTINCT key)";
+    assert_eq!(number(&engine, all), 4);
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE SUM(id)"), 6);
+}
+
+#[test]
+fn a_default_is_asked_of_everyone_who_writes_the_table() {
+    let database = Database::new();
+    run(
+        &database.engine(1),
+        "CREATE TABLE t (id INT64, n INT64 DEFAULT 5)",
+    );
+    let log = database
+        .0
+        .path()
+        .join("t/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(log).expect("a log");
+    assert!(text.contains("allowColumnDefaults"), "{text}");
+    // Another session knows it, and a column with a default may come to a table that has none.
+    let engine = database.engine(1);
+    run(&engine, "INSERT INTO t (id) VALUES (1)");
+    run(
+        &engine,
+        "CREATE TABLE u AS SELECT DATETIME '2024-01-01 00:00:00' AS since",
+    );
+    run(&engine, "ALTER TABLE u ADD COLUMN n INT64 DEFAULT 5");
+    let log = database
+        .0
+        .path()
+        .join("u/_delta_log/00000000000000000001.json");
+    let text = std::fs::read_to_string(log).expect("a log");
+    assert!(
+        text.contains("allowColumnDefaults") && text.contains("timestampNtz"),
+        "{text}"
+    );
+    let sum = "SELECT (SELECT SUM(n) FROM t) + (SELECT SUM(n) FROM u)";
+    assert_eq!(number(&engine, sum), 10);
 }

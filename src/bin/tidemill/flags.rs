@@ -80,7 +80,7 @@ pub(crate) struct Flags {
 
     /// Draw results: bar or line, such as line:x=day,y=sales,by=region
     ///
-    /// Into a file with --output chart.svg. A query can say it itself, at its end: |> CALL PLOT('line', x => day, y => sales);
+    /// Into a file with --output chart.svg or chart.png. A query can say it itself, at its end: |> CALL PLOT('line', x => day, y => sales);
     /// where a format is asked for, it gives its rows.
     #[arg(long, value_name = "CHART", value_parser = plot::parse, conflicts_with_all = ["format", "explain"])]
     pub(crate) plot: Option<PlotSpec>,

@@ -114,5 +114,5 @@ fn chart(
             Error::new(ErrorKind::Input, "TM0603", format!("no chart: {reason}"))
         }
     })?;
-    Ok(target.writer().write_all(chart.as_bytes()).map(|()| count))
+    Ok(target.writer().write_all(&chart).map(|()| count))
 }

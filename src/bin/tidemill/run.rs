@@ -183,7 +183,7 @@ impl Session<'_> {
         rows: &mut Rows,
         text: &Text,
         watch: &Watch,
-    ) -> Result<String, Stop> {
+    ) -> Result<Vec<u8>, Stop> {
         let drawn = plot::drawn(spec, rows, canvas(self.flags, &self.style)?);
         drawn
             .map(|(chart, _)| chart)
@@ -230,7 +230,7 @@ impl Session<'_> {
                 let mut target = self.target()?;
                 if let Some(spec) = self.drawn_as(&rows) {
                     let chart = self.chart(&spec, &mut rows, text, watch)?;
-                    target.writer().write_all(chart.as_bytes())?;
+                    target.writer().write_all(&chart)?;
                     watch.aside(|| warn(&rows.notes(), text, self.flags.error_format()));
                     return self.keep(target);
                 }
@@ -382,15 +382,16 @@ fn output_format(flags: &Flags) -> Result<Format, Stop> {
     Ok(format)
 }
 
-/// SVG into a file of that ending, characters elsewhere.
+/// A picture into a file of such an ending, characters elsewhere.
 fn canvas(flags: &Flags, style: &Style) -> Result<Canvas, Stop> {
     let ending = flags.output.as_deref().and_then(Path::extension);
     let ending = ending.map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     match ending.as_deref() {
         Some("svg") => Ok(Canvas::Svg),
+        Some("png") => Ok(Canvas::Png),
         None | Some("txt") => Ok(Canvas::Text(usize::from(style.width.unwrap_or(80)))),
         Some(other) => Err(Stop::Usage(format!(
-            "a chart is written as .svg or .txt, not as .{other}"
+            "a chart is written as .svg, .png or .txt, not as .{other}"
         ))),
     }
 }

@@ -29,6 +29,16 @@ pub(crate) enum Stop {
     Protocol(String),
 }
 
+/// The message, which alone may not say what it is about.
+fn with_path(error: &Error) -> String {
+    let message = error.message();
+    let path = error.place().map(|place| place.path.display().to_string());
+    match path.filter(|path| !message.contains(path)) {
+        Some(path) => format!("{path}: {message}"),
+        None => message.to_string(),
+    }
+}
+
 impl Stop {
     /// The engine could not be made.
     pub(crate) fn of_engine(error: Error) -> Self {
@@ -59,7 +69,7 @@ impl Stop {
                 DATA
             }
             Stop::Unopened(error) => {
-                complain(Some(error.code()), error.message());
+                complain(Some(error.code()), &with_path(&error));
                 error.exit_code()
             }
             Stop::Terminal(message) => {

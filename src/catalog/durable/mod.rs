@@ -5,7 +5,9 @@
 
 mod bounds;
 mod changes;
+mod hedged;
 mod keys;
+mod projected;
 mod replicated;
 mod segment;
 
@@ -28,7 +30,7 @@ use super::filter::PhysicalFilter;
 use super::scan::{Planned, external};
 use crate::error::{Error, Result};
 use crate::file::memory::MemoryFile;
-use crate::file::table::{Origin, ScanFile};
+use crate::file::table::{Origin, ScanFile, TableRequest};
 use crate::file::{Pruned, RowFilter};
 use crate::table::action::Add;
 use crate::table::database::DurableTable;
@@ -36,6 +38,7 @@ use crate::table::ingest;
 use crate::table::snapshot::{Segment, Snapshot};
 use bounds::LogBounds;
 pub(crate) use changes::ChangedRows;
+pub(crate) use projected::ConsideredFile;
 pub(crate) use replicated::{ReplicatedFile, SegmentRoute};
 use segment::open_segment;
 
@@ -44,6 +47,9 @@ const FILE_NAME: &str = "_file_name";
 
 /// What it says of rows that are in no segment yet.
 const WAITING: &str = "(waiting)";
+
+/// Rows of a projection that are looked at together before it is chosen.
+const PROJECTED_ROWS: usize = 64 << 10;
 
 /// One version of a durable table.
 #[derive(Debug, Clone)]
@@ -121,11 +127,13 @@ impl SnapshotTable {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let mut segments = self.segments.clone();
         let mut pruned = Vec::new();
+        let mut conditions: Vec<Arc<dyn RowFilter>> = Vec::new();
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             let condition = state.create_physical_expr(filter, &schema)?;
             let filter = PhysicalFilter::new(&condition, true, &self.schema).map_err(external)?;
             segments = self.prune(segments, filters, &filter, &mut pruned);
+            conditions.push(Arc::new(filter));
         } else {
             let all = segments.len();
             pruned.push(left_of("segments", all, all));
@@ -134,9 +142,27 @@ impl SnapshotTable {
             let pseudo = field.metadata().contains_key(PSEUDO);
             pseudo.then(|| Arc::new(StringViewArray::from(vec![path])) as ArrayRef)
         };
-        let files = segments.iter();
-        let files = files.map(|one| open_segment(&self.table, one, &self.schema, &file_name));
-        let mut files = files.collect::<Result<Vec<_>>>().map_err(external)?;
+        // Each with the position of its segment.
+        let mut files: Vec<(usize, ScanFile)> = Vec::with_capacity(segments.len());
+        let wanted = self.wanted(projection, conditions);
+        for (place, one) in segments.iter().enumerate() {
+            let file =
+                open_segment(&self.table, one, &self.schema, &file_name).map_err(external)?;
+            match &wanted {
+                None => files.push((place, file)),
+                Some((request, columns)) => {
+                    let wanted = projected::Wanted {
+                        request,
+                        columns,
+                        said: &file_name,
+                    };
+                    let found = projected::considered(&self.table, one, file, &wanted);
+                    let found = found.map_err(external)?.into_iter();
+                    files.extend(found.map(|file| (place, file)));
+                }
+            }
+        }
+        let (places, mut files): (Vec<usize>, Vec<ScanFile>) = files.into_iter().unzip();
         files.extend(self.waiting().map_err(external)?);
         let name = format!(
             "{} version {} ({})",
@@ -146,10 +172,36 @@ impl SnapshotTable {
         );
         let table = FileTable::of_files(name, Arc::clone(&self.schema), files);
         let mut table = table.with_pruned(pruned);
-        if let Some(shards) = self.shards_of(&segments) {
+        if let Some(mut shards) = self.shards_of(&segments) {
+            shards.of_files = places.iter().map(|place| shards.of_files[*place]).collect();
             table = table.with_shards(shards);
         }
         table.plan(state, projection, filters)
+    }
+
+    /// What projections are judged by, where there are any and a condition: the request, and the columns that are read.
+    fn wanted(
+        &self,
+        projection: Option<&Vec<usize>>,
+        filters: Vec<Arc<dyn RowFilter>>,
+    ) -> Option<(TableRequest, BTreeSet<usize>)> {
+        // Of a statement that changes rows, their order in the segment may matter.
+        if !self.table.has_projections() || filters.is_empty() || self.is_target {
+            return None;
+        }
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let projection = projection.cloned().unwrap_or(all);
+        let filtered = filters.iter().flat_map(|filter| filter.columns());
+        let columns = projection.iter().chain(filtered).copied().collect();
+        let request = TableRequest {
+            table: Arc::clone(&self.schema),
+            projection,
+            filters,
+            narrow: Vec::new(),
+            batch_rows: PROJECTED_ROWS,
+            tally: Arc::default(),
+        };
+        Some((request, columns))
     }
 
     /// The rows that wait for a segment, as a file.

@@ -15,12 +15,15 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::hedged::{HedgedBytes, Waiting, next_of};
 use crate::error::{Error, ErrorKind, FilePlace, Result};
-use crate::file::parquet::ParquetFile;
+use crate::file::parquet::{Copied, ParquetFile};
 use crate::file::{BatchIterator, Bounds, DataFile, ReadRequest, Unit};
 use crate::route::{Candidate, Ended, Outcome, Policy, Standing};
+use crate::store::{ReadAt, Store};
 use crate::table::action::hash;
 use crate::table::database::DurableTable;
+use crate::table::replica::Replica;
 use crate::table::routes::{Routes, clock};
 use crate::table::snapshot::Segment;
 
@@ -29,26 +32,31 @@ const REASONS: usize = 4;
 
 /// A segment with its copies.
 #[derive(Debug, Clone)]
-pub(crate) struct ReplicatedFile(Arc<Parts>);
-
-#[derive(Debug)]
-struct Parts {
-    table: String,
-    segment: Arc<Segment>,
-    routes: Arc<Routes>,
-    policy: Policy,
-    /// The table's own first.
-    copies: Vec<Copy>,
+pub(crate) struct ReplicatedFile {
+    parts: Arc<Parts>,
     /// The one that opened first: all say the same.
     first: Arc<ParquetFile>,
 }
 
 #[derive(Debug)]
-struct Copy {
+pub(super) struct Parts {
+    pub(super) table: String,
+    pub(super) segment: Arc<Segment>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) store: Store,
+    policy: Policy,
+    /// Whether a second copy is asked where the first takes long.
+    hedged: bool,
+    /// The table's own first.
+    pub(super) copies: Vec<Copy>,
+}
+
+#[derive(Debug)]
+pub(super) struct Copy {
     /// As the router calls it.
-    name: String,
+    pub(super) name: String,
     is_own: bool,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     weight: u32,
     opened: Mutex<Opened>,
 }
@@ -63,7 +71,7 @@ enum Opened {
 }
 
 /// Why a copy is of no use.
-enum Useless {
+pub(super) enum Useless {
     Absent,
     Failed(Error),
 }
@@ -82,6 +90,7 @@ impl Useless {
 pub(crate) struct SegmentRoute {
     pub(crate) table: String,
     pub(crate) policy: Policy,
+    pub(crate) hedged: bool,
     pub(crate) segment: Arc<Segment>,
     /// Copies that have it, as the router calls them.
     pub(crate) copies: Vec<(String, u32)>,
@@ -95,7 +104,11 @@ impl ReplicatedFile {
     /// Opens the segment from the first copy that can, `check`ed as the table's own would be.
     pub(super) fn open(table: &DurableTable, segment: &Arc<Segment>) -> Result<Self> {
         let (below, policy) = (segment.file()?, table.policy);
-        let copies = table.copies().into_iter().map(|(name, replica)| Copy {
+        let copies = table.copies().into_iter();
+        let is_copy =
+            |replica: &Option<&Replica>| replica.is_none_or(|replica| replica.projection.is_none());
+        let copies = copies.filter(|(_, replica)| is_copy(replica));
+        let copies = copies.map(|(name, replica)| Copy {
             path: match replica {
                 Some(replica) => replica.path.join(&below),
                 None => table.log.directory.join(&below),
@@ -106,39 +119,45 @@ impl ReplicatedFile {
             opened: Mutex::default(),
         });
         let copies: Vec<Copy> = copies.collect();
-        let (table, routes) = (copies_of(&copies), &table.routes);
-        let unit = (hash(segment.add.path.as_bytes()), candidates(&copies));
-        let order = routes
+        let parts = Arc::new(Parts {
+            table: copies_of(&copies),
+            segment: Arc::clone(segment),
+            routes: Arc::clone(&table.routes),
+            store: table.log.store.apart(),
+            policy,
+            hedged: table.hedged,
+            copies,
+        });
+        let unit = (parts.key(), candidates(&parts.copies));
+        let order = parts
+            .routes
             .router
-            .forecast(policy, &table, std::slice::from_ref(&unit), clock())
+            .forecast(policy, &parts.table, std::slice::from_ref(&unit), clock())
             .pop();
+        let asked = order.map(|order| order.asked).unwrap_or_default();
+        let waiting: Waiting = Arc::new(Mutex::new(asked.into_iter().rev().collect()));
         let mut reasons = Vec::new();
-        for place in order.map(|order| order.asked).unwrap_or_default() {
-            match copies[place].open(segment) {
-                Ok(first) => {
-                    return Ok(ReplicatedFile(Arc::new(Parts {
-                        table,
-                        segment: Arc::clone(segment),
-                        routes: Arc::clone(routes),
-                        policy,
-                        copies,
-                        first,
-                    })));
-                }
-                Err(useless) => {
+        loop {
+            let Some(place) = next_of(&waiting).pop() else {
+                return Err(nobody_answers(&parts.copies, segment, &reasons));
+            };
+            match parts.open(place, &waiting) {
+                (_, Ok(first)) => return Ok(ReplicatedFile { parts, first }),
+                (place, Err(useless)) => {
                     if let Useless::Failed(_) = useless {
-                        routes.heard(&copies[place].name, Outcome::Failed);
+                        parts
+                            .routes
+                            .heard(&parts.copies[place].name, Outcome::Failed);
                     }
                     reasons.push((place, useless.text()));
                 }
             }
         }
-        Err(nobody_answers(&copies, segment, &reasons))
     }
 
     /// For EXPLAIN ROUTE. Looks whether the files are there.
     pub(crate) fn route(&self) -> SegmentRoute {
-        let parts = &self.0;
+        let parts = &self.parts;
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for copy in &parts.copies {
             let seen = parts.routes.router.seen(&copy.name, clock());
@@ -155,6 +174,7 @@ impl ReplicatedFile {
         SegmentRoute {
             table: parts.table.clone(),
             policy: parts.policy,
+            hedged: parts.hedged,
             segment: Arc::clone(&parts.segment),
             copies: with,
             without,
@@ -221,7 +241,14 @@ impl Copy {
         }
     }
 
-    fn open(&self, segment: &Segment) -> Result<Arc<ParquetFile>, Useless> {
+    pub(super) fn opened(&self) -> Option<Arc<ParquetFile>> {
+        match &*self.opened.try_lock().ok()? {
+            Opened::Is(file) => Some(Arc::clone(file)),
+            Opened::Absent | Opened::Not => None,
+        }
+    }
+
+    pub(super) fn open(&self, segment: &Segment) -> Result<Arc<ParquetFile>, Useless> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         match &*opened {
             Opened::Is(file) => return Ok(Arc::clone(file)),
@@ -244,34 +271,35 @@ impl Copy {
 }
 
 impl Parts {
-    fn key(&self) -> u64 {
-        hash(self.segment.add.path.as_bytes())
+    /// The copy that would be asked next, if another one may be asked at the same time.
+    pub(super) fn second(&self, waiting: &Waiting) -> Option<usize> {
+        let waiting = next_of(waiting);
+        waiting.last().copied().filter(|_| self.hedged)
     }
 
-    /// About how many bytes of the file a unit has.
-    fn bytes_of(&self, unit: &Unit) -> u64 {
-        let (_, rows) = self.first.rows_of(unit);
-        let all = self.first.row_count().unwrap_or(rows).max(1);
-        let share = rows as f64 / all as f64;
-        (self.first.byte_count() as f64 * share.min(1.0)) as u64
+    fn key(&self) -> u64 {
+        hash(self.segment.add.path.as_bytes())
     }
 }
 
 impl DataFile for ReplicatedFile {
     fn schema(&self) -> &SchemaRef {
-        self.0.first.schema()
+        self.first.schema()
     }
 
     fn units(&self, request: &ReadRequest, threads: usize) -> Result<Vec<Unit>> {
-        self.0.first.units(request, threads)
+        self.first.units(request, threads)
     }
 
     fn read(&self, unit: &Unit, request: &ReadRequest) -> Result<BatchIterator> {
-        let (first, rows) = self.0.first.rows_of(unit);
+        let (first, rows) = self.first.rows_of(unit);
+        let all = self.first.row_count().unwrap_or(rows).max(1);
+        let share = (rows as f64 / all as f64).min(1.0);
         Ok(Box::new(Reading {
-            file: Arc::clone(&self.0),
+            file: Arc::clone(&self.parts),
             unit: unit.clone(),
             end: first + rows,
+            bytes: (self.first.byte_count() as f64 * share) as u64,
             request: request.clone(),
             done: Arc::new(AtomicU64::new(first)),
             waiting: None,
@@ -282,19 +310,23 @@ impl DataFile for ReplicatedFile {
     }
 
     fn row_count(&self) -> Option<u64> {
-        self.0.first.row_count()
+        self.first.row_count()
     }
 
     fn byte_count(&self) -> u64 {
-        self.0.first.byte_count()
+        self.first.byte_count()
+    }
+
+    fn bytes_wanted(&self, request: &ReadRequest) -> Result<Option<u64>> {
+        self.first.bytes_wanted(request)
     }
 
     fn distinct_values(&self, column: usize) -> Option<u64> {
-        self.0.first.distinct_values(column)
+        self.first.distinct_values(column)
     }
 
     fn with_bounds(&self, look: &mut dyn FnMut(&dyn Bounds)) {
-        self.0.first.with_bounds(look);
+        self.first.with_bounds(look);
     }
 }
 
@@ -305,11 +337,13 @@ struct Reading {
     unit: Unit,
     /// The unit's end within its row group.
     end: u64,
+    /// About how many bytes it has.
+    bytes: u64,
     request: ReadRequest,
     /// The row before which everything was given.
     done: Arc<AtomicU64>,
-    /// Copies that were not asked yet, the next one last; nothing before the first is asked.
-    waiting: Option<Vec<usize>>,
+    /// Nothing before the first is asked.
+    waiting: Option<Waiting>,
     reasons: Vec<(usize, String)>,
     from: Option<Asked>,
     ended: bool,
@@ -317,10 +351,9 @@ struct Reading {
 
 /// The copy that is read.
 struct Asked {
-    place: usize,
+    /// Which one that is may change while it is read. The router counts the unit's bytes for it until the reading ends.
+    bytes_of: Arc<HedgedBytes>,
     batches: BatchIterator,
-    /// The router counts these bytes until the reading ends.
-    bytes: u64,
     spent: Duration,
 }
 
@@ -334,37 +367,53 @@ impl Reading {
                 let router = &file.routes.router;
                 let key = file.key();
                 let order = router.order(file.policy, &file.table, key, &candidates, clock());
-                order.asked.into_iter().rev().collect()
+                Arc::new(Mutex::new(order.asked.into_iter().rev().collect()))
             });
-            let Some(place) = waiting.pop() else {
+            let Some(place) = next_of(waiting).pop() else {
                 return Err(nobody_answers(&file.copies, &file.segment, &self.reasons));
             };
-            let copy = &file.copies[place];
             let started = Instant::now();
-            let bytes = file.bytes_of(&self.unit);
-            let opened = copy.open(&file.segment).and_then(|one| {
-                file.routes.router.begin(&copy.name, bytes);
-                let batches = one.read_noting(&self.unit, &self.request, &self.done);
-                batches.map_err(|error| {
-                    let ended = match is_of_copy(&error) {
-                        true => Ended::Failed,
-                        false => Ended::GivenUp,
-                    };
-                    file.routes.end(&copy.name, bytes, ended);
-                    Useless::Failed(error)
-                })
-            });
-            match opened {
+            let (place, opened) = file.open(place, waiting);
+            let opened = match opened {
+                Ok(opened) => opened,
+                Err(Useless::Failed(error)) if !is_of_copy(&error) => return Err(error),
+                Err(useless) => {
+                    if let Useless::Failed(_) = useless {
+                        file.routes.heard(&file.copies[place].name, Outcome::Failed);
+                    }
+                    self.reasons.push((place, useless.text()));
+                    continue;
+                }
+            };
+            file.routes
+                .router
+                .begin(&file.copies[place].name, self.bytes);
+            let bytes_of = Arc::new(HedgedBytes::new(file, waiting, place, self.bytes));
+            let copied = Copied {
+                bytes_of: Arc::clone(&bytes_of) as Arc<dyn ReadAt>,
+                done: Arc::clone(&self.done),
+            };
+            match opened.read_copied(&self.unit, &self.request, copied) {
                 Ok(batches) => {
                     return Ok(Asked {
-                        place,
+                        bytes_of,
                         batches,
-                        bytes,
                         spent: started.elapsed(),
                     });
                 }
-                Err(Useless::Failed(error)) if !is_of_copy(&error) => return Err(error),
-                Err(useless) => self.reasons.push((place, useless.text())),
+                Err(error) => {
+                    let place = bytes_of.place();
+                    let is_of_copy = is_of_copy(&error);
+                    let ended = match is_of_copy {
+                        true => Ended::Failed,
+                        false => Ended::GivenUp,
+                    };
+                    file.routes.end(&file.copies[place].name, self.bytes, ended);
+                    if !is_of_copy {
+                        return Err(error);
+                    }
+                    self.reasons.push((place, error.message().to_string()));
+                }
             }
         }
     }
@@ -372,8 +421,8 @@ impl Reading {
     /// The reading from a copy has ended.
     fn leave(&mut self, how: impl FnOnce(&Asked) -> Ended) {
         if let Some(from) = self.from.take() {
-            let name = &self.file.copies[from.place].name;
-            self.file.routes.end(name, from.bytes, how(&from));
+            let name = &self.file.copies[from.bytes_of.place()].name;
+            self.file.routes.end(name, self.bytes, how(&from));
         }
     }
 
@@ -399,7 +448,7 @@ impl Reading {
                 }
                 Some(Err(error)) if is_of_copy(&error) => {
                     let reason = error.message().to_string();
-                    self.reasons.push((from.place, reason));
+                    self.reasons.push((from.bytes_of.place(), reason));
                     self.leave(|_| Ended::Failed);
                     let done = self.done.load(Ordering::Relaxed);
                     if done >= self.end {

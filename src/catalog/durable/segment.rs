@@ -14,6 +14,7 @@ use crate::file::parquet::ParquetFile;
 use crate::file::table::{Origin, ScanFile};
 use crate::file::{DataFile, type_name};
 use crate::table::database::DurableTable;
+use crate::table::log::TableLog;
 use crate::table::snapshot::{Segment, TAIL_TAG};
 
 /// What does not read as the column's type is an error, not NULL.
@@ -30,7 +31,7 @@ pub(super) fn open_segment(
     said: &dyn Fn(&Field, &str) -> Option<ArrayRef>,
 ) -> Result<ScanFile> {
     let path = table.log.directory.join(segment.file()?);
-    let data: Arc<dyn DataFile> = if table.replicas.is_empty() {
+    let data: Arc<dyn DataFile> = if !table.has_mirrors() {
         let opened = open_copy(&path, segment).map_err(|error| {
             if path.exists() {
                 return error;
@@ -45,6 +46,18 @@ pub(super) fn open_segment(
     } else {
         Arc::new(ReplicatedFile::open(table, segment)?)
     };
+    scan_file(&table.log, segment, data, schema, said)
+}
+
+/// A file with rows of a segment as a file of a table of these columns.
+pub(super) fn scan_file(
+    table: &TableLog,
+    segment: &Segment,
+    data: Arc<dyn DataFile>,
+    schema: &Schema,
+    said: &dyn Fn(&Field, &str) -> Option<ArrayRef>,
+) -> Result<ScanFile> {
+    let path = table.directory.join(segment.file()?);
     let name = path.display().to_string();
     let stored = Arc::clone(data.schema());
     let origin = |field: &Arc<Field>| {

@@ -26,9 +26,9 @@ use crate::file::format::{FORMATS, Format};
 use crate::file::ipc::IpcFile;
 use crate::file::ndjson::NdjsonFile;
 use crate::file::parquet::ParquetFile;
-use crate::file::standard_input;
+use crate::file::source::Source;
 use crate::file::table::ScanFile;
-use crate::file::{BadRows, DataFile, Pruned, on_this_machine};
+use crate::file::{BadRows, DataFile, Pruned, remote};
 
 /// Marks a column that no `*` includes.
 pub(crate) const PSEUDO: &str = "tidemill.pseudo";
@@ -67,11 +67,21 @@ pub(crate) struct FoundFile {
     pub(crate) data: Arc<dyn DataFile>,
 }
 
-/// The table that a path stands for. `kept` is where its contents are, if the path means standard input. `format` is asked of every
+/// Where bytes lie that do not come from a path of this machine.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Those of standard input, if the path means it.
+    pub(crate) input: Option<PathBuf>,
+    /// Those of other machines that give files only as a whole, each with so many bytes at most.
+    pub(crate) folder: PathBuf,
+    pub(crate) limit: Option<u64>,
+}
+
+/// The table that a path stands for. `format` is asked of every
 /// file's contents and name when it is not given; `columns` are the table's columns when they are declared.
 pub(crate) fn open(
     path: &str,
-    kept: Option<&Path>,
+    kept: &Kept,
     format: Option<&str>,
     options: &[(String, ScalarValue)],
     columns: Option<SchemaRef>,
@@ -90,31 +100,34 @@ pub(crate) fn open(
 /// The files that a path stands for.
 pub(crate) fn found(
     path: &str,
-    kept: Option<&Path>,
+    kept: &Kept,
     format: Option<&str>,
     options: &[(String, ScalarValue)],
     columns: Option<&SchemaRef>,
     bad_rows: &BadRows,
 ) -> Result<Vec<FoundFile>> {
-    on_this_machine(path)?;
     let named = format.map(named_format).transpose()?;
-    let open = |file: &Path, shown: PathBuf, format: Format| -> Result<FoundFile> {
+    let open = |file: &Source, format: Format| -> Result<FoundFile> {
         Ok(FoundFile {
-            path: shown,
+            path: file.shown().to_path_buf(),
             format,
             data: open_file(file, format, options, columns, bad_rows)?,
         })
     };
-    if let Some(file) = kept {
-        let format = named.map_or_else(|| Format::of_contents(file), Ok)?;
-        return Ok(vec![open(file, standard_input::NAME.into(), format)?]);
+    if let Some(file) = &kept.input {
+        let file = Source::from(file);
+        let format = named.map_or_else(|| Format::of_contents(&file), Ok)?;
+        return Ok(vec![open(&file, format)?]);
     }
-    let mut files = Vec::new();
-    for file in paths::expand(path)? {
-        let format = named.map_or_else(|| Format::of_file(&file), Ok)?;
-        files.push(open(&file.clone(), file, format)?);
-    }
-    Ok(files)
+    let files = match remote::sources(path, &kept.folder, kept.limit)? {
+        Some(sources) => sources,
+        None => paths::expand(path)?.iter().map(Source::from).collect(),
+    };
+    let files = files.iter().map(|file| {
+        let format = named.map_or_else(|| Format::of_file(file), Ok)?;
+        open(file, format)
+    });
+    files.collect()
 }
 
 fn named_format(name: &str) -> Result<Format> {
@@ -125,7 +138,7 @@ fn named_format(name: &str) -> Result<Format> {
 }
 
 fn open_file(
-    path: &Path,
+    file: &Source,
     format: Format,
     options: &[(String, ScalarValue)],
     columns: Option<&SchemaRef>,
@@ -138,7 +151,7 @@ fn open_file(
         }
         let bad_rows = options.bad_rows.get_or_insert_with(|| bad_rows.clone());
         check_target(bad_rows)?;
-        return Ok(Arc::new(CsvFile::open(path, options, columns.cloned())?));
+        return Ok(Arc::new(CsvFile::open(file, options, columns.cloned())?));
     }
     let mut bad_rows = bad_rows.clone();
     let mut options = options.iter();
@@ -159,9 +172,9 @@ fn open_file(
         check_target(&bad_rows)?;
     }
     Ok(match format {
-        Format::Ndjson => Arc::new(NdjsonFile::open(path, columns.cloned(), bad_rows)?),
-        Format::Parquet => Arc::new(ParquetFile::open(path)?),
-        Format::Arrow | Format::Csv | Format::Tsv => Arc::new(IpcFile::open(path)?),
+        Format::Ndjson => Arc::new(NdjsonFile::open(file, columns.cloned(), bad_rows)?),
+        Format::Parquet => Arc::new(ParquetFile::open(file)?),
+        Format::Arrow | Format::Csv | Format::Tsv => Arc::new(IpcFile::open(file)?),
     })
 }
 

@@ -7,6 +7,8 @@ use glob::{MatchOptions, glob_with};
 
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::format::Format;
+use crate::file::pattern::braces;
+use crate::file::source::Source;
 use crate::file::write::NO_VALUE;
 
 /// Directories may lie in each other so deep; a link that leads upwards ends here.
@@ -87,7 +89,9 @@ fn below(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()>
             if depth > 0 {
                 below(&path, depth - 1, found)?;
             }
-        } else if Format::of_ending(&path).is_some() || Format::of_file(&path).is_ok() {
+        } else if Format::of_ending(&path).is_some()
+            || Format::of_file(&Source::from(&path)).is_ok()
+        {
             found.push(path);
         }
     }
@@ -111,25 +115,6 @@ fn matching(pattern: &str, found: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// `a{b,c}d` as `abd` and `acd`; braces without a partner stay.
-fn braces(pattern: &str) -> Vec<String> {
-    let split = pattern.find('{').and_then(|open| {
-        let close = open + pattern[open..].find('}')?;
-        Some((
-            &pattern[..open],
-            &pattern[open + 1..close],
-            &pattern[close + 1..],
-        ))
-    });
-    let Some((before, choices, after)) = split else {
-        return vec![pattern.to_string()];
-    };
-    choices
-        .split(',')
-        .flat_map(|choice| braces(&format!("{before}{choice}{after}")))
-        .collect()
 }
 
 /// The name in the same directory that is most like the file's, if one is.
@@ -203,7 +188,6 @@ mod tests {
 
     #[test]
     fn patterns_and_keys() {
-        assert_eq!(braces("a{b,c}d{1,2}"), ["abd1", "abd2", "acd1", "acd2"]);
         assert_eq!(distance("orders.csv", "order.csv"), 1);
         assert_eq!(distance("abc", ""), 3);
         let path = Path::new("t/day=2024-01-02/who=a%20b/k=__HIVE_DEFAULT_PARTITION__/x=1.csv");

@@ -15,6 +15,15 @@ fn ids(values: impl IntoIterator<Item = i64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(values))
 }
 
+/// Nothing comes from elsewhere.
+fn nothing_kept() -> Kept {
+    Kept {
+        input: None,
+        folder: std::env::temp_dir(),
+        limit: None,
+    }
+}
+
 fn put(path: PathBuf, columns: &[(&str, ArrayRef)]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let batch = RecordBatch::try_from_iter_with_nullable(
@@ -57,7 +66,7 @@ fn shown(table: &Arc<FileTable>, query: &str) -> Vec<String> {
 fn open_plain(path: &Path) -> Result<Arc<FileTable>> {
     open(
         path.to_str().unwrap(),
-        None,
+        &nothing_kept(),
         None,
         &[],
         None,
@@ -205,7 +214,7 @@ fn declared_columns_are_taken() {
     let path = folder.path().join("1.parquet");
     let table = open(
         path.to_str().unwrap(),
-        None,
+        &nothing_kept(),
         Some("PARQUET"),
         &[],
         declared("a"),
@@ -218,7 +227,7 @@ fn declared_columns_are_taken() {
     );
     let error = open(
         path.to_str().unwrap(),
-        None,
+        &nothing_kept(),
         None,
         &[],
         declared("z"),
@@ -230,7 +239,7 @@ fn declared_columns_are_taken() {
     put(big.clone(), &[("a", ids([1 << 40])), ("b", ids([1]))]);
     let table = open(
         big.to_str().unwrap(),
-        None,
+        &nothing_kept(),
         None,
         &[],
         declared("a"),
@@ -253,14 +262,21 @@ fn what_is_not_there_is_said() {
     let path = folder.path().join("orders.parquet");
     let path = path.to_str().unwrap();
     assert_eq!(
-        open(path, None, Some("xls"), &[], None, &BadRows::Fail)
-            .unwrap_err()
-            .code(),
+        open(
+            path,
+            &nothing_kept(),
+            Some("xls"),
+            &[],
+            None,
+            &BadRows::Fail
+        )
+        .unwrap_err()
+        .code(),
         "TM0704"
     );
     let option = [("header".to_string(), ScalarValue::Boolean(Some(true)))];
     assert_eq!(
-        open(path, None, None, &option, None, &BadRows::Fail)
+        open(path, &nothing_kept(), None, &option, None, &BadRows::Fail)
             .unwrap_err()
             .code(),
         "TM0706"
@@ -378,7 +394,7 @@ fn text_and_parquet_make_one_table() {
     let option = |name: &str, value: &str| [(name.to_string(), ScalarValue::from(value))];
     let whole = open(
         path.to_str().unwrap(),
-        None,
+        &nothing_kept(),
         None,
         &option("delim", "|"),
         None,
@@ -388,7 +404,7 @@ fn text_and_parquet_make_one_table() {
     assert_eq!(whole.columns().field(0).name(), "id;word");
     let unknown = open(
         path.to_str().unwrap(),
-        None,
+        &nothing_kept(),
         None,
         &option("colour", "red"),
         None,

@@ -5,12 +5,14 @@ mod bounded;
 mod divide;
 mod examples;
 mod field;
+mod format;
 mod in_set;
 mod interval;
 mod length;
 mod like_pattern;
 mod one_zero;
 mod position;
+mod quantiles;
 mod raise;
 mod row_id;
 mod sample;
@@ -18,6 +20,7 @@ mod shift;
 mod single_value;
 mod sliding;
 mod sum;
+mod to_json;
 mod wrapped;
 mod wrapping;
 
@@ -30,11 +33,13 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 use crate::error::Result;
 pub(crate) use divide::int_divide;
 pub(crate) use examples::{Example, example, table_example};
+pub(crate) use format::format_fault;
 pub(crate) use in_set::in_set;
 pub(crate) use interval::{Unit, has_only_days, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
 pub(crate) use one_zero::one_zero;
 pub(crate) use position::checked_position;
+pub(crate) use quantiles::QUANTILES_MAX;
 pub(crate) use raise::error_function;
 pub(crate) use row_id::row_id;
 pub(crate) use sample::{sample_batch, sample_row};
@@ -109,6 +114,9 @@ impl Functions {
         }
         functions.register_aggregate(sum::checked_sum());
         functions.register_aggregate(avg::exact_avg());
+        functions.register_aggregate(quantiles::approx_quantiles());
+        functions.register_scalar(format::format_function());
+        functions.register_scalar(to_json::to_json_string());
         Ok(functions)
     }
 

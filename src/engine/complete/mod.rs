@@ -3,15 +3,21 @@
 mod offer;
 mod words;
 
+use std::time::Duration;
+
 use super::Engine;
 use super::check::Checker;
 use super::planning::on_planner_stack;
 use crate::error::Span;
 use crate::lang::cursor::cursor;
 use crate::plan::Parameters;
+use crate::plan::bind::Bounds;
 use crate::plan::bind::around::Surroundings;
 
 pub(super) use offer::columns_text;
+
+/// How long files of other machines may take to say which columns they have.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What can be written at a place. See [`Engine::complete`].
 ///
@@ -115,10 +121,18 @@ impl Engine {
         found.unwrap_or_default()
     }
 
-    /// An engine that knows what the statements before a place would leave behind.
+    /// An engine that knows what the statements before a place would leave behind. For other machines it waits no longer than a
+    /// person does who writes.
     pub(super) fn as_of(&self, text: &str, place: usize) -> Engine {
+        let bounds = || Bounds {
+            timeout: Some(PATIENCE),
+            memory: None,
+        };
         let before = text.get(..place).unwrap_or(text);
-        Checker::new(self, before, &Parameters::default()).names()
+        let engine = self.within(bounds());
+        Checker::new(&engine, before, &Parameters::default())
+            .names()
+            .within(bounds())
     }
 
     pub(super) fn surroundings<'a>(&'a self, parameters: &'a Parameters) -> Surroundings<'a> {

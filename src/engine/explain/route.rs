@@ -3,17 +3,21 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
 use serde_json::{Value, json};
 
 use super::super::{Engine, query};
-use crate::catalog::durable::{ReplicatedFile, SegmentRoute};
+use crate::catalog::durable::{ConsideredFile, ReplicatedFile, SegmentRoute};
 use crate::catalog::scan::TableScanExec;
 use crate::error::Result;
 use crate::plan::BoundQuery;
-use crate::route::{Candidate, Why};
+use crate::route::{Candidate, Hedges, Why};
 use crate::table::routes::clock;
+
+/// What a reader asks for at once, of which it is told how long it is waited for.
+const READ_BYTES: u64 = 1 << 20;
 
 /// A scan of a query.
 pub(super) struct ScanRoute {
@@ -22,7 +26,42 @@ pub(super) struct ScanRoute {
     policy: &'static str,
     /// The file with what was known of copies could not be read.
     forgot: bool,
+    /// What came of asking a second replica where the first took long, and after how long that is done now.
+    hedges: Option<(Hedges, Duration)>,
     segments: Vec<Chosen>,
+    /// Segments of a table with projections.
+    considered: Vec<Considered>,
+}
+
+/// Whether a projection of a segment is read, and why no other.
+struct Considered {
+    segment: String,
+    projection: Option<(String, String)>,
+    passed_over: Vec<(String, String)>,
+}
+
+impl Considered {
+    fn of(file: &ConsideredFile) -> Self {
+        Considered {
+            segment: file.segment.add.path.clone(),
+            projection: file.projection.clone(),
+            passed_over: file.passed_over.clone(),
+        }
+    }
+
+    fn lines(&self, number: usize) -> Vec<String> {
+        let read = self
+            .projection
+            .as_ref()
+            .map(|(name, why)| format!("  projected segment {number}: {name} ({why})"));
+        let passed = self.passed_over.iter();
+        let passed = passed.map(|(name, why)| format!("    passed over {name}: {why}"));
+        let head = match (&read, self.passed_over.is_empty()) {
+            (None, false) => Some(format!("  segment {number} itself, no projection")),
+            _ => None,
+        };
+        read.into_iter().chain(head).chain(passed).collect()
+    }
 }
 
 struct Chosen {
@@ -44,11 +83,26 @@ pub(super) fn routes(engine: &Engine, query: &BoundQuery) -> Result<Vec<ScanRout
 fn of_plan(plan: &Arc<dyn ExecutionPlan>, routes: &mut Vec<ScanRoute>) {
     if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
         let files = scan.files().iter();
+        let mut considered = Vec::new();
         let replicated = files.filter_map(|file| {
             let any: &dyn Any = file.data.as_ref();
-            any.downcast_ref::<ReplicatedFile>()
+            let Some(file) = any.downcast_ref::<ConsideredFile>() else {
+                return any.downcast_ref::<ReplicatedFile>();
+            };
+            considered.push(Considered::of(file));
+            // What is read of a projection is in no copy of the segment.
+            file.inner()
+                .downcast_ref::<ReplicatedFile>()
+                .filter(|_| file.projection.is_none())
         });
-        routes.push(of_scan(scan.path(), replicated.map(ReplicatedFile::route)));
+        let replicated: Vec<_> = replicated.collect();
+        let mut route = of_scan(
+            scan.path(),
+            replicated.into_iter().map(ReplicatedFile::route),
+        );
+        considered.dedup_by(|one, other| one.segment == other.segment);
+        route.considered = considered;
+        routes.push(route);
     }
     for child in plan.children() {
         of_plan(child, routes);
@@ -62,7 +116,11 @@ fn of_scan(name: &str, segments: impl Iterator<Item = SegmentRoute>) -> ScanRout
         name: name.to_string(),
         policy: first.map_or("", |route| route.policy.name()),
         forgot: first.is_some_and(|route| route.routes.is_damaged()),
+        hedges: first
+            .filter(|route| route.hedged)
+            .map(|route| route.routes.router.hedges(&route.table, READ_BYTES)),
         segments: chosen(segments),
+        considered: Vec::new(),
     }
 }
 
@@ -116,6 +174,7 @@ fn reason(why: Why, now: u64) -> String {
             let seconds = (until - now).div_ceil(1000);
             format!("left alone for {seconds} s after failures")
         }
+        Why::Overdue => "a read of it is overdue".to_string(),
         Why::LeftAlone(_) => "tried by others after failures".to_string(),
         _ => "another is due".to_string(),
     }
@@ -133,7 +192,13 @@ pub(super) fn text(routes: &[ScanRoute]) -> String {
     let mut lines = Vec::new();
     for scan in routes {
         lines.push(format!("scan {}", scan.name));
+        for (place, considered) in scan.considered.iter().enumerate() {
+            lines.extend(considered.lines(place + 1));
+        }
         if scan.segments.is_empty() {
+            if !scan.considered.is_empty() {
+                continue;
+            }
             lines.push("  nothing to choose: no segment with replicas is read".to_string());
             continue;
         }
@@ -141,6 +206,7 @@ pub(super) fn text(routes: &[ScanRoute]) -> String {
             lines.push("  what earlier runs knew of replicas could not be read".to_string());
         }
         lines.push(format!("  routing {}", scan.policy));
+        lines.extend(scan.hedges.as_ref().map(hedging));
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for (number, segment) in scan.segments.iter().enumerate() {
             let copy = segment.copy.as_ref();
@@ -171,6 +237,19 @@ pub(super) fn text(routes: &[ScanRoute]) -> String {
     lines.join("\n")
 }
 
+/// When a second replica is asked for the same, and how often that was done.
+fn hedging((hedges, patience): &(Hedges, Duration)) -> String {
+    let after = patience.as_micros() as f64 / 1000.0;
+    let rule = format!("  a second replica is asked after {after} ms, for 5 of 100 reads at most");
+    match hedges.reads {
+        0 => rule,
+        reads => format!(
+            "{rule}; so far {} of {reads}, of which {} helped",
+            hedges.asked_twice, hedges.won
+        ),
+    }
+}
+
 pub(super) fn json(routes: &[ScanRoute]) -> Value {
     let segment = |chosen: &Chosen| {
         let passed = chosen
@@ -190,6 +269,21 @@ pub(super) fn json(routes: &[ScanRoute]) -> Value {
         json!({
             "scan": scan.name,
             "routing": (!scan.policy.is_empty()).then_some(scan.policy),
+            "hedging": scan.hedges.as_ref().map(|(hedges, patience)| json!({
+                "after_ms": patience.as_micros() as f64 / 1000.0,
+                "reads": hedges.reads,
+                "asked_twice": hedges.asked_twice,
+                "won": hedges.won,
+                "denied": hedges.denied,
+            })),
+            "projections": scan.considered.iter().map(|one| json!({
+                "segment": one.segment,
+                "projection": one.projection.as_ref().map(|(name, _)| name),
+                "why": one.projection.as_ref().map(|(_, why)| why),
+                "passed_over": one.passed_over.iter()
+                    .map(|(name, why)| json!({"replica": name, "reason": why}))
+                    .collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
             "segments": scan.segments.iter().map(segment).collect::<Vec<_>>(),
         })
     };

@@ -67,14 +67,28 @@ pub(super) fn input(source: &Source) -> Result<Input> {
             fingerprint: Fingerprint::of([name.as_str(), &version.to_string()]).to_string(),
         }),
         Source::Files { path, files } => {
-            let states = files.iter().map(|file| state(file));
+            let states = files.iter().map(|(file, elsewhere)| match elsewhere {
+                Some((bytes, _)) => Ok(FileState {
+                    path: file.display().to_string(),
+                    bytes: *bytes,
+                    modified_unix_ns: 0,
+                }),
+                None => state(file),
+            });
             let states = states.collect::<Result<Vec<_>>>()?;
+            let here = of_files(&states).to_string();
+            let elsewhere = files.iter().filter_map(|(_, elsewhere)| elsewhere.as_ref());
+            let mut versions = elsewhere.map(|(_, version)| version.as_str()).peekable();
+            let fingerprint = match versions.peek() {
+                Some(_) => Fingerprint::of(versions.chain([here.as_str()])).to_string(),
+                None => here,
+            };
             Ok(Input {
                 name: path.clone(),
                 version: None,
                 file_count: states.len() as u64,
                 bytes: states.iter().map(|state| state.bytes).sum(),
-                fingerprint: of_files(&states).to_string(),
+                fingerprint,
                 files: named(states),
             })
         }

@@ -38,7 +38,8 @@ pub(in crate::engine) struct Look {
 pub(super) enum Source {
     Files {
         path: String,
-        files: Vec<PathBuf>,
+        /// Each with its size and its version, if it lies on another machine.
+        files: Vec<(PathBuf, Option<(u64, String)>)>,
     },
     Table {
         name: String,
@@ -151,6 +152,7 @@ impl Look {
             | DurableChange::Redefine { table, .. }
             | DurableChange::AddReplica { table, .. }
             | DurableChange::DropReplica { table, .. }
+            | DurableChange::Promote { table, .. }
             | DurableChange::Repair { table, .. } => {
                 self.answers = true;
                 (table, How::Change)
@@ -186,7 +188,11 @@ impl Look {
                 files: files
                     .files()
                     .iter()
-                    .map(|file| PathBuf::from(&file.path))
+                    .map(|file| {
+                        let version = file.data.version();
+                        let state = version.map(|version| (file.data.byte_count(), version));
+                        (PathBuf::from(&file.path), state)
+                    })
                     .collect(),
             });
         } else if let Some(durable) = provider.downcast_ref::<SnapshotTable>() {

@@ -214,7 +214,7 @@ pub struct Input {
     pub file_count: u64,
     /// Their bytes on disk.
     pub bytes: u64,
-    /// Of paths, sizes and times.
+    /// Of paths, sizes and times; of files of other machines, what these say is their version.
     pub fingerprint: String,
     /// The first thousand of them.
     pub files: Vec<FileState>,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::BooleanArray;
-use arrow::compute::{cast, filter_record_batch, not};
+use arrow::array::Array;
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -32,6 +32,8 @@ pub(crate) struct Violations {
 pub(crate) struct AssertOperator {
     condition: Option<Arc<dyn PhysicalExpr>>,
     payload: Vec<Arc<dyn PhysicalExpr>>,
+    /// The file that a row came from.
+    file: Option<Arc<dyn PhysicalExpr>>,
     on_violation: OnViolation,
     /// The condition as written.
     text: String,
@@ -41,18 +43,22 @@ pub(crate) struct AssertOperator {
 }
 
 impl AssertOperator {
-    /// `exprs` are the condition and then the values that a message shows; without any of these it shows the condition.
+    /// `exprs` are the condition and then the values that a message shows; without any of these it shows the condition. Where
+    /// `names_file`, the last is the row's file.
     pub(crate) fn new(
         exprs: Vec<Arc<dyn PhysicalExpr>>,
         on_violation: OnViolation,
         text: String,
         place: Option<Span>,
         context: String,
+        names_file: bool,
     ) -> Self {
         let mut exprs = exprs.into_iter();
+        let file = names_file.then(|| exprs.next_back()).flatten();
         AssertOperator {
             condition: exprs.next(),
             payload: exprs.collect(),
+            file,
             on_violation,
             text,
             place,
@@ -72,10 +78,19 @@ impl AssertOperator {
         if wrong == 0 {
             return Ok((batch, Violations::default()));
         }
-        let first = self.first_wrong(&batch, &holds)?;
+        let row = (0..holds.len()).find(|row| holds.is_null(*row) || !holds.value(*row));
+        let row = batch.slice(row.unwrap_or_default(), 1);
+        let first = match self.payload.is_empty() {
+            true => self.text.clone(),
+            false => shown(&self.payload, &row)?,
+        };
         if self.on_violation == OnViolation::Fail {
             let error = Error::failed_assert(&first);
-            let error = error.during(self.context.as_str());
+            let file = self.file.as_slice();
+            let error = error.during(match file.is_empty() {
+                true => self.context.clone(),
+                false => format!("{}, file {}", self.context, shown(file, &row)?),
+            });
             return Err(match self.place {
                 Some(place) => error.at(place),
                 None => error,
@@ -90,26 +105,19 @@ impl AssertOperator {
             OnViolation::Fail | OnViolation::Warn => Ok((batch, found)),
         }
     }
+}
 
-    fn first_wrong(&self, batch: &RecordBatch, holds: &BooleanArray) -> Result<String> {
-        if self.payload.is_empty() {
-            return Ok(self.text.clone());
-        }
-        let wrong = not(holds)?;
-        let row = (0..wrong.len())
-            .find(|row| wrong.value(*row))
-            .unwrap_or_default();
-        let row = batch.slice(row, 1);
-        let mut shown = Vec::with_capacity(self.payload.len());
-        for expr in &self.payload {
-            let value = expr.evaluate(&row)?.into_array(1)?;
-            let text = cast(&value, &DataType::Utf8).unwrap_or(value);
-            let options = FormatOptions::default().with_null("NULL");
-            let text = ArrayFormatter::try_new(&text, &options)?;
-            shown.push(text.value(0).try_to_string()?);
-        }
-        Ok(shown.join(" "))
+/// The values of a row as text, with spaces between.
+fn shown(exprs: &[Arc<dyn PhysicalExpr>], row: &RecordBatch) -> Result<String> {
+    let mut shown = Vec::with_capacity(exprs.len());
+    for expr in exprs {
+        let value = expr.evaluate(row)?.into_array(1)?;
+        let text = cast(&value, &DataType::Utf8).unwrap_or(value);
+        let options = FormatOptions::default().with_null("NULL");
+        let text = ArrayFormatter::try_new(&text, &options)?;
+        shown.push(text.value(0).try_to_string()?);
     }
+    Ok(shown.join(" "))
 }
 
 impl Operator for AssertOperator {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::{BatchStream, RunContext, Source, stream_of};
 
 /// Rows of one unit at most: enough to be worth claiming, few enough to share.
@@ -54,6 +54,24 @@ impl Source for MemorySource {
 
     fn describe(&self) -> String {
         format!("memory: {} rows", self.rows)
+    }
+}
+
+/// Rows that a step before makes, in a plan that is only shown: nobody knows how many there will be.
+#[derive(Debug)]
+pub(crate) struct LaterSource;
+
+impl Source for LaterSource {
+    fn units(&self, _context: &Arc<RunContext>) -> Result<usize> {
+        Err(Error::bug("rows are read before they are made"))
+    }
+
+    fn open(&self, _unit: usize, _context: &Arc<RunContext>) -> Result<BatchStream> {
+        Err(Error::bug("rows are read before they are made"))
+    }
+
+    fn describe(&self) -> String {
+        "memory: rows of a step before".to_string()
     }
 }
 

@@ -18,7 +18,7 @@ use futures::Stream;
 
 use super::collect::Slot;
 use super::memory::slices;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result, Span};
 use crate::exec::graph::PipelineGraph;
 use crate::exec::{BatchStream, Execution, RunContext, Source, run};
 
@@ -35,6 +35,8 @@ pub(crate) struct RecursiveSource {
     /// The rows of the term that does not recur.
     first: Slot,
     round: Arc<Round>,
+    /// Where it stands in the text.
+    place: Option<Span>,
 }
 
 impl fmt::Debug for RecursiveSource {
@@ -57,7 +59,12 @@ impl RecursiveSource {
             distinct,
             first,
             round,
+            place: None,
         }
+    }
+
+    pub(crate) fn at(self, place: Option<Span>) -> Self {
+        RecursiveSource { place, ..self }
     }
 }
 
@@ -137,12 +144,13 @@ impl Rounds {
     fn start_round(&mut self) -> Result<()> {
         let max_rounds = self.context.max_recursion;
         if self.rounds == max_rounds {
-            return Err(Error::new(
-                ErrorKind::Run,
-                "TM0504",
-                format!("the recursion did not end after {max_rounds} rounds"),
-            )
-            .hint("add a condition that ends it, such as WHERE depth < 100"));
+            let message = format!("the recursion did not end after {max_rounds} rounds");
+            let error = Error::run("TM0504", message)
+                .hint("add a condition that ends it, such as WHERE depth < 100");
+            return Err(match self.source.place {
+                Some(place) => error.at(place),
+                None => error,
+            });
         }
         self.rounds += 1;
         let (graph, slot) = (self.source.round)(std::mem::take(&mut self.found))?;

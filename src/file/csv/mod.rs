@@ -22,13 +22,13 @@ mod tests;
 mod tolerant;
 mod units;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::error::Result;
 use crate::file::input::Input;
+use crate::file::source::Source;
 use crate::file::text::TextBuffer;
 use crate::file::text::column::Target;
 use crate::file::{BadRows, BatchIterator, DataFile, ReadRequest, Unit};
@@ -39,6 +39,9 @@ use split::Dialect;
 
 /// Bytes of a unit.
 const BLOCK: u64 = 1024 * 1024;
+
+/// The same of files on other machines, where each is one question.
+const REMOTE_BLOCK: u64 = 4 * BLOCK;
 
 /// One CSV file, plain or compressed.
 #[derive(Debug)]
@@ -78,20 +81,25 @@ struct Column {
 impl CsvFile {
     /// Opens a file. With `columns` its columns are those: by name where the header has all the names, else one after the other.
     pub(crate) fn open(
-        path: &Path,
+        source: impl Into<Source>,
         options: CsvOptions,
         columns: Option<SchemaRef>,
     ) -> Result<CsvFile> {
-        CsvFile::open_in_blocks(path, options, columns, BLOCK)
+        let source = source.into();
+        let block = match source.is_remote() {
+            true => REMOTE_BLOCK,
+            false => BLOCK,
+        };
+        CsvFile::open_in_blocks(source, options, columns, block)
     }
 
     fn open_in_blocks(
-        path: &Path,
+        source: impl Into<Source>,
         options: CsvOptions,
         columns: Option<SchemaRef>,
         block_size: u64,
     ) -> Result<CsvFile> {
-        let input = Input::open(path)?;
+        let input = Input::open(source)?;
         let table = Table::open(input, &options, columns)?;
         Ok(CsvFile::of(table, block_size))
     }
@@ -212,5 +220,9 @@ impl DataFile for CsvFile {
 
     fn byte_count(&self) -> u64 {
         self.table.input.length()
+    }
+
+    fn version(&self) -> Option<String> {
+        self.table.input.source().version()
     }
 }

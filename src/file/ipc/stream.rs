@@ -1,6 +1,5 @@
 //! The stream format: one message after the other, each checked before the decoder gets it.
 
-use std::fs::File;
 use std::io::Read;
 
 use arrow::array::RecordBatch;
@@ -11,13 +10,14 @@ use arrow::ipc::{Message, root_as_message};
 
 use crate::error::Result;
 use crate::file::guard::{Suspect, guard};
+use crate::file::source::Handle;
 
 /// A compressed buffer that promises to become more than so many times its size is damaged: no compressor packs that well.
 const RATIO: u64 = 1 << 16;
 
 /// The batches of a stream, one after the other.
 pub(super) struct StreamBatches {
-    file: File,
+    file: Handle,
     decoder: StreamDecoder,
     /// Bytes read that the decoder has not taken.
     buffer: Buffer,
@@ -26,7 +26,7 @@ pub(super) struct StreamBatches {
 }
 
 impl StreamBatches {
-    pub(super) fn new(file: File, suspect: &Suspect) -> Self {
+    pub(super) fn new(file: Handle, suspect: &Suspect) -> Self {
         StreamBatches {
             file,
             decoder: StreamDecoder::new(),

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use arrow::array::*;
 use arrow::datatypes::{DataType, Int32Type, Int64Type};

@@ -14,13 +14,13 @@ mod tests;
 mod tolerant;
 mod walk;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
 use crate::file::input::Input;
+use crate::file::source::Source;
 use crate::file::text::column::Target;
 use crate::file::{BadRows, BatchIterator, DataFile, ReadRequest, Unit};
 
@@ -87,11 +87,11 @@ impl Table {
 impl NdjsonFile {
     /// Opens a file; without `columns` they are found from its objects.
     pub(crate) fn open(
-        path: &Path,
+        source: impl Into<Source>,
         columns: Option<SchemaRef>,
         bad_rows: BadRows,
     ) -> Result<NdjsonFile> {
-        let input = Input::open(path)?;
+        let input = Input::open(source)?;
         let (layout, first) = layout(&input, columns.is_some(), &bad_rows)?;
         let strict = columns.is_none();
         let schema = match columns {
@@ -167,6 +167,10 @@ impl DataFile for NdjsonFile {
 
     fn byte_count(&self) -> u64 {
         self.table.input.length()
+    }
+
+    fn version(&self) -> Option<String> {
+        self.table.input.source().version()
     }
 }
 

@@ -1,7 +1,6 @@
 //! A file as the parquet crate's decoder reads it: by pieces from the place where it is, held to what the file says its bytes are.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::blocks::Blocks;
@@ -10,19 +9,24 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::file::source::Handle;
+use crate::store::ReadAt;
+
 /// Bytes read at once at least.
 const PIECE: u64 = 64 * 1024;
+/// The same of a file on another machine: few questions are faster than many.
+const REMOTE_PIECE: u64 = 1024 * 1024;
 
 /// A part of a file.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// The columns of a unit share it: each sets its place before it reads.
-    file: Arc<Mutex<File>>,
+    file: Arc<dyn ReadAt>,
     /// What its bytes are held to, where that is known.
     blocks: Option<Arc<Blocks>>,
     /// What its pages are held to, once they are known.
     checksums: OnceLock<Vec<Arc<Checksums>>>,
     end: u64,
+    piece: u64,
     /// What was read last, and where that starts in the file.
     held: Mutex<(u64, Bytes)>,
 }
@@ -30,7 +34,7 @@ pub(super) struct Chunk {
 impl Chunk {
     /// The `length` bytes from `start` on.
     pub(super) fn new(
-        file: &Arc<Mutex<File>>,
+        file: &Arc<dyn ReadAt>,
         blocks: Option<&Arc<Blocks>>,
         (start, length): (u64, u64),
     ) -> Self {
@@ -39,7 +43,24 @@ impl Chunk {
             blocks: blocks.cloned(),
             checksums: OnceLock::new(),
             end: start + length,
+            piece: match file.is_remote() {
+                true => REMOTE_PIECE,
+                false => PIECE,
+            },
             held: Mutex::new((start, Bytes::new())),
+        }
+    }
+
+    /// A whole file, of which parts are wanted.
+    pub(super) fn of_file(file: Handle, bytes: u64) -> Self {
+        Chunk {
+            // What is asked for is near its end, and lies apart.
+            piece: PIECE,
+            ..Chunk::new(
+                &(Arc::new(Mutex::new(file)) as Arc<dyn ReadAt>),
+                None,
+                (0, bytes),
+            )
         }
     }
 
@@ -56,8 +77,8 @@ impl Chunk {
         let wanted = (length as u64).min(self.end.saturating_sub(start));
         if skipped.saturating_add(wanted) > held.1.len() as u64 {
             let rest = self.end.saturating_sub(start);
-            let length = wanted.max(PIECE).min(rest);
-            let bytes = checked(&self.file, self.blocks.as_deref(), start, length)?;
+            let length = wanted.max(self.piece).min(rest);
+            let bytes = checked(self.file.as_ref(), self.blocks.as_deref(), start, length)?;
             *held = (start, bytes);
             return Ok(held.1.clone());
         }
@@ -70,19 +91,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Bytes that are as they were written, where the file says what that is.
-fn checked(file: &Mutex<File>, blocks: Option<&Blocks>, start: u64, length: u64) -> Result<Bytes> {
+fn checked(file: &dyn ReadAt, blocks: Option<&Blocks>, start: u64, length: u64) -> Result<Bytes> {
+    let read = |start, length| Ok(file.read_at(start, length)?);
     match blocks {
-        Some(blocks) => blocks.read(start, length, |start, length| read(file, start, length)),
-        None => read(file, start, length),
+        Some(blocks) => blocks.read(start, length, read),
+        None => read(start, length),
     }
-}
-
-fn read(file: &Mutex<File>, start: u64, length: u64) -> Result<Bytes> {
-    let mut file = lock(file);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::with_capacity(length as usize);
-    (&mut *file).take(length).read_to_end(&mut bytes)?;
-    Ok(bytes.into())
 }
 
 impl Length for Chunk {
@@ -126,7 +140,7 @@ const HEADER: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Header {
     bytes: Bytes,
-    file: Arc<Mutex<File>>,
+    file: Arc<dyn ReadAt>,
     blocks: Option<Arc<Blocks>>,
     /// Where `bytes` end in the file.
     after: u64,
@@ -144,7 +158,12 @@ impl Read for Header {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.bytes.is_empty() && self.after < self.end {
             let length = PIECE.min(self.end - self.after);
-            let bytes = checked(&self.file, self.blocks.as_deref(), self.after, length);
+            let bytes = checked(
+                self.file.as_ref(),
+                self.blocks.as_deref(),
+                self.after,
+                length,
+            );
             self.bytes = bytes.map_err(io::Error::other)?;
             self.after += self.bytes.len() as u64;
         }

@@ -4,8 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{
     ArrayRef, AsArray, Int32Builder, Int64Array, ListBuilder, RecordBatch, StringArray,
@@ -18,8 +18,9 @@ use parquet::file::properties::WriterProperties;
 
 use super::blocks::BlockHasher;
 use super::tests::between;
-use super::{DataFile, ParquetFile, ReadRequest, Unit};
+use super::{Copied, DataFile, ParquetFile, ReadRequest, Unit};
 use crate::error::{Error, Result};
+use crate::store::ReadAt;
 
 /// As the writer of tables' segments does it.
 struct Hashed {
@@ -93,7 +94,12 @@ fn read(
 ) -> (Vec<RecordBatch>, u64, Option<Error>) {
     let done = Arc::new(AtomicU64::new(file.rows_of(unit).0));
     let (mut batches, mut error) = (Vec::new(), None);
-    match file.read_noting(unit, request, &done) {
+    let own: Arc<dyn ReadAt> = Arc::new(Mutex::new(file.suspect.open().unwrap()));
+    let copied = Copied {
+        bytes_of: own,
+        done: Arc::clone(&done),
+    };
+    match file.read_copied(unit, request, copied) {
         Ok(rows) => {
             for batch in rows {
                 match batch {

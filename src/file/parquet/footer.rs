@@ -1,8 +1,6 @@
 //! What a Parquet file says about itself: read once, checked against the file's length before it is believed.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -14,9 +12,11 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::blocks::Blocks;
+use super::chunk::Chunk;
 use super::thrift;
 use crate::error::Result;
 use crate::file::guard::{Suspect, guard};
+use crate::file::source::Handle;
 use crate::file::types::without_dictionaries;
 
 /// Footers of files that are opened again and again stay: this many.
@@ -38,7 +38,7 @@ pub(super) struct Footer {
 }
 
 /// A file as it was when its footer was read.
-type Key = (PathBuf, u64, Option<SystemTime>);
+type Key = (PathBuf, u64, SystemTime);
 
 /// Footers, the oldest first.
 type Cache = Mutex<VecDeque<(Key, Arc<Footer>)>>;
@@ -51,15 +51,18 @@ fn cache() -> &'static Cache {
 impl Footer {
     /// The footer of the file, from the cache if the file is as it was.
     pub(super) fn of(suspect: &Suspect) -> Result<Arc<Footer>> {
-        let mut file = open(suspect)?;
-        let about = file.metadata().map_err(|error| suspect.io(&error))?;
-        let key = (suspect.path.clone(), about.len(), about.modified().ok());
+        let mut file = suspect.open()?;
+        let bytes = file.length().map_err(|error| suspect.io(&error))?;
+        let Some((path, modified)) = suspect.source.path().zip(file.modified()) else {
+            return Ok(Arc::new(Footer::read(&mut file, bytes, suspect)?));
+        };
+        let key = (path.to_path_buf(), bytes, modified);
         let mut cached = cache().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, footer)) = cached.iter().find(|(other, _)| *other == key) {
             return Ok(Arc::clone(footer));
         }
         drop(cached);
-        let footer = Arc::new(Footer::read(&mut file, about.len(), suspect)?);
+        let footer = Arc::new(Footer::read(&mut file, bytes, suspect)?);
         cached = cache().lock().unwrap_or_else(PoisonError::into_inner);
         if cached.len() >= CACHED {
             cached.pop_front();
@@ -68,11 +71,12 @@ impl Footer {
         Ok(footer)
     }
 
-    fn read(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<Footer> {
+    fn read(file: &mut Handle, bytes: u64, suspect: &Suspect) -> Result<Footer> {
         check_footer(file, bytes, suspect)?;
         let footer = suspect.part("its footer");
+        let all = Chunk::of_file(suspect.open()?, bytes);
         let metadata = guard(&footer, || {
-            ParquetMetaDataReader::new().parse_and_finish(&*file)
+            ParquetMetaDataReader::new().parse_and_finish(&all)
         })
         .map_err(|error| plain_words(error, suspect))?;
         guard(&footer, || check_chunks(&metadata, bytes))?;
@@ -104,7 +108,7 @@ impl Footer {
             return Ok(read);
         }
         let suspect = suspect.part("its page index");
-        let mut file = open(&suspect)?;
+        let mut file = suspect.open()?;
         if !check_indexes(&mut file, self.bytes, self.metadata.metadata(), &suspect)? {
             return Ok(&self.metadata);
         }
@@ -112,7 +116,7 @@ impl Footer {
             let plain = ParquetMetaData::clone(self.metadata.metadata());
             let mut reader = ParquetMetaDataReader::new_with_metadata(plain)
                 .with_page_index_policy(PageIndexPolicy::Optional);
-            reader.read_page_indexes(&file)?;
+            reader.read_page_indexes(&Chunk::of_file(file, self.bytes))?;
             let options = ArrowReaderOptions::new().with_schema(Arc::clone(self.schema()));
             ArrowReaderMetadata::try_new(Arc::new(reader.finish()?), options)
         })?;
@@ -125,26 +129,19 @@ impl Footer {
     }
 }
 
-pub(super) fn open(suspect: &Suspect) -> Result<File> {
-    File::open(&suspect.path).map_err(|error| suspect.io(&error))
-}
-
 /// Bytes of the file from `start`; fewer than `length` at its end.
 pub(super) fn read_at(
-    file: &mut File,
+    file: &mut Handle,
     start: u64,
     length: usize,
     suspect: &Suspect,
 ) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(start))
-        .and_then(|_| file.take(length as u64).read_to_end(&mut bytes))
-        .map_err(|error| suspect.io(&error))?;
-    Ok(bytes)
+    file.read_at(start, length as u64)
+        .map_err(|error| suspect.io(&error))
 }
 
 /// The footer's length lies inside the file and every list in it inside the footer.
-fn check_footer(file: &mut File, bytes: u64, suspect: &Suspect) -> Result<()> {
+fn check_footer(file: &mut Handle, bytes: u64, suspect: &Suspect) -> Result<()> {
     if bytes < 12 {
         return Err(suspect.damaged(format!("{bytes} bytes are too few for a Parquet file")));
     }
@@ -212,7 +209,7 @@ fn check_chunks(metadata: &ParquetMetaData, bytes: u64) -> Result<(), String> {
 /// Every list of the page index lies inside it. False where there is no index, or its parts lie so far apart that reading from
 /// the first to the last would be reading the file.
 fn check_indexes(
-    file: &mut File,
+    file: &mut Handle,
     bytes: u64,
     metadata: &ParquetMetaData,
     suspect: &Suspect,

@@ -16,9 +16,7 @@ mod pages;
 mod read;
 mod thrift;
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef};
@@ -26,11 +24,13 @@ use arrow::datatypes::SchemaRef;
 
 use super::filter::{Stage, containers_left};
 use super::guard::{Suspect, guard};
+use super::source::Source;
 use super::{BatchIterator, Bounds, DataFile, Pruned, ReadRequest, RowFilter, Unit};
 use crate::error::Result;
 use bounds::GroupBounds;
 use footer::Footer;
 use pages::CheckedChunk;
+pub(crate) use read::Copied;
 
 /// Smaller pieces of a row group are not worth finding their first row.
 const PIECE_ROWS: u64 = 128 * 1024;
@@ -48,8 +48,8 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let suspect = Suspect::new(path, "TM0731");
+    pub(crate) fn open(source: impl Into<Source>) -> Result<Self> {
+        let suspect = Suspect::new(source, "TM0731");
         Ok(ParquetFile {
             footer: Footer::of(&suspect)?,
             suspect,
@@ -105,15 +105,14 @@ impl ParquetFile {
 }
 
 impl ParquetFile {
-    /// As [`DataFile::read`]. While it is read, `done` is the row of the row group before which everything was given: where it
-    /// fails, another copy of the file can go on from there.
-    pub(crate) fn read_noting(
+    /// As [`DataFile::read`], of a file of which there are copies.
+    pub(crate) fn read_copied(
         &self,
         unit: &Unit,
         request: &ReadRequest,
-        done: &Arc<AtomicU64>,
+        copied: Copied,
     ) -> Result<BatchIterator> {
-        read::read(self, unit, request, Some(done))
+        read::read(self, unit, request, Some(copied))
     }
 
     /// The checksum of the footer, as the file's writer knew it; nothing where the file has none.
@@ -149,7 +148,8 @@ impl DataFile for ParquetFile {
                 end: group as u64 + 1,
                 rows: None,
             };
-            let pieces = if threads == 1 {
+            let pieces = if threads == 1 || self.suspect.source.is_remote() {
+                // Each piece of a row group on another machine would have to fetch all of it.
                 1
             } else {
                 pieces_wanted.min(rows / PIECE_ROWS)
@@ -186,6 +186,36 @@ impl DataFile for ParquetFile {
 
     fn byte_count(&self) -> u64 {
         self.footer.bytes
+    }
+
+    fn bytes_wanted(&self, request: &ReadRequest) -> Result<Option<u64>> {
+        let groups = self.groups_left(request)?;
+        if !request.filters.is_empty() && !groups.is_empty() {
+            self.footer.with_pages(&self.suspect)?;
+        }
+        let filtered = request.filters.iter().flat_map(|filter| filter.columns());
+        let columns: BTreeSet<usize> = request.projection.iter().chain(filtered).copied().collect();
+        let best = self.footer.best();
+        let mut wanted = 0;
+        for group in groups {
+            let chunks = best.metadata().row_group(group);
+            let leaves = chunks.columns().iter().enumerate();
+            let own = leaves.filter(|(leaf, _)| {
+                columns.contains(&best.parquet_schema().get_column_root_idx(*leaf))
+            });
+            let bytes: u64 = own.map(|(_, chunk)| chunk.byte_range().1).sum();
+            let rows = chunks.num_rows() as u64;
+            let left = guard(&self.suspect, || {
+                Ok::<_, String>(bounds::pages_left(best, group, &request.filters))
+            })?;
+            let left = left.map_or(rows, |left| left.row_count() as u64);
+            wanted += (bytes as f64 * left as f64 / rows.max(1) as f64) as u64;
+        }
+        Ok(Some(wanted))
+    }
+
+    fn version(&self) -> Option<String> {
+        self.suspect.source.version()
     }
 
     fn distinct_values(&self, column: usize) -> Option<u64> {

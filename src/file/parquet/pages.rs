@@ -8,7 +8,7 @@ use parquet::basic::{Encoding, Type as PhysicalType};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::checksums::Checksums;
-use super::footer::{open, read_at};
+use super::footer::read_at;
 use super::{ParquetFile, thrift};
 use crate::error::Result;
 use crate::file::guard::Suspect;
@@ -81,6 +81,10 @@ impl ParquetFile {
     /// How many values the dictionary of a column (by position in the schema) has in the first row group, and the rows of that
     /// group. Damage is for the reader to find.
     pub(super) fn first_dictionary(&self, column: usize) -> Option<(u64, u64)> {
+        if self.suspect.source.is_remote() {
+            // A guess is not worth a question to another machine.
+            return None;
+        }
         let metadata = &self.footer.metadata;
         let group = metadata.metadata().row_groups().first()?;
         let parquet = metadata.parquet_schema();
@@ -92,7 +96,7 @@ impl ParquetFile {
         let chunk = group.column(leaf);
         let position = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
         let (start, length) = chunk.byte_range();
-        let mut file = open(&self.suspect).ok()?;
+        let mut file = self.suspect.open().ok()?;
         let mut read =
             |start, length| read_at(&mut file, start, length, &self.suspect).map(Bytes::from);
         let (header, _) = header_at(&mut read, position, start + length, &self.suspect).ok()?;

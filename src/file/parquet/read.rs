@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
-use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -26,17 +25,27 @@ use parquet::file::reader::ChunkReader;
 use super::bounds::pages_left;
 use super::chunk::Chunk;
 use super::narrow::narrowed;
-use super::{ParquetFile, decode, footer};
+use super::{ParquetFile, decode};
 use crate::error::{Error, Result};
 use crate::file::filter::{in_order, refine};
 use crate::file::guard::{Suspect, guard, panic_text};
-use crate::file::{BatchIterator, ReadRequest, RowFilter, Tally, Unit, projected};
+use crate::file::source::Handle;
+use crate::file::{BatchIterator, PooledFile, ReadRequest, RowFilter, Tally, Unit, projected};
+use crate::store::ReadAt;
+
+/// A file of which there are copies.
+pub(crate) struct Copied {
+    /// Where its bytes come from; the footer is known.
+    pub(crate) bytes_of: Arc<dyn ReadAt>,
+    /// Told the row of the row group before which everything was given: where it fails, another copy can go on from there.
+    pub(crate) done: Arc<AtomicU64>,
+}
 
 pub(super) fn read(
     file: &ParquetFile,
     unit: &Unit,
     request: &ReadRequest,
-    done: Option<&Arc<AtomicU64>>,
+    copied: Option<Copied>,
 ) -> Result<BatchIterator> {
     let group = unit.start as usize;
     let suspect = file.suspect.part(format!("row group {group}"));
@@ -70,7 +79,13 @@ pub(super) fn read(
         return Ok(Box::new(std::iter::empty()));
     }
 
-    let mut handle = footer::open(&suspect)?;
+    let (bytes_of, done) = match copied {
+        Some(Copied { bytes_of, done }) => (bytes_of, Some(done)),
+        None => {
+            let own: Arc<dyn ReadAt> = Arc::new(PooledFile::new(suspect.open()?, &request.pool));
+            (own, None)
+        }
+    };
     if decode::knows(best, group, &columns) {
         let part = decode::Part {
             file,
@@ -78,12 +93,13 @@ pub(super) fn read(
             selection,
             columns: &columns,
         };
-        let mut batches = decode::open(part, &suspect, handle, request)?;
+        let mut batches = decode::open(part, &suspect, bytes_of, request)?;
         batches.note(done);
         return Ok(Box::new(batches));
     }
     file.check_pages(group, &columns, &suspect, |_, start, length| {
-        footer::read_at(&mut handle, start, length, &suspect).map(Bytes::from)
+        let bytes = bytes_of.read_at(start, length as u64);
+        bytes.map_err(|error| suspect.io(&error))
     })?;
     let leaves = 0..best.parquet_schema().num_columns();
     let checksums: Vec<_> = leaves
@@ -107,13 +123,19 @@ pub(super) fn read(
     let trouble = Trouble::default();
     let blocks = file.footer.blocks.as_ref();
     let metadata = metadata.as_ref().clone();
+    let plain = match done.is_none() && blocks.is_none() && checksums.is_empty() {
+        true => match suspect.open()? {
+            Handle::File(file) => Some(file),
+            Handle::Object(_) => None,
+        },
+        false => None,
+    };
     let reader = guard(&suspect, || {
-        if blocks.is_none() && checksums.is_empty() {
+        if let Some(handle) = plain {
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
             return build(builder, group, request, &plan, selection, &trouble);
         }
-        let handle = Arc::new(Mutex::new(handle));
-        let all = Chunk::new(&handle, blocks, (0, file.footer.bytes));
+        let all = Chunk::new(&bytes_of, blocks, (0, file.footer.bytes));
         all.expect(checksums);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(all, metadata);
         build(builder, group, request, &plan, selection, &trouble)

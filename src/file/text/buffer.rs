@@ -36,7 +36,7 @@ impl TextBuffer {
     pub(in crate::file) fn open(input: &Input, start: u64, unit_end: u64) -> Result<TextBuffer> {
         Ok(TextBuffer {
             input: input.clone(),
-            reader: input.reader(start)?,
+            reader: input.reader_until(start, unit_end.saturating_add(TAIL_PIECE as u64))?,
             memory: input.spare(),
             start: 0,
             filled: 0,

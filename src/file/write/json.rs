@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::Array;
-use arrow::datatypes::FieldRef;
+use arrow::array::{Array, ArrayRef, StringArray, StringBuilder};
+use arrow::datatypes::{Field, FieldRef};
 use arrow::error::ArrowError;
-use arrow::json::writer::NullableEncoder;
-use arrow::json::writer::WriterBuilder;
+use arrow::json::writer::{NullableEncoder, WriterBuilder, make_encoder};
 use arrow::json::{Encoder, EncoderFactory, EncoderOptions};
 
 use super::column_text::{bytes_of, is_bytes, push_hexadecimal};
@@ -29,6 +28,27 @@ pub fn json_writer() -> WriterBuilder {
     WriterBuilder::new()
         .with_explicit_nulls(true)
         .with_encoder_factory(Arc::new(Ours))
+}
+
+/// Each value of an array as JSON on one line.
+pub(crate) fn json_texts(values: &ArrayRef) -> Result<StringArray, ArrowError> {
+    let options = EncoderOptions::default()
+        .with_explicit_nulls(true)
+        .with_encoder_factory(Arc::new(Ours));
+    let field = Arc::new(Field::new("value", values.data_type().clone(), true));
+    let mut encoder = make_encoder(&field, values.as_ref(), &options)?;
+    let mut texts = StringBuilder::with_capacity(values.len(), 0);
+    let mut text = Vec::new();
+    for row in 0..values.len() {
+        text.clear();
+        match encoder.is_null(row) || values.is_null(row) {
+            true => text.extend_from_slice(b"null"),
+            false => encoder.encode(row, &mut text),
+        }
+        let text = std::str::from_utf8(&text);
+        texts.append_value(text.map_err(|error| ArrowError::JsonError(error.to_string()))?);
+    }
+    Ok(texts.finish())
 }
 
 /// What is written otherwise than arrow does it.

@@ -19,6 +19,7 @@ use arrow::record_batch::RecordBatch;
 pub use column_text::{ColumnText, times_have_text};
 pub use csv::CsvWriter;
 pub(crate) use format::Compression;
+pub(crate) use json::json_texts;
 pub use json::json_writer;
 pub(crate) use partitions::NO_VALUE;
 pub(crate) use pending::{Pending, publish};

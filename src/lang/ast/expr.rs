@@ -25,6 +25,8 @@ pub enum ExprKind {
     Parameter(Parameter),
     /// `@@name`
     Setting(Ident),
+    /// `DEFAULT` in place of a value that is stored.
+    Default,
     /// `a`, `a.b.c`: which part is a table, a column or a field is for the binder to say.
     Path(Path),
     Unary {

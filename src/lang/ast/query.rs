@@ -67,7 +67,8 @@ pub enum CatalogQuery {
     Shards(Path),
     /// `SHOW REPLICAS t`
     Replicas(Path),
-    Describe(Path),
+    /// `DESCRIBE t`: a row about each of its columns, without reading any of its rows.
+    Describe(Box<TableFactor>),
     /// `SUMMARIZE t`: a row about each of its columns, from all of its rows.
     Summarize(Box<TableFactor>),
 }

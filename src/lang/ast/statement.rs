@@ -220,6 +220,9 @@ pub struct TableTarget {
     pub name: Path,
     /// As the query has them without any.
     pub columns: Vec<ColumnDefinition>,
+    /// `PRIMARY KEY (a, b) NOT ENFORCED`: for readers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<Ident>,
     pub layout: TableLayout,
 }
 
@@ -295,17 +298,27 @@ pub enum TableStatementKind {
     AddReplica(AddReplica),
     /// `ALTER TABLE t DROP REPLICA '/mnt/two/t'`
     DropReplica(StringLiteral),
+    /// `ALTER TABLE t PROMOTE REPLICA '/mnt/two/t' [FORCE]`
+    Promote {
+        path: StringLiteral,
+        /// Also where the directory that takes commits now cannot be told.
+        force: bool,
+    },
     /// `ALTER TABLE t REPAIR [REPLICA '/mnt/two/t']`
     Repair(Option<StringLiteral>),
 }
 
-/// `ALTER TABLE t ADD REPLICA '/mnt/two/t' [WEIGHT 3] [SYNC | ASYNC]`
+/// `ALTER TABLE t ADD REPLICA '/mnt/two/t' [WEIGHT 3] [SYNC | ASYNC] [COLUMNS (a, b)] [SORT BY b]`
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AddReplica {
     pub path: StringLiteral,
     pub weight: Option<u64>,
     /// Commits wait for it.
     pub is_sync: Option<bool>,
+    /// `COLUMNS (a, b)`: it has these alone.
+    pub columns: Vec<Ident>,
+    /// `SORT BY b`: its rows lie in this order.
+    pub sort_by: Vec<Ident>,
     #[serde(serialize_with = "place")]
     pub span: Span,
 }
@@ -344,4 +357,6 @@ pub struct ColumnDefinition {
     pub name: Ident,
     pub data_type: TypeName,
     pub not_null: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Expr>,
 }

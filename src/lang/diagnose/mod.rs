@@ -18,7 +18,7 @@ use words::{CLAUSES, OPERATORS, STATEMENTS, shortened};
 
 /// The operators that are used most.
 fn operators() -> String {
-    const SHOWN: usize = 12;
+    const SHOWN: usize = 6;
     let names: Vec<&str> = OPERATORS
         .iter()
         .take(SHOWN)
@@ -309,10 +309,11 @@ impl Place {
                 "SELECT them in a step before it",
             ));
         }
-        if here.kind == TokenKind::Text && self.last_is(source, "DESCRIBE") {
+        let query = is("FROM") || is("SELECT") || is("WITH");
+        if query && self.before.len() == 1 && self.last_is(source, "DESCRIBE") {
             return Some((
-                "DESCRIBE takes the name of a table",
-                "for a file write FROM, the file and |> DESCRIBE",
+                "DESCRIBE takes a table, a file or a query in parentheses",
+                "put the query in parentheses, or end it with |> DESCRIBE",
             ));
         }
         if text == "&" && last("&") {
@@ -353,7 +354,8 @@ impl Place {
         if here.kind == TokenKind::Number && self.last_is(source, "TOP") {
             return Some(("TOP is spelled LIMIT", "write LIMIT n at the end"));
         }
-        if is("FROM") && self.levels.len() > 1 && self.level().head.is_none() {
+        let is_argument = self.levels.len() > 1 && self.level().head.is_none();
+        if is("FROM") && is_argument && !self.begins_branch(source) {
             return Some((
                 "FROM separates no arguments here",
                 "write commas between the arguments",

@@ -140,6 +140,9 @@ impl Place {
             TokenKind::Symbol if text == "::" => "a type",
             TokenKind::Symbol | TokenKind::Open if self.level_is_from(source) => "a table",
             TokenKind::Symbol => "an expression",
+            TokenKind::Open if self.begins_branch(source) => {
+                "`|>`, which goes on from the rows before,"
+            }
             TokenKind::Open => "an expression or a query",
             TokenKind::Word => self.after_word(source, last),
             _ => self.after_operand(source),
@@ -154,9 +157,13 @@ impl Place {
             "AS" if self.creates(source, "FUNCTION") => "`(` and an expression",
             _ if self.creates(source, "TABLE") && self.levels.len() > 1 => "a type",
             "FROM" | "JOIN" | "INTO" => "a table",
-            "FORK" | "TEE" if self.is_operator_word(last) => "`(|> …)`, the steps of a branch,",
-            "INSERT" if self.is_operator_word(last) => "INTO and a table",
-            "DISTINCT" if self.is_operator_word(last) => "the next `|>`",
+            _ if self.is_operator_word(last) && after_operator(&word).is_some() => {
+                after_operator(&word).unwrap_or_default()
+            }
+            "ALL" | "DISTINCT" if self.in_set_operator(source) => "`(` and a query",
+            "THEN" | "ELSE" if self.operator_is(source, "IF") => {
+                "`(|> …)`, the steps of the branch,"
+            }
             "SKIP" | "TO" if self.skips(source) => "TO NEXT ROW or PAST LAST ROW",
             "AS" if self.begins_with(source, "ASSERT") => "a text",
             "AS" if created => "a query",
@@ -212,6 +219,9 @@ impl Place {
         if between.is_some() && since("AND").is_none_or(|and| Some(and) > between) {
             return "AND and the upper bound";
         }
+        if self.operator_is(source, "IF") && since("THEN").is_none() {
+            return "an operator or THEN";
+        }
         if self.levels.len() > 1 {
             "an operator, `,` or the closing bracket"
         } else {
@@ -222,6 +232,19 @@ impl Place {
     fn begins_with(&self, source: &Source, word: &str) -> bool {
         let first = self.before.first();
         first.is_some_and(|first| first.is_word(source.text, word))
+    }
+
+    fn in_set_operator(&self, source: &Source) -> bool {
+        let mut words = ["UNION", "INTERSECT", "EXCEPT"].iter();
+        words.any(|word| self.operator_is(source, word))
+    }
+
+    /// Whether the bracket around the place is one of an operator whose branches go on from its input.
+    pub fn begins_branch(&self, source: &Source) -> bool {
+        let around = self.levels.len().checked_sub(2);
+        let operator = around.and_then(|level| self.levels[level].operator);
+        let mut words = ["TEE", "FORK", "LOG"].iter();
+        operator.is_some_and(|operator| words.any(|word| operator.is_word(source.text, word)))
     }
 
     /// Whether the place is behind AFTER MATCH SKIP.
@@ -284,4 +307,23 @@ impl Place {
                 .head
                 .is_none_or(|head| head.is_word(source.text, "TABLE"))
     }
+}
+
+/// What must follow the first word of a pipe operator, where that is no expression.
+fn after_operator(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "CALL" => "a table function",
+        "CREATE" => "TABLE and a name",
+        "DESCRIBE" | "DISTINCT" | "STATIC_DESCRIBE" => "the next `|>`",
+        "EXPORT" => "DATA OPTIONS (…)",
+        "FORK" | "TEE" => "`(|> …)`, the steps of a branch,",
+        "INSERT" => "INTO and a table",
+        "INTERSECT" | "EXCEPT" | "UNION" => "ALL or DISTINCT, and a query in parentheses",
+        "LOG" => "`(|> …)` or the next `|>`",
+        "RECURSIVE" => "UNION ALL or UNION DISTINCT",
+        "TABLESAMPLE" => "BERNOULLI, SYSTEM or RESERVOIR",
+        "UNPIVOT" => "`(`",
+        "WITH" => "a name, AS and a query in parentheses",
+        _ => return None,
+    })
 }

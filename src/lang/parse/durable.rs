@@ -10,12 +10,17 @@ use crate::lang::ast::{
 impl<'t> Reader<'_, 't> {
     pub(super) fn table_statement(&mut self, node: Node<'t>) -> Result<TableStatement> {
         let (rule, span) = (node.as_rule(), self.span(&node));
+        let force = has(&node, Rule::kt_force);
         let mut inner = parts(node);
         let table = self.path(inner.next().ok_or_else(mismatch)?)?;
         let kind = match rule {
             Rule::update => self.update(inner)?,
             Rule::merge => self.merge(inner)?,
             Rule::add_replica => self.add_replica(span, inner)?,
+            Rule::promote => TableStatementKind::Promote {
+                path: self.text(inner.next().ok_or_else(mismatch)?)?,
+                force,
+            },
             _ => self.plain_table_statement(rule, inner.next())?,
         };
         Ok(TableStatement { table, kind })
@@ -53,18 +58,27 @@ impl<'t> Reader<'_, 't> {
         })
     }
 
-    /// What follows the table's name in `ALTER TABLE t ADD REPLICA 'path' [WEIGHT w] [SYNC | ASYNC]`.
+    /// What follows the table's name in `ALTER TABLE t ADD REPLICA 'path' [WEIGHT w] [SYNC | ASYNC] [COLUMNS (…)] [SORT BY …]`.
     fn add_replica(
         &mut self,
         span: Span,
         rest: impl Iterator<Item = Node<'t>>,
     ) -> Result<TableStatementKind> {
         let (mut path, mut weight, mut is_sync) = (None, None, None);
+        let (mut columns, mut sort_by) = (Vec::new(), Vec::new());
         for part in rest {
             let place = self.span(&part);
             let twice = match part.as_rule() {
                 Rule::replica_weight => weight.replace(self.count(&only(part)?)?).is_some(),
                 Rule::replica_mode => is_sync.replace(has(&part, Rule::kt_sync)).is_some(),
+                Rule::replica_columns => {
+                    let names = self.names(only(part)?)?;
+                    !std::mem::replace(&mut columns, names).is_empty()
+                }
+                Rule::replica_sort => {
+                    let names = parts(part).map(|name| self.ident(&name)).collect();
+                    !std::mem::replace(&mut sort_by, names).is_empty()
+                }
                 _ => path.replace(self.text(part)?).is_some(),
             };
             if twice {
@@ -76,6 +90,8 @@ impl<'t> Reader<'_, 't> {
             path: path.ok_or_else(mismatch)?,
             weight,
             is_sync,
+            columns,
+            sort_by,
             span,
         }))
     }

@@ -30,6 +30,7 @@ impl<'t> Reader<'_, 't> {
             Rule::kw_false => ExprKind::Literal(Literal::Bool(false)),
             Rule::parameter => ExprKind::Parameter(self.parameter(&node)?),
             Rule::setting => ExprKind::Setting(self.setting(&node)),
+            Rule::default_word => ExprKind::Default,
             Rule::paren => match self.paren(node)? {
                 Paren::Query(query) => ExprKind::Subquery(query),
                 Paren::Exprs(exprs) => return Ok(tuple(exprs, span)),

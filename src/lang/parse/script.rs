@@ -174,7 +174,10 @@ impl<'t> Reader<'_, 't> {
         for part in parts(node) {
             match part.as_rule() {
                 Rule::show => body = Some(self.shown(part)?),
-                Rule::describe => body = Some(CatalogQuery::Describe(self.path(only(part)?)?)),
+                Rule::describe => {
+                    let table = self.table_factor(only(part)?)?;
+                    body = Some(CatalogQuery::Describe(Box::new(table)));
+                }
                 Rule::summarize => {
                     let table = self.table_factor(only(part)?)?;
                     body = Some(CatalogQuery::Summarize(Box::new(table)));
@@ -211,9 +214,10 @@ impl<'t> Reader<'_, 't> {
                 let message = format!("SHOW {word} needs a table");
                 Err(Error::input("TM0102", message, name.span).hint(format!("write SHOW {word} t")))
             }
-            "STREAMS" | "JOBS" => Err(Error::not_implemented(
-                format!("SHOW {}", name.text),
-                name.span,
+            "STREAMS" => Err(Error::not_implemented("SHOW STREAMS", name.span)
+                .hint("there are no streams yet; SHOW TABLES lists what can be read")),
+            "JOBS" => Err(Error::not_implemented("SHOW JOBS", name.span).hint(
+                "a script runs as a job with `tidemill run job.tide`, which reports its steps",
             )),
             _ => Err(Error::input(
                 "TM0102",

@@ -86,10 +86,15 @@ impl<'t> Reader<'_, 't> {
     }
 
     pub(super) fn window_clause(&mut self, node: Node<'t>) -> Result<Vec<NamedWindow>> {
-        let mut windows = Vec::new();
+        let mut windows: Vec<NamedWindow> = Vec::new();
         for window in parts(node) {
             let mut inner = parts(window);
             let name = self.ident(&inner.next().ok_or_else(mismatch)?);
+            let same = |known: &NamedWindow| known.name.text.eq_ignore_ascii_case(&name.text);
+            if windows.iter().any(same) {
+                let message = format!("the window `{}` is named twice", name.text);
+                return Err(Error::input("TM0301", message, name.span));
+            }
             let part = inner.next().ok_or_else(mismatch)?;
             let spec = match part.as_rule() {
                 Rule::window_spec => self.window_spec(part)?,

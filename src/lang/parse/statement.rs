@@ -42,6 +42,7 @@ impl<'t> Reader<'_, 't> {
             | Rule::verify
             | Rule::add_replica
             | Rule::drop_replica
+            | Rule::promote
             | Rule::repair
             | Rule::add_column
             | Rule::set_options
@@ -86,7 +87,8 @@ impl<'t> Reader<'_, 't> {
     /// `[OR REPLACE] [TEMP] TABLE [IF NOT EXISTS] name [(columns)] [AS query]`
     pub(super) fn table_target(&mut self, node: Node<'t>) -> Result<(TableTarget, Option<Query>)> {
         let (mut or_replace, mut temporary, mut if_not_exists) = (false, false, false);
-        let (mut name, mut columns, mut query) = (None, Vec::new(), None);
+        let (mut name, mut query) = (None, None);
+        let (mut columns, mut key) = (Vec::new(), Vec::new());
         let mut layout = TableLayout::default();
         for part in parts(node) {
             match part.as_rule() {
@@ -96,7 +98,7 @@ impl<'t> Reader<'_, 't> {
                 }
                 Rule::if_not_exists => if_not_exists = true,
                 Rule::path => name = Some(self.path(part)?),
-                Rule::column_list => columns = self.column_list(part)?,
+                Rule::column_list => (columns, key) = self.column_list(part)?,
                 Rule::query => query = Some(self.query(part)?),
                 _ => self.table_layout(part, &mut layout)?,
             }
@@ -111,6 +113,7 @@ impl<'t> Reader<'_, 't> {
             if_not_exists,
             name,
             columns,
+            key,
             layout,
         };
         Ok((target, query))
@@ -154,13 +157,27 @@ impl<'t> Reader<'_, 't> {
         Ok((target, query))
     }
 
-    fn column_list(&mut self, node: Node<'t>) -> Result<Vec<ColumnDefinition>> {
+    /// The columns, and those of the key.
+    fn column_list(&mut self, node: Node<'t>) -> Result<(Vec<ColumnDefinition>, Vec<Ident>)> {
         let span = self.span(&node);
-        let columns: Vec<_> = parts(node)
-            .map(|column| self.column_definition(column))
-            .collect::<Result<_>>()?;
+        let (mut columns, mut key) = (Vec::new(), None);
+        for part in parts(node) {
+            let place = self.span(&part);
+            match part.as_rule() {
+                Rule::column_definition => columns.push(self.column_definition(part)?),
+                _ if key.is_some() => {
+                    let message = "a table has one PRIMARY KEY";
+                    return Err(Error::input("TM0102", message, place));
+                }
+                _ => key = Some(self.names(only(part)?)?),
+            }
+        }
         super::pipe::bounded(columns.len(), "a table has", span)?;
-        Ok(columns)
+        if columns.is_empty() {
+            let message = "a table needs a column beside its key";
+            return Err(Error::input("TM0304", message, span));
+        }
+        Ok((columns, key.unwrap_or_default()))
     }
 
     fn create_external(&mut self, node: Node<'t>) -> Result<CreateExternalTable> {
@@ -180,7 +197,9 @@ impl<'t> Reader<'_, 't> {
                 Rule::if_not_exists => std::mem::replace(&mut if_not_exists, true),
                 Rule::path => name.replace(self.path(part)?).is_some(),
                 Rule::column_list => {
-                    columns = self.column_list(part)?;
+                    let key;
+                    (columns, key) = self.column_list(part)?;
+                    refuse_stored(&columns, &key)?;
                     false
                 }
                 Rule::stored_as => stored_as.replace(self.word(&only(part)?)).is_some(),
@@ -212,13 +231,20 @@ impl<'t> Reader<'_, 't> {
     }
 
     pub(super) fn column_definition(&mut self, node: Node<'t>) -> Result<ColumnDefinition> {
-        let not_null = has(&node, Rule::kw_not);
         let mut inner = parts(node);
-        Ok(ColumnDefinition {
+        let mut column = ColumnDefinition {
             name: self.ident(&inner.next().ok_or_else(mismatch)?),
             data_type: self.type_name(inner.next().ok_or_else(mismatch)?)?,
-            not_null,
-        })
+            not_null: false,
+            default: None,
+        };
+        for part in inner {
+            match part.as_rule() {
+                Rule::not_null => column.not_null = true,
+                _ => column.default = Some(self.expr(only(part)?)?),
+            }
+        }
+        Ok(column)
     }
 
     pub(super) fn options(&mut self, node: Node<'t>) -> Result<Vec<OptionSetting>> {
@@ -261,4 +287,18 @@ impl<'t> Reader<'_, 't> {
 pub(super) fn replace_and_keep(name: &Path) -> Error {
     let message = "OR REPLACE and IF NOT EXISTS exclude each other";
     Error::input("TM0102", message, name.span).hint("keep one of the two")
+}
+
+/// Columns of named files have what the files have.
+fn refuse_stored(columns: &[ColumnDefinition], key: &[Ident]) -> Result<()> {
+    let mut defaults = columns.iter().filter_map(|column| column.default.as_ref());
+    let place = defaults.next().map(|default| default.span);
+    match place.or_else(|| key.first().map(|name| name.span)) {
+        None => Ok(()),
+        Some(place) => {
+            let message = "an external table is read only: it has no DEFAULT and no key";
+            Err(Error::input("TM0102", message, place)
+                .hint("replace NULL where it is read: COALESCE(column, value)"))
+        }
+    }
 }

@@ -44,6 +44,7 @@ impl Words {
             | TableStatementKind::AddColumn(_)
             | TableStatementKind::AddReplica(_)
             | TableStatementKind::DropReplica(_)
+            | TableStatementKind::Promote { .. }
             | TableStatementKind::Repair(_) => "ALTER TABLE",
         });
         self.path(&statement.table);
@@ -79,10 +80,25 @@ impl Words {
                 if let Some(is_sync) = added.is_sync {
                     self.put(if is_sync { "SYNC" } else { "ASYNC" });
                 }
+                if !added.columns.is_empty() {
+                    self.put("COLUMNS");
+                    self.name_list(&added.columns);
+                }
+                if !added.sort_by.is_empty() {
+                    self.put("SORT BY");
+                    self.names(&added.sort_by);
+                }
             }
             TableStatementKind::DropReplica(path) => {
                 self.put("DROP REPLICA");
                 self.string(path);
+            }
+            TableStatementKind::Promote { path, force } => {
+                self.put("PROMOTE REPLICA");
+                self.string(path);
+                if *force {
+                    self.put("FORCE");
+                }
             }
             TableStatementKind::Repair(path) => {
                 self.put("REPAIR");

@@ -91,6 +91,7 @@ impl Words {
             ExprKind::Literal(literal) => self.literal(literal),
             ExprKind::Parameter(parameter) => self.parameter(parameter),
             ExprKind::Setting(name) => self.put(&format!("@@{}", name.text)),
+            ExprKind::Default => self.put("DEFAULT"),
             ExprKind::Path(path) => self.path(path),
             ExprKind::Case {
                 operand,

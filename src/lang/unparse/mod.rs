@@ -18,7 +18,7 @@ mod table;
 mod value;
 mod words;
 
-use super::ast::Script;
+use super::ast::{Expr, Script};
 use words::Words;
 
 /// The text of `script`.
@@ -28,5 +28,12 @@ pub(crate) fn unparse(script: &Script) -> String {
         words.statement(statement);
         words.put(";");
     }
+    words.finish()
+}
+
+/// The text of an expression.
+pub(crate) fn expression(expr: &Expr) -> String {
+    let mut words = Words::default();
+    words.expr(expr);
     words.finish()
 }

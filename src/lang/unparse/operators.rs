@@ -66,6 +66,7 @@ pub fn binding(kind: &ExprKind) -> u8 {
         | ExprKind::Literal(_)
         | ExprKind::Parameter(_)
         | ExprKind::Setting(_)
+        | ExprKind::Default
         | ExprKind::Path(_)
         | ExprKind::Case { .. }
         | ExprKind::Extract { .. }

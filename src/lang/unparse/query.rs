@@ -25,9 +25,9 @@ impl Words {
                 self.put("SHOW REPLICAS");
                 self.path(path);
             }
-            QueryBody::Catalog(CatalogQuery::Describe(path)) => {
+            QueryBody::Catalog(CatalogQuery::Describe(table)) => {
                 self.put("DESCRIBE");
-                self.path(path);
+                self.table(table);
             }
             QueryBody::Catalog(CatalogQuery::Summarize(table)) => {
                 self.put("SUMMARIZE");

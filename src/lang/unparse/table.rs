@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use crate::lang::ast::{
-    ColumnDefinition, CreateExternalTable, OptionSetting, PartitionItem, PartitionTransform,
+    ColumnDefinition, CreateExternalTable, Ident, OptionSetting, PartitionItem, PartitionTransform,
     TableLayout, TableTarget,
 };
 
@@ -11,7 +11,7 @@ impl Words {
         self.create(target.or_replace);
         self.put_if(target.temporary, "TEMP");
         self.created("TABLE", target.if_not_exists, &target.name);
-        self.columns(&target.columns);
+        self.columns(&target.columns, &target.key);
         self.layout(&target.layout);
     }
 
@@ -60,7 +60,7 @@ impl Words {
     pub fn create_external(&mut self, create: &CreateExternalTable) {
         self.create(create.or_replace);
         self.created("EXTERNAL TABLE", create.if_not_exists, &create.name);
-        self.columns(&create.columns);
+        self.columns(&create.columns, &[]);
         if let Some(format) = &create.stored_as {
             self.put("STORED AS");
             self.free_name(format);
@@ -73,16 +73,28 @@ impl Words {
     }
 
     /// `(a INT64 NOT NULL)`, or nothing.
-    fn columns(&mut self, columns: &[ColumnDefinition]) {
-        if !columns.is_empty() {
-            self.parenthesised(|words| words.list(columns, Self::column));
+    fn columns(&mut self, columns: &[ColumnDefinition], key: &[Ident]) {
+        if columns.is_empty() {
+            return;
         }
+        self.parenthesised(|words| {
+            words.list(columns, Self::column);
+            if !key.is_empty() {
+                words.put(", PRIMARY KEY");
+                words.name_list(key);
+                words.put("NOT ENFORCED");
+            }
+        });
     }
 
     pub fn column(&mut self, column: &ColumnDefinition) {
         self.name(&column.name);
         self.type_name(&column.data_type);
         self.put_if(column.not_null, "NOT NULL");
+        if let Some(default) = &column.default {
+            self.put("DEFAULT");
+            self.expr(default);
+        }
     }
 
     /// `OPTIONS(…)`, or nothing.

@@ -114,6 +114,7 @@ impl ExecutionPlan for AssertExec {
             self.rule.text.clone(),
             self.rule.place,
             self.rule.context.clone(),
+            self.rule.names_file,
         );
         let input = self.input.execute(partition, context)?;
         let check = move |batch: Result<RecordBatch>| {

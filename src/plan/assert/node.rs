@@ -28,6 +28,8 @@ pub(crate) struct AssertRule {
     pub(crate) place: Option<Span>,
     /// Which part of the script it is.
     pub(crate) context: String,
+    /// The last expression is the file that a row came from.
+    pub(crate) names_file: bool,
 }
 
 impl PartialOrd for AssertNode {

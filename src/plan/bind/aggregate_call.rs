@@ -16,7 +16,7 @@ use super::signature::usage;
 use super::stage::{Calls, Env, Stage};
 use super::typed::Typed;
 use super::window::check_literals;
-use crate::catalog::functions::{Sums, placed};
+use crate::catalog::functions::{QUANTILES_MAX, Sums, placed};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};
 
@@ -154,6 +154,15 @@ impl Binder<'_> {
         };
         let mut order_by = self.sort_keys(&call.order_by, stage)?;
         if !call.within_group.is_empty() {
+            if !function.supports_within_group_clause() {
+                let name = function.name().to_uppercase();
+                let message = format!("{name} takes no WITHIN GROUP");
+                return Err(
+                    Error::input("TM0402", message, call.function.span).hint(format!(
+                        "an order stands in the parentheses: {name}(x ORDER BY y)"
+                    )),
+                );
+            }
             let within = self.sort_keys(&call.within_group, stage)?;
             let [key] = within.as_slice() else {
                 return Err(Error::input(
@@ -168,6 +177,9 @@ impl Binder<'_> {
             order_by = vec![key];
         }
         check_fraction(function, &args)?;
+        if function.name() == "approx_quantiles" {
+            check_quantiles(&args, call)?;
+        }
         if function.name() == "nth_value" {
             check_literals("nth_value", &args)?;
         }
@@ -312,6 +324,30 @@ fn check_fraction(function: &AggregateUDF, args: &[Typed]) -> Result<()> {
             Err(Error::input("TM0404", message, fraction.span))
         }
         _ => Ok(()),
+    }
+}
+
+/// The number of parts is known before rows are.
+fn check_quantiles(args: &[Typed], call: &Call) -> Result<()> {
+    if call.distinct {
+        let what = "DISTINCT in APPROX_QUANTILES";
+        return Err(Error::not_implemented(what, call.function.span)
+            .hint("`|> SELECT DISTINCT x |> AGGREGATE APPROX_QUANTILES(x, n)`"));
+    }
+    let Some(parts) = args.get(1) else {
+        return Ok(());
+    };
+    let number = parts.value().map(|value| value.cast_to(&DataType::Int64));
+    match number {
+        Some(Ok(ScalarValue::Int64(Some(number)))) if (1..=QUANTILES_MAX).contains(&number) => {
+            Ok(())
+        }
+        _ => {
+            let message = format!(
+                "APPROX_QUANTILES cuts into a constant number of parts, 1 to {QUANTILES_MAX}"
+            );
+            Err(Error::input("TM0404", message, parts.span))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Extension, LogicalPlan};
 
 use super::Binder;
 use super::relation::{Relation, hoist_subqueries};
+use super::scope::ScopeColumn;
 use super::stage::Env;
 use crate::error::Result;
 use crate::exec::operators::assert::OnViolation;
@@ -32,6 +33,11 @@ impl Binder<'_> {
         (relation.order, relation.sorted) = order;
         let plan = std::mem::take(&mut relation.plan);
         let input = hoist_subqueries(plan, exprs.iter_mut(), || self.fresh("subquery"))?;
+        // The row's file, if it came from one, stands in the message.
+        let mut pseudo = relation.scope.pseudo.iter();
+        let file = pseudo.find(|column| column.is_called("_file_name"));
+        let names_file = on_violation == ast::OnViolation::Fail && file.is_some();
+        exprs.extend(file.filter(|_| names_file).map(ScopeColumn::expr));
         let in_function = self.macro_text.borrow().is_some();
         let rule = AssertRule {
             on_violation: match on_violation {
@@ -42,6 +48,7 @@ impl Binder<'_> {
             text: self.source(condition.span),
             place: (!in_function).then_some(condition.span),
             context: self.part_of_script(condition.span.start),
+            names_file,
         };
         let node = Arc::new(AssertNode { input, exprs, rule });
         relation.plan = LogicalPlan::Extension(Extension { node });

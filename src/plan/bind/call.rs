@@ -18,9 +18,11 @@ use datafusion::logical_expr::{
 
 use super::Binder;
 use super::constant;
+use super::googlesql::GOOGLESQL;
 use super::matched::outside_match;
 use super::names;
 use super::order::alike;
+use super::rewrites::{OTHER_NAMES, REWRITTEN};
 use super::signature::{named_arguments, usage};
 use super::stage::Stage;
 use super::typed::{Typed, agree_on_exactness};
@@ -85,6 +87,9 @@ impl Binder<'_> {
         let mut known = self.catalog.functions().names();
         let own = self.session.functions().into_iter();
         known.extend(own.map(|function| function.name.clone()));
+        let spelled = REWRITTEN.iter().chain(GOOGLESQL).map(|(name, ..)| *name);
+        let others = OTHER_NAMES.iter().map(|(name, _)| *name);
+        known.extend(spelled.chain(others).map(str::to_string));
         let error = Error::input(
             "TM0204",
             format!("no function named `{}`", ident.text),
@@ -194,6 +199,14 @@ impl Binder<'_> {
             let mut call = vec![Expr::Literal("".into(), None)];
             call.extend(pattern.iter().map(|part| part.expr.clone()));
             self.noted(Typed::bool(function.call(call), span));
+        }
+        if matches!(function.name(), "arrow_cast" | "cast_to_type")
+            && let Some(value) = arguments.first().cloned()
+            && !value.data_type.is_nested()
+        {
+            // The optimizer makes this of it, and errors are found by what they come of.
+            let value = value.cast(returned.data_type());
+            return Ok(self.noted(Typed { span, ..value }));
         }
         let expr = ScalarFunction::new_udf(
             function,

@@ -14,7 +14,7 @@ use super::types::type_name;
 use super::units::shards;
 use crate::catalog::{Entry, SETTINGS};
 use crate::error::Result;
-use crate::lang::ast::{CatalogQuery, Path};
+use crate::lang::ast::{CatalogQuery, TableFactor};
 
 /// Lines of text under the names of columns.
 pub(super) type Texts = Vec<(&'static str, Vec<String>)>;
@@ -23,7 +23,7 @@ impl Binder<'_> {
     pub(super) fn catalog_query(&self, query: &CatalogQuery, env: &Env) -> Result<Relation> {
         let columns = match query {
             CatalogQuery::Summarize(table) => return self.summarized(table, env),
-            CatalogQuery::Describe(path) => self.described(path, env)?,
+            CatalogQuery::Describe(table) => self.described(table, env)?,
             CatalogQuery::Shards(path) => shards(&self.durable(path)?),
             CatalogQuery::Replicas(path) => replicas(&self.durable(path)?)?,
             CatalogQuery::Show(what) => match what.text.to_ascii_uppercase().as_str() {
@@ -39,8 +39,8 @@ impl Binder<'_> {
         self.scan("catalog", None, Arc::new(table))
     }
 
-    fn described(&self, path: &Path, env: &Env) -> Result<Vec<(&'static str, ArrayRef)>> {
-        let relation = self.table(path, env)?;
+    fn described(&self, table: &TableFactor, env: &Env) -> Result<Vec<(&'static str, ArrayRef)>> {
+        let relation = self.factor(table, env)?;
         let columns = &relation.scope.columns;
         let names = columns.iter().map(|column| column.display().to_string());
         let types = columns.iter().map(|column| type_name(&column.data_type));

@@ -139,10 +139,26 @@ impl Binder<'_> {
                 let message = format!("`{}` is set twice", name.text);
                 return Err(Error::input("TM0301", message, name.span));
             }
-            let value = self.expr(&change.value, stage)?;
+            let value = self.value_or_default(table, position, &change.value, stage)?;
             found.push((position, self.stored_value(table, position, value)?));
         }
         Ok(found)
+    }
+
+    /// A value for a column of the table, or what the column has without one.
+    pub(super) fn value_or_default(
+        &self,
+        table: &DurableTable,
+        position: usize,
+        value: &ast::Expr,
+        stage: &mut Stage,
+    ) -> Result<Typed> {
+        if *value.kind != ast::ExprKind::Default {
+            return self.expr(value, stage);
+        }
+        let mut defaults = self.kept_defaults(&table.snapshot.columns, value.span)?;
+        let null = || Typed::literal(ScalarValue::Null, value.span);
+        Ok(defaults.swap_remove(position).unwrap_or_else(null))
     }
 
     /// The value as a column of the table takes it.
@@ -208,10 +224,23 @@ impl Binder<'_> {
         values: Vec<Expr>,
     ) -> Result<BoundQuery> {
         let fields = table.snapshot.columns.seen.fields();
-        let values = values.into_iter().zip(fields);
-        let values = values.map(|(value, field)| value.alias(self.fresh(field.name()).as_ref()));
+        self.rows_named(
+            plan,
+            values,
+            fields.iter().map(|field| field.name().as_str()),
+        )
+    }
+
+    pub(super) fn rows_named<'n>(
+        &self,
+        plan: LogicalPlan,
+        values: Vec<Expr>,
+        names: impl Iterator<Item = &'n str> + Clone,
+    ) -> Result<BoundQuery> {
+        let values = values.into_iter().zip(names.clone());
+        let values = values.map(|(value, name)| value.alias(self.fresh(name).as_ref()));
         let plan = project(plan, values.collect())?;
-        Ok(self.hidden_query(plan, fields.iter().map(|field| field.name().as_str())))
+        Ok(self.hidden_query(plan, names))
     }
 
     /// A query whose rows no user sees.

@@ -1,6 +1,6 @@
 //! Statements that change durable tables, and what CREATE TABLE makes of them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -13,15 +13,16 @@ use crate::catalog::Entry;
 use crate::catalog::durable::SnapshotTable;
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
-    self, AddReplica, Ident, PartitionItem, PartitionTransform, StringLiteral, TableLayout,
-    TableStatement, TableStatementKind, TableTarget,
+    self, AddReplica, ColumnDefinition, Ident, PartitionItem, PartitionTransform, StringLiteral,
+    TableLayout, TableStatement, TableStatementKind, TableTarget,
 };
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
-use crate::table::database::DurableTable;
+use crate::table::database::{DurableTable, Staleness};
 use crate::table::ingest;
 use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
+use crate::table::projection::Projection;
 use crate::table::replica::{Mode, Replica, WEIGHT_MAX};
 use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
@@ -52,12 +53,14 @@ pub(crate) enum DurableChange {
         layout: Layout,
         all: Box<BoundQuery>,
     },
-    /// Another column or other options; no row changes.
+    /// Another column or other options.
     Redefine {
         table: DurableTable,
         /// What the history calls it.
         operation: &'static str,
         commit: Box<Commit>,
+        /// Every row with the column's default, where it has one; otherwise rows lack it.
+        rows: Option<Box<BoundQuery>>,
     },
     AddReplica {
         table: DurableTable,
@@ -66,6 +69,12 @@ pub(crate) enum DurableChange {
     DropReplica {
         table: DurableTable,
         replica: Replica,
+    },
+    /// `alone`: where the directory that takes commits now cannot be told.
+    Promote {
+        table: DurableTable,
+        replica: Replica,
+        alone: bool,
     },
     /// Of one replica, or of the table's own directory and all of them.
     Repair {
@@ -79,8 +88,15 @@ const RETAIN_HOURS: u64 = 168;
 
 impl Binder<'_> {
     pub(super) fn table_statement(&self, statement: &TableStatement) -> Result<Bound> {
+        if let TableStatementKind::Promote { path, force } = &statement.kind {
+            let change = self.promotion(&statement.table, path, *force)?;
+            return Ok(Bound::Table(Box::new(change)));
+        }
         let table = self.settled(&statement.table)?;
         let change = match &statement.kind {
+            TableStatementKind::Promote { .. } => {
+                return Err(Error::bug("a promotion has a way of its own"));
+            }
             TableStatementKind::Delete(condition) => {
                 DurableChange::Rewrite(Box::new(self.delete(table, condition)?))
             }
@@ -126,6 +142,7 @@ impl Binder<'_> {
                 metadata.configuration.extend(ingest.settings());
                 DurableChange::Redefine {
                     operation: "SET TBLPROPERTIES",
+                    rows: None,
                     commit: Box::new(Commit {
                         metadata: Some(metadata),
                         ..Commit::default()
@@ -148,22 +165,75 @@ impl Binder<'_> {
                 },
                 table,
             },
-            TableStatementKind::AddColumn(column) => {
-                if column.not_null {
-                    let message = "a new column cannot be NOT NULL: rows that are there lack it";
-                    return Err(Error::input("TM0318", message, column.name.span));
-                }
-                let kind = data_type(&column.data_type)?;
-                let field = Field::new(&column.name.text, kind, true);
-                let commit = add_column(&table.snapshot, field);
-                DurableChange::Redefine {
-                    operation: "ADD COLUMNS",
-                    commit: Box::new(commit.map_err(|error| error.at(column.name.span))?),
-                    table,
-                }
-            }
+            TableStatementKind::AddColumn(column) => self.add_column(table, column)?,
         };
         Ok(Bound::Table(Box::new(change)))
+    }
+
+    fn promotion(
+        &self,
+        path: &ast::Path,
+        replica: &StringLiteral,
+        force: bool,
+    ) -> Result<DurableChange> {
+        let (table, alone) = match self.settled(path) {
+            Ok(table) => (table, false),
+            Err(error) if force => {
+                let name = super::macros::joined(path);
+                let table = self.catalog.kept_within(&name, Staleness::Any);
+                let table = table.map_err(|error| error.at(path.span))?;
+                (table.ok_or(error)?, true)
+            }
+            Err(error) => return Err(error),
+        };
+        let wanted = directory(replica)?;
+        if !alone && std::path::absolute(&table.log.directory).is_ok_and(|own| own == wanted) {
+            let message = format!(
+                "{} takes the commits of `{}` already",
+                wanted.display(),
+                table.name
+            );
+            return Err(Error::input("TM0752", message, replica.span));
+        }
+        Ok(DurableChange::Promote {
+            replica: replica_at(&table, replica)?,
+            table,
+            alone,
+        })
+    }
+
+    fn add_column(&self, table: DurableTable, column: &ColumnDefinition) -> Result<DurableChange> {
+        let place = column.name.span;
+        if column.not_null && column.default.is_none() {
+            let message = "a new column cannot be NOT NULL: rows that are there lack it";
+            return Err(Error::input("TM0318", message, place)
+                .hint("give it a DEFAULT, which those rows get"));
+        }
+        let kind = data_type(&column.data_type)?;
+        let field = Field::new(&column.name.text, kind, !column.not_null);
+        let columns = std::slice::from_ref(column);
+        let schema = Schema::new(vec![field.clone()]);
+        let mut defaults = self.declared_defaults(columns, &schema)?;
+        let rows = match defaults.values.remove(field.name()) {
+            None => None,
+            Some(default) => {
+                let target = self.target(&table, None)?;
+                let mut values = own_values(&target, &table);
+                values.push(default);
+                let fields = table.snapshot.columns.seen.fields().iter();
+                let names = fields.map(|field| field.name().as_str());
+                let names = names.chain([column.name.text.as_str()]);
+                Some(Box::new(self.rows_named(target.plan, values, names)?))
+            }
+        };
+        let default = defaults.texts.pop().flatten();
+        let commit = add_column(&table.snapshot, field, default);
+        Ok(DurableChange::Redefine {
+            operation: "ADD COLUMNS",
+            commit: Box::new(commit.map_err(|error| error.at(place))?),
+            table,
+            rows,
+        })
     }
 
     /// Every row of a table, as it is.
@@ -225,6 +295,7 @@ impl Binder<'_> {
         name: String,
         target: &TableTarget,
         schema: SchemaRef,
+        defaults: Vec<Option<String>>,
     ) -> Result<NewTable> {
         let span = target.name.span;
         let declared = !target.columns.is_empty();
@@ -241,6 +312,7 @@ impl Binder<'_> {
         }
         layout.check(&columns).map_err(|error| error.at(span))?;
         let columns = columns.with_generated(layout.generated());
+        let columns = columns.with_defaults(defaults);
         Ok(NewTable {
             name,
             or_replace: target.or_replace,
@@ -321,7 +393,14 @@ fn directory(path: &StringLiteral) -> Result<PathBuf> {
 }
 
 fn new_replica(table: &DurableTable, added: &AddReplica) -> Result<Replica> {
-    let path = directory(&added.path)?;
+    let mut path = directory(&added.path)?;
+    if path.components().any(|part| part == Component::ParentDir) {
+        path = table.log.store.resolve(&path);
+        if path.components().any(|part| part == Component::ParentDir) {
+            let message = "the path leads out of a directory that is not there";
+            return Err(Error::input("TM0752", message, added.path.span));
+        }
+    }
     if table.snapshot.replicas.iter().any(|one| one.path == path) {
         let message = format!("`{}` has this replica already", table.name);
         return Err(Error::input("TM0752", message, added.path.span));
@@ -337,7 +416,44 @@ fn new_replica(table: &DurableTable, added: &AddReplica) -> Result<Replica> {
         Some(true) => Mode::Sync,
         Some(false) | None => Mode::Async,
     };
-    Ok(Replica { path, mode, weight })
+    Ok(Replica {
+        path,
+        mode,
+        weight,
+        projection: projection(table, added)?,
+    })
+}
+
+/// How the rows of a new replica lie, if it is to be no copy.
+fn projection(table: &DurableTable, added: &AddReplica) -> Result<Option<Projection>> {
+    if added.columns.is_empty() && added.sort_by.is_empty() {
+        return Ok(None);
+    }
+    let seen = &table.snapshot.columns.seen;
+    let names = |idents: &[Ident]| -> Result<Vec<String>> {
+        let found = idents.iter().map(|name| column(seen, name));
+        found
+            .map(|place| Ok(seen.field(place?).name().clone()))
+            .collect()
+    };
+    let (columns, sort) = (names(&added.columns)?, names(&added.sort_by)?);
+    let partitions = &table.snapshot.metadata.partition_columns;
+    for (name, ident) in sort.iter().zip(&added.sort_by) {
+        let lies_in_files = !partitions.contains(name);
+        if !lies_in_files || !(columns.is_empty() || columns.contains(name)) {
+            let message = match lies_in_files {
+                true => format!("`{name}` is not among the columns that the projection has"),
+                false => {
+                    format!("rows are not sorted by `{name}`: it is the same in all rows of a file")
+                }
+            };
+            return Err(Error::input("TM0752", message, ident.span));
+        }
+    }
+    Ok(Some(Projection {
+        columns: (!columns.is_empty()).then_some(columns),
+        sort,
+    }))
 }
 
 fn replica_at(table: &DurableTable, path: &StringLiteral) -> Result<Replica> {

@@ -51,8 +51,17 @@ impl Binder<'_> {
                 })?
             }
             None => Format::of_ending(std::path::Path::new(&path)).ok_or_else(|| {
-                let message = "the path does not say the format";
-                Error::input("TM0703", message, uri.value.span).hint("write format = 'parquet'")
+                let packed = [".bz2", ".xz", ".lz4"]
+                    .iter()
+                    .find(|ending| path.ends_with(**ending));
+                let message = match packed {
+                    Some(ending) => format!("files ending in {ending} are not written"),
+                    None => "the path does not say the format".to_string(),
+                };
+                Error::input("TM0703", message, uri.value.span).hint(match packed {
+                    Some(_) => "CSV and JSON are packed as .gz or .zst",
+                    None => "write format = 'parquet'",
+                })
             })?,
         };
         if matches!(format, Format::Csv | Format::Tsv) {

@@ -27,6 +27,11 @@ impl Binder<'_> {
             ExprKind::Literal(literal) => self.literal(literal, span),
             ExprKind::Parameter(parameter) => self.parameter(parameter, span),
             ExprKind::Setting(name) => self.setting(name),
+            ExprKind::Default => {
+                let message = "DEFAULT stands in place of a value that is stored";
+                Err(Error::input("TM0330", message, span)
+                    .hint("it is a whole value of INSERT … VALUES, of MERGE's INSERT or of SET in UPDATE and MERGE"))
+            }
             ExprKind::Path(path) => self.path(path, stage),
             ExprKind::Unary { op, operand } => self.unary(*op, operand, span, stage),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, stage),
@@ -185,6 +190,22 @@ impl Binder<'_> {
             return Error::input("TM0201", message, path.span)
                 .label("it is made in this same list")
                 .hint("items of one list do not see each other: split into two EXTEND steps");
+        }
+        let columnless = match stage.clause {
+            "DEFAULT" => Some(
+                "a DEFAULT is a value for every row: it knows no columns, variables or parameters",
+            ),
+            "a table function's argument" => Some(
+                "a table function is called once, so that its arguments know no columns; for each row write JOIN LATERAL",
+            ),
+            _ => None,
+        };
+        if let (Some(hint), Some(first)) = (columnless, path.parts.first()) {
+            let message = format!(
+                "no column can be read here, and `{}` is no variable",
+                first.text
+            );
+            return Error::input("TM0201", message, path.span).hint(hint);
         }
         let error = stage.scope.unknown(&path.parts);
         match path.parts.first() {

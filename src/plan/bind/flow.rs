@@ -3,22 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
+use super::default::Defaults;
+use super::durable::column;
+use super::insert::by_position;
 use super::plot::is_plot;
 use super::relation::{Relation, project};
 use super::scope::{Scope, ScopeColumn};
-use super::script::assign;
 use super::stage::Env;
 use super::statement::{check_names, declared, session_name};
-use super::typed::Typed;
-use super::{Binder, Bound, Step, WriteTarget, names};
-use crate::catalog::durable::SnapshotTable;
+use super::{Binder, Bound, Step, WriteTarget};
 use crate::catalog::shared::SharedRows;
-use crate::catalog::{Entry, rows_in_memory};
 use crate::error::{Error, Result, Span};
-use crate::lang::ast::{InsertTarget, Pipe, PipeOp, Query, TableTarget};
+use crate::lang::ast::{Ident, Pipe, PipeOp, Query, TableTarget};
 use crate::plan::BoundQuery;
 use crate::plan::shared::share_between;
 
@@ -274,6 +273,7 @@ impl Binder<'_> {
         place: Span,
     ) -> Result<Step> {
         let name = session_name(&target.name)?;
+        let mut defaults = Defaults::default();
         let (schema, query) = if target.columns.is_empty() {
             check_names(&relation.scope.columns, place)?;
             let query = self.output(relation)?;
@@ -281,13 +281,15 @@ impl Binder<'_> {
             (schema, query)
         } else {
             let schema = declared(&target.columns)?;
+            check_key(&target.key, &schema)?;
+            defaults = self.declared_defaults(&target.columns, &schema)?;
             let count = relation.scope.columns.len();
             let sources = by_position(count, &schema, &[], target.name.span)?;
-            let query = self.stored_as(relation, &schema, &sources, place)?;
+            let query = self.stored_as(relation, &schema, &sources, Vec::new(), place)?;
             (schema, query)
         };
         if self.catalog.database().is_some() && !target.temporary {
-            let new = self.new_durable(name, target, schema)?;
+            let new = self.new_durable(name, target, schema, defaults.texts)?;
             let stored = WriteTarget::CreateDurable(new);
             return Ok(Step::Write {
                 target: stored,
@@ -307,103 +309,10 @@ impl Binder<'_> {
                 or_replace: target.or_replace,
                 if_not_exists: target.if_not_exists,
                 schema,
+                defaults: defaults.values,
             },
             query,
             place: target.name.span,
-        })
-    }
-
-    pub(super) fn insert(&self, relation: Relation, target: &InsertTarget) -> Result<Step> {
-        let name = super::macros::joined(&target.name);
-        let span = target.name.span;
-        if target.overwrite.is_some() && self.is_durable(&name)? {
-            self.settled(&target.name)?;
-        }
-        let found = self.entry(&name).map_err(|error| error.at(span))?;
-        let mut durable = None;
-        let schema = match found {
-            Some(Entry::Table(table)) => match table.downcast_ref::<SnapshotTable>() {
-                Some(table) => {
-                    durable = Some(table.table.clone());
-                    Some(Arc::clone(&table.table.snapshot.columns.seen))
-                }
-                None => rows_in_memory(&table).map(|(schema, _)| schema),
-            },
-            Some(Entry::View(_)) => None,
-            None => return Err(self.unknown_table(&name, span, &Env::default())),
-        };
-        let Some(schema) = schema else {
-            let message = format!("`{name}` takes no rows: it is a view or is read from files");
-            return Err(Error::input("TM0319", message, span)
-                .hint("to write files end the query with `|> EXPORT DATA`"));
-        };
-        let mut relation = relation;
-        let mut overwritten = None;
-        let mut given: Vec<(usize, usize)> = Vec::new();
-        match (&target.overwrite, &durable) {
-            (None, _) => {}
-            (Some(overwrite), Some(table)) => {
-                let (found, values) = self.overwritten(table, overwrite)?;
-                given = self.add_given(&mut relation, values)?;
-                overwritten = Some(found);
-            }
-            (Some(_), None) => {
-                let what = "INSERT OVERWRITE of a table that is not kept in a database";
-                return Err(
-                    Error::not_implemented(what, span).hint("write CREATE OR REPLACE TABLE … AS …")
-                );
-            }
-        }
-        let count = relation.scope.columns.len() - given.len();
-        let sources = if target.columns.is_empty() {
-            by_position(count, &schema, &given, span)?
-        } else {
-            by_list(count, &schema, &given, target)?
-        };
-        let query = self.stored_as(relation, &schema, &sources, span)?;
-        let target = match (durable, overwritten) {
-            (Some(table), Some(overwritten)) => WriteTarget::OverwriteDurable(table, overwritten),
-            (Some(table), None) => WriteTarget::InsertDurable(table),
-            (None, _) => WriteTarget::Insert { name, schema },
-        };
-        Ok(Step::Write {
-            target,
-            query,
-            place: span,
-        })
-    }
-
-    /// The rows as a table stores them; a column without a source is NULL.
-    fn stored_as(
-        &self,
-        mut relation: Relation,
-        schema: &SchemaRef,
-        sources: &[Option<usize>],
-        place: Span,
-    ) -> Result<BoundQuery> {
-        relation.apply_order();
-        let (mut exprs, mut columns) = (Vec::new(), Vec::new());
-        for (field, source) in schema.fields().iter().zip(sources) {
-            let null = || Typed::literal(datafusion::common::ScalarValue::Null, place);
-            let value = match source {
-                Some(index) => Typed::column(&relation.scope.columns[*index], place),
-                None => null(),
-            };
-            let value = assign(value, field.data_type())
-                .map_err(|error| error.inside(&format!("the column `{}`", field.name()), place))?;
-            let id = self.fresh(field.name());
-            exprs.push(value.expr.alias(id.as_ref()));
-            columns.push(crate::plan::OutputColumn {
-                name: field.name().clone(),
-                anonymous: false,
-            });
-        }
-        Ok(BoundQuery {
-            plan: project(relation.plan, exprs)?,
-            columns,
-            places: self.places.borrow().clone(),
-            sources: self.sources.borrow().clone(),
-            chart: None,
         })
     }
 }
@@ -423,6 +332,19 @@ fn add_effect(step: Step, place: Span, steps: &mut Vec<Step>) -> Result<()> {
         }
     }
     steps.push(step);
+    Ok(())
+}
+
+/// A key tells readers what the rows are; nothing here relies on it.
+fn check_key(key: &[Ident], schema: &Schema) -> Result<()> {
+    for (place, name) in key.iter().enumerate() {
+        column(schema, name)?;
+        let same = |other: &Ident| other.text.eq_ignore_ascii_case(&name.text);
+        if key[..place].iter().any(same) {
+            let message = format!("`{}` is listed twice", name.text);
+            return Err(Error::input("TM0301", message, name.span));
+        }
+    }
     Ok(())
 }
 
@@ -485,64 +407,4 @@ fn every_column_mut(scope: &mut Scope) -> impl Iterator<Item = &mut ScopeColumn>
         .iter_mut()
         .chain(&mut scope.pseudo)
         .chain(ranged)
-}
-
-/// Which column of the query each column of the table takes; `given` are those that have one already.
-fn by_position(
-    count: usize,
-    schema: &SchemaRef,
-    given: &[(usize, usize)],
-    span: Span,
-) -> Result<Vec<Option<usize>>> {
-    let wanted = schema.fields().len() - given.len();
-    if count != wanted {
-        let message = format!("the table has {wanted} columns, the query {count}");
-        return Err(Error::input("TM0302", message, span)
-            .hint("list the columns that are given: INSERT INTO t (a, b) …"));
-    }
-    let mut next = 0..count;
-    let all = 0..schema.fields().len();
-    Ok(all
-        .map(|position| source_of(given, position).or_else(|| next.next()))
-        .collect())
-}
-
-fn source_of(given: &[(usize, usize)], position: usize) -> Option<usize> {
-    let mut given = given.iter();
-    given
-        .find(|(column, _)| *column == position)
-        .map(|(_, source)| *source)
-}
-
-fn by_list(
-    count: usize,
-    schema: &SchemaRef,
-    given: &[(usize, usize)],
-    target: &InsertTarget,
-) -> Result<Vec<Option<usize>>> {
-    let list = &target.columns;
-    if count != list.len() {
-        let message = format!("{} columns are listed, the query has {count}", list.len());
-        return Err(Error::input("TM0302", message, target.name.span));
-    }
-    let all = 0..schema.fields().len();
-    let mut sources: Vec<_> = all.map(|position| source_of(given, position)).collect();
-    for (index, name) in list.iter().enumerate() {
-        let mut fields = schema.fields().iter();
-        let position = fields.position(|field| field.name().eq_ignore_ascii_case(&name.text));
-        let Some(position) = position else {
-            let known: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-            let message = format!("the table has no column named `{}`", name.text);
-            let error = Error::input("TM0201", message, name.span);
-            return Err(match names::nearest(&name.text, known.iter().copied()) {
-                Some(near) => error.did_you_mean(near),
-                None => error.available(known.join(", ")),
-            });
-        };
-        if sources[position].replace(index).is_some() {
-            let message = format!("`{}` is listed twice", name.text);
-            return Err(Error::input("TM0301", message, name.span));
-        }
-    }
-    Ok(sources)
 }

@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Documentation, Signature};
 
 use super::Binder;
 use super::catalog_rows::Texts;
+use super::googlesql::GOOGLESQL;
 use super::rewrites::{OTHER_NAMES, REWRITTEN};
 use super::signature::usage;
 use super::table_function::TABLE_FUNCTIONS;
@@ -88,7 +89,7 @@ impl Binder<'_> {
             };
             rows.insert(name, row);
         }
-        for (name, form, about) in REWRITTEN {
+        for (name, form, about) in REWRITTEN.iter().chain(GOOGLESQL) {
             rows.insert((*name).to_string(), own(kind_of(name), name, form, about));
         }
         for (name, ours) in OTHER_NAMES {
@@ -162,7 +163,14 @@ fn own(kind: &'static str, name: &str, form: &str, about: &str) -> Row {
 
 fn kind_of(name: &str) -> &'static str {
     match name {
-        "countif" | "logical_and" | "logical_or" | "approx_count_distinct" => "aggregate",
+        "countif"
+        | "logical_and"
+        | "logical_or"
+        | "approx_count_distinct"
+        | "approx_quantiles"
+        | "max_by"
+        | "min_by"
+        | "variance" => "aggregate",
         _ => "scalar",
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use arrow::datatypes::DataType;
 
 use super::{Binder, names};
+use crate::catalog::settings::staleness;
 use crate::error::{Error, Result};
 use crate::lang::ast::{ExprKind, Literal, OptionSetting};
 use crate::lang::parse_size;
 
-/// What a hint may be. None of them changes how a statement runs today; those of a statement's [`Bounds`] say when it ends.
+/// What a hint may be. None of them changes how a statement runs today; those of a statement's [`Bounds`] say when it ends,
+/// and `max_staleness` of which version a lost table is read.
 const HINTS: &[(&str, &[&str])] = &[
     ("strategy", &["broadcast", "hash", "sort"]),
     ("partial", &["on", "off"]),
@@ -30,6 +32,12 @@ impl Binder<'_> {
             match hint.name.text.to_ascii_lowercase().as_str() {
                 "timeout_ms" => timeout(hint).map(drop)?,
                 "memory" => memory(hint).map(drop)?,
+                "max_staleness" => {
+                    let most = staleness(&self.option(hint)?);
+                    let most =
+                        most.ok_or_else(|| wrong_value(hint, "an INTERVAL without months"))?;
+                    self.max_staleness.set(Some(most));
+                }
                 _ => self.hint(hint)?,
             }
         }

@@ -32,6 +32,7 @@ pub(super) fn values_plan(
     span: Span,
     env: &Env,
 ) -> Result<Relation> {
+    let defaults = binder.row_defaults.take().unwrap_or_default();
     let scope = Scope::default();
     let mut stage = Stage::plain(&scope, env, "VALUES");
     let width = rows.first().map_or(0, Vec::len);
@@ -48,8 +49,12 @@ pub(super) fn values_plan(
                 place,
             ));
         }
-        for (column, expr) in columns.iter_mut().zip(row) {
-            column.push(binder.expr(expr, &mut stage)?);
+        for (place, (column, expr)) in columns.iter_mut().zip(row).enumerate() {
+            let value = match (expr.kind.as_ref(), defaults.get(place)) {
+                (ast::ExprKind::Default, Some(default)) => default.clone(),
+                _ => binder.expr(expr, &mut stage)?,
+            };
+            column.push(value);
         }
     }
     let mut data_types = Vec::with_capacity(width);

@@ -289,9 +289,15 @@ impl Merging<'_, '_> {
         let scope = alone.scope.clone();
         let mut stage = Stage::plain(&scope, &self.env, "INSERT");
         let fields = self.table.snapshot.columns.seen.fields();
+        let defaults = self
+            .binder
+            .kept_defaults(&self.table.snapshot.columns, self.merge.on.span)?;
         let mut values = Vec::with_capacity(fields.len());
-        for field in fields {
-            values.push(lit(ScalarValue::try_from(field.data_type())?));
+        for (field, default) in fields.iter().zip(defaults) {
+            values.push(match default {
+                Some(default) => default.expr,
+                None => lit(ScalarValue::try_from(field.data_type())?),
+            });
         }
         for (number, inserting) in self.clauses(rows) {
             for (position, value) in self.inserted(inserting, &scope, &mut stage)? {
@@ -340,7 +346,10 @@ impl Merging<'_, '_> {
                 let message = format!("`{}` is listed twice", name.text);
                 return Err(Error::input("TM0301", message, name.span));
             }
-            let value = self.binder.expr(value, stage)?;
+            let table = self.table;
+            let value = self
+                .binder
+                .value_or_default(table, position, value, stage)?;
             found.push((
                 position,
                 self.binder.stored_value(self.table, position, value)?,

@@ -19,6 +19,7 @@ mod change;
 mod changes;
 mod constant;
 mod convert;
+mod default;
 mod durable;
 mod export;
 mod expr;
@@ -26,8 +27,10 @@ mod extract;
 mod flow;
 mod from;
 mod function_rows;
+mod googlesql;
 mod group;
 mod hints;
+mod insert;
 mod interval;
 mod join;
 mod join_condition;
@@ -90,11 +93,13 @@ mod with;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::lineage::ColumnLineage;
 use super::places::Places;
@@ -217,6 +222,8 @@ pub(crate) enum WriteTarget {
         if_not_exists: bool,
         /// The query's rows, which have these types already.
         schema: SchemaRef,
+        /// Of the columns that have one.
+        defaults: HashMap<String, Expr>,
     },
     Insert {
         name: String,
@@ -327,6 +334,18 @@ pub(crate) fn bind_lineage(
     binder.lineage(statement).map_err(planned)
 }
 
+/// The default of each column that has one, once for each row of `rows`.
+pub(crate) fn bind_defaults(
+    columns: &Columns,
+    rows: MemTable,
+    catalog: &Catalog,
+    files: &dyn Files,
+) -> Result<BoundQuery> {
+    let parameters = Parameters::default();
+    let binder = Binder::new("", catalog, files, &parameters);
+    binder.outcome(binder.defaults_for(columns, rows))
+}
+
 /// One row of values: the expressions of a SET, of an IF or of a DEFAULT, each as the type that it must have.
 pub(crate) fn bind_values(
     values: &[(&ast::Expr, Option<DataType>)],
@@ -415,6 +434,8 @@ struct Binder<'a> {
     sources: RefCell<Sources>,
     warnings: RefCell<Vec<Error>>,
     pinned: versions::Pinned,
+    /// How old a version the statement's hint allows, if it has one.
+    max_staleness: Cell<Option<Duration>>,
     faults: recover::Faults,
     /// The views that were mentioned so far, under what they are called in the plan.
     views: RefCell<Vec<(Arc<View>, Arc<str>)>>,
@@ -423,6 +444,8 @@ struct Binder<'a> {
     statement_number: Cell<Option<usize>>,
     /// Where the operators of the outermost query begin.
     steps: RefCell<Vec<usize>>,
+    /// What the word DEFAULT stands for in each column of the VALUES that come next.
+    row_defaults: RefCell<Option<Vec<Typed>>>,
 }
 
 impl<'a> Binder<'a> {
@@ -450,11 +473,13 @@ impl<'a> Binder<'a> {
             sources: RefCell::default(),
             warnings: RefCell::default(),
             pinned: RefCell::default(),
+            max_staleness: Cell::default(),
             faults: recover::Faults::default(),
             views: RefCell::default(),
             statement_start: Cell::new(0),
             statement_number: Cell::new(None),
             steps: RefCell::default(),
+            row_defaults: RefCell::default(),
         }
     }
 
@@ -493,6 +518,13 @@ impl<'a> Binder<'a> {
             self.places.borrow_mut().note(&value.expr, span);
         }
         value
+    }
+
+    /// Notes where a recursion is asked for.
+    fn note_recursion(&self, name: &Arc<str>, span: Span) {
+        if let Some(span) = self.in_text(span) {
+            self.places.borrow_mut().note_recursion(name, span);
+        }
     }
 
     /// The place, if it is one of the text that will run: that of a view or function is another.

@@ -47,7 +47,12 @@ impl Binder<'_> {
             PipeOp::Aggregate { items, group_by } => {
                 self.aggregate(relation, items, group_by.as_ref(), pipe, env)
             }
-            PipeOp::Distinct => self.distinct(relation),
+            PipeOp::Distinct => {
+                let before = relation.scope.clone();
+                let mut relation = self.distinct(relation)?;
+                relation.scope = relation.scope.after(&before, pipe.keyword);
+                Ok(relation)
+            }
             PipeOp::Join(join) => self.join(relation, join, env),
             PipeOp::OrderBy(items) => {
                 self.order_by(&mut relation, items, env)?;

@@ -207,8 +207,13 @@ impl Binder<'_> {
         }
         cells.push(labels);
         let mut types = Vec::with_capacity(cells.len());
-        for cell in &mut cells {
-            types.push(unify(cell, "the columns of UNPIVOT", span)?);
+        let labels = cells.len().saturating_sub(1);
+        for (place, cell) in cells.iter_mut().enumerate() {
+            let what = match place == labels {
+                true => "the names in UNPIVOT",
+                false => "the columns of UNPIVOT",
+            };
+            types.push(unify(cell, what, span)?);
         }
         let rows = (0..sources.len()).map(|row| {
             let fields = cells.iter().zip(&types).enumerate();

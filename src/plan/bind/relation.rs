@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::Field;
-use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::expr::Sort as SortKey;
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Sort};
+use datafusion::logical_expr::{Expr, ExprSchemable, Filter, LogicalPlan, Projection, Sort};
 
 use super::scope::{Scope, ScopeColumn};
 use super::typed::Typed;
@@ -230,11 +230,70 @@ pub(super) fn project(plan: LogicalPlan, exprs: Vec<Expr>) -> Result<LogicalPlan
     )?))
 }
 
-/// A projection that keeps every column and adds some.
+/// A projection that keeps every column and adds some. Where these read only what the projection at the top hands on, they join it,
+/// so that a long row of steps is one node.
 pub(super) fn compute(plan: LogicalPlan, new: Vec<(Expr, Arc<str>)>) -> Result<LogicalPlan> {
-    let mut exprs = all_columns(&plan);
-    exprs.extend(new.into_iter().map(|(expr, id)| expr.alias(id.as_ref())));
-    project(plan, exprs)
+    let new = new.into_iter().map(|(expr, id)| expr.alias(id.as_ref()));
+    let mut new: Vec<Expr> = new.collect();
+    match plan {
+        LogicalPlan::Projection(top) if reads_below(&top, &new)? => widened(top, new),
+        plan => {
+            let mut exprs = all_columns(&plan);
+            exprs.append(&mut new);
+            project(plan, exprs)
+        }
+    }
+}
+
+/// Whether expressions over a projection mean the same over its input.
+fn reads_below(top: &Projection, exprs: &[Expr]) -> Result<bool> {
+    let handed_on: HashSet<&Column> = (top.expr.iter())
+        .filter_map(|expr| match expr {
+            Expr::Column(column) => Some(column),
+            _ => None,
+        })
+        .collect();
+    for expr in exprs {
+        let is_plain = !expr.exists(|part| Ok(reads_elsewhere(part)))?;
+        if !is_plain || !expr.column_refs().is_subset(&handed_on) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn reads_elsewhere(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::ScalarSubquery(_)
+            | Expr::Exists(_)
+            | Expr::InSubquery(_)
+            | Expr::SetComparison(_)
+            | Expr::OuterReferenceColumn(..)
+    )
+}
+
+/// The projection with more columns. Those that it has are not looked at again.
+fn widened(top: Projection, new: Vec<Expr>) -> Result<LogicalPlan> {
+    let Projection {
+        mut expr,
+        input,
+        schema,
+        ..
+    } = top;
+    let mut fields: Vec<_> = schema
+        .iter()
+        .map(|(table, field)| (table.cloned(), Arc::clone(field)))
+        .collect();
+    for added in &new {
+        fields.push(added.to_field(input.schema())?);
+    }
+    let known = schema.functional_dependencies().clone();
+    let schema = DFSchema::new_with_metadata(fields, schema.metadata().clone())?;
+    let schema = Arc::new(schema.with_functional_dependencies(known)?);
+    expr.extend(new);
+    let widened = Projection::try_new_with_schema(expr, input, schema)?;
+    Ok(LogicalPlan::Projection(widened))
 }
 
 /// Computes the subqueries in expressions as columns of the plan: aggregate and window nodes cannot hold any.

@@ -16,6 +16,8 @@ struct Line {
     mode: &'static str,
     weight: i64,
     available: bool,
+    /// How a projection's rows lie.
+    projection: Option<String>,
     /// The newest version that it has everything of.
     version: Option<i64>,
     segments: i64,
@@ -36,17 +38,22 @@ pub(super) fn replicas(table: &DurableTable) -> Result<Vec<(&'static str, ArrayR
             mode: replica.map_or("primary", |replica| replica.mode.name()),
             weight: i64::from(replica.map_or(1, |replica| replica.weight)),
             available: log.is_some(),
+            projection: replica.and_then(|replica| Some(replica.projection.as_ref()?.text())),
             version: None,
             segments: 0,
             missing: 0,
             seen: table.routes.router.seen(&path, now),
             path,
         };
-        if let Some(log) = &log {
+        if let Some(log) = &log
+            && line.projection.is_none()
+        {
             line.version = mirror::version(log)?.map(|version| version as i64);
         }
         for segment in table.snapshot.segments() {
-            let held = log.as_ref().map(|log| mirror::held(log, segment, false));
+            let held = log
+                .as_ref()
+                .map(|log| mirror::holds(replica, log, segment, false));
             match held.transpose()? {
                 Some(Held::Whole) => line.segments += 1,
                 _ => line.missing += 1,
@@ -72,6 +79,12 @@ fn columns(lines: &[Line], newest: i64, now: u64) -> Vec<(&'static str, ArrayRef
     vec![
         ("replica", text(&|line| line.path.clone())),
         ("mode", text(&|line| line.mode.to_string())),
+        (
+            "projection",
+            Arc::new(StringArray::from_iter(
+                lines.iter().map(|line| line.projection.as_deref()),
+            )),
+        ),
         ("weight", number(&|line| Some(line.weight))),
         (
             "available",

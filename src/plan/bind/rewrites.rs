@@ -96,6 +96,26 @@ pub(super) const REWRITTEN: &[(&str, &str, &str)] = &[
     ),
     ("version", "VERSION()", "The version of Tidemill."),
     (
+        "timestamp_diff",
+        "TIMESTAMP_DIFF(end, start, part)",
+        "How many whole parts (HOUR, SECOND …) lie between two times.",
+    ),
+    (
+        "format",
+        "FORMAT(pattern, value, …)",
+        "Values in the places of a pattern, as printf writes them: %d %x %f %e %g %s, %t for any value, %T for a literal.",
+    ),
+    (
+        "to_json_string",
+        "TO_JSON_STRING(value[, pretty])",
+        "A value as JSON; with TRUE on several lines.",
+    ),
+    (
+        "approx_quantiles",
+        "APPROX_QUANTILES(value, n)",
+        "The smallest value, n - 1 values that cut the rest into about equal parts, and the largest.",
+    ),
+    (
         "error",
         "ERROR(STRING)",
         "Stops the query where a row reaches it.",
@@ -115,7 +135,6 @@ pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
     ("generate_date_array", "generate_array"),
     ("is_nan", "isnan"),
     ("timestamp_add", "date_add"),
-    ("timestamp_diff", "date_diff"),
     ("timestamp_sub", "date_sub"),
     ("timestamp_trunc", "date_trunc"),
 ];

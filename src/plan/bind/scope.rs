@@ -195,7 +195,7 @@ impl Scope {
 
     /// The only column or pseudo-column of this name.
     pub(super) fn column(&self, name: &Ident) -> Result<Option<&ScopeColumn>> {
-        match pick(&self.columns, name)? {
+        match pick_among(&self.columns, &self.ranges, name)? {
             Some(column) => Ok(Some(column)),
             None => pick(&self.pseudo, name),
         }
@@ -364,6 +364,15 @@ pub(super) fn pick<'a>(
     columns: &'a [ScopeColumn],
     name: &Ident,
 ) -> Result<Option<&'a ScopeColumn>> {
+    pick_among(columns, &[], name)
+}
+
+/// The same where the tables' names can tell columns of one name apart.
+fn pick_among<'a>(
+    columns: &'a [ScopeColumn],
+    ranges: &[RangeVariable],
+    name: &Ident,
+) -> Result<Option<&'a ScopeColumn>> {
     if name.quoted {
         let exact: Vec<&ScopeColumn> = columns
             .iter()
@@ -372,7 +381,7 @@ pub(super) fn pick<'a>(
         match exact.as_slice() {
             [] => {}
             [only] => return Ok(Some(only)),
-            _ => return Err(ambiguous(name, &exact)),
+            _ => return Err(ambiguous(name, &exact, ranges)),
         }
     }
     let alike: Vec<&ScopeColumn> = columns
@@ -382,11 +391,11 @@ pub(super) fn pick<'a>(
     match alike.as_slice() {
         [] => Ok(None),
         [only] => Ok(Some(only)),
-        _ => Err(ambiguous(name, &alike)),
+        _ => Err(ambiguous(name, &alike, ranges)),
     }
 }
 
-fn ambiguous(name: &Ident, found: &[&ScopeColumn]) -> Error {
+fn ambiguous(name: &Ident, found: &[&ScopeColumn], ranges: &[RangeVariable]) -> Error {
     let text = &name.text;
     let differ = found.iter().any(|column| column.name != found[0].name);
     if differ && name.quoted {
@@ -398,10 +407,17 @@ fn ambiguous(name: &Ident, found: &[&ScopeColumn]) -> Error {
         )
         .hint("write the name in backticks with its exact case");
     }
-    let hint = if differ {
-        "write the name in backticks with its exact case"
-    } else {
-        "write the table's alias in front, or give one of them another name with RENAME"
+    let mut tables: Vec<String> = Vec::new();
+    for range in ranges {
+        let mut own = range.columns.iter();
+        if own.any(|column| found.iter().any(|other| other.id == column.id)) {
+            tables.push(format!("`{}.{text}`", range.name));
+        }
+    }
+    let hint = match (differ, tables.is_empty()) {
+        (true, _) => "write the name in backticks with its exact case".to_string(),
+        (false, true) => "give one of them another name with AS where it is made".to_string(),
+        (false, false) => format!("write {}, or another name with AS", tables.join(" or ")),
     };
     Error::input(
         "TM0202",

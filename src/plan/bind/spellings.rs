@@ -7,7 +7,7 @@ use datafusion::logical_expr::Operator;
 use super::Binder;
 use super::stage::Stage;
 use super::typed::Typed;
-use crate::catalog::functions::error_function;
+use crate::catalog::functions::{error_function, format_fault};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Call, ExprKind};
 
@@ -30,6 +30,7 @@ const EXCHANGED: &[(&str, &str)] = &[
     ("format_time", "to_char"),
     ("format_timestamp", "to_char"),
     ("parse_date", "to_date"),
+    ("parse_datetime", "to_timestamp"),
     ("parse_timestamp", "to_timestamp"),
 ];
 
@@ -53,6 +54,7 @@ impl Binder<'_> {
             let spelled = self.apply_named(own, vec![value, format], span)?;
             return Ok(Some(match name {
                 "parse_timestamp" => spelled.cast(&super::types::timestamp()),
+                "parse_datetime" => spelled.cast(&DataType::Timestamp(TimeUnit::Microsecond, None)),
                 _ => spelled,
             }));
         }
@@ -112,13 +114,47 @@ impl Binder<'_> {
                 let value = self.expr(first, stage)?;
                 self.cut_to_part(value, part_word(second)?, second.span, span)?
             }
+            "format" => {
+                let function = self.catalog.functions().scalar(name);
+                let Some(function) = function else {
+                    return Ok(None);
+                };
+                self.refuse_aggregate_clauses(call, span)?;
+                let arguments = self.arguments(call, function.signature(), stage)?;
+                self.formatted(arguments, span)?
+            }
             "error" => {
                 let [message] = self.plain_arguments(call, span)?;
                 let message = self.expr(message, stage)?;
                 self.apply(error_function(), vec![message], "ERROR", span)?
             }
-            _ => return Ok(None),
+            _ => return self.google_call(name, call, span, stage),
         }))
+    }
+
+    /// FORMAT. A pattern that is known is checked now.
+    fn formatted(&self, arguments: Vec<Typed>, span: Span) -> Result<Typed> {
+        let Some((pattern, values)) = arguments.split_first() else {
+            return Err(Error::input("TM0402", "FORMAT needs a pattern", span)
+                .hint("write FORMAT('%d of %s', 3, 'x')"));
+        };
+        if !pattern.data_type.is_string() && !pattern.is_null() {
+            let message = format!(
+                "the pattern of FORMAT is a STRING, not {}",
+                pattern.type_name()
+            );
+            return Err(Error::input("TM0402", message, pattern.span));
+        }
+        let types: Vec<DataType> = values.iter().map(|value| value.data_type.clone()).collect();
+        let fault = pattern.text().and_then(|text| format_fault(text, &types));
+        if let Some(fault) = fault {
+            return Err(Error::input(
+                "TM0402",
+                format!("FORMAT: {fault}"),
+                pattern.span,
+            ));
+        }
+        self.apply_named("format", arguments, span)
     }
 
     /// `DATE_ADD(x, INTERVAL 1 DAY)`
@@ -140,7 +176,7 @@ impl Binder<'_> {
     }
 
     /// How many beginnings of a part of time lie before the value: the difference of two counts those between.
-    fn counted(&self, value: Typed, part: &str, part_span: Span) -> Result<Typed> {
+    pub(super) fn counted(&self, value: Typed, part: &str, part_span: Span) -> Result<Typed> {
         let span = value.span;
         let number = |number: i64| Typed::literal(ScalarValue::from(number), span);
         let int = |value: Typed| value.cast(&DataType::Int64);
@@ -187,7 +223,13 @@ impl Binder<'_> {
     }
 
     /// The beginning of the part of time that the value lies in. GoogleSQL's weeks begin on Sunday, DataFusion's as ISO's.
-    fn cut_to_part(&self, value: Typed, part: &str, place: Span, span: Span) -> Result<Typed> {
+    pub(super) fn cut_to_part(
+        &self,
+        value: Typed,
+        part: &str,
+        place: Span,
+        span: Span,
+    ) -> Result<Typed> {
         let own = value.data_type.clone();
         let is_week = part.eq_ignore_ascii_case("WEEK");
         let one_day = || {
@@ -208,7 +250,10 @@ impl Binder<'_> {
             true => self.operate(cut, Operator::Minus, one_day(), span)?,
             false => cut,
         };
-        Ok(cut.cast(&own))
+        Ok(match own {
+            DataType::Null => cut,
+            own => cut.cast(&own),
+        })
     }
 
     /// The quotient, rounded down for what lies before 1970 too.

@@ -35,7 +35,7 @@ impl Binder<'_> {
             }
             StatementKind::Table(statement) => self.table_statement(statement),
             StatementKind::Insert(insert) => {
-                let relation = self.query(&insert.query, &Env::default())?;
+                let relation = self.inserted_rows(insert)?;
                 let step = self.insert(relation, &insert.target)?;
                 Ok(Bound::Steps(vec![step]))
             }

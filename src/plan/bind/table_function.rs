@@ -71,6 +71,9 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// Tables that get the window of each row.
+const STREAM_WINDOWS: &[&str] = &["tumble", "hop", "cumulate", "session"];
+
 impl Binder<'_> {
     /// `FROM generate_series(1, 10) AS n`: the elements of the array that the function of this name gives.
     pub(super) fn series(
@@ -258,6 +261,14 @@ impl Binder<'_> {
                 return Err(Error::input("TM0325", message, function.span));
             }
             let name = joined(function);
+            if STREAM_WINDOWS
+                .iter()
+                .any(|window| name.eq_ignore_ascii_case(window))
+            {
+                let what = format!("the window {}", name.to_uppercase());
+                return Err(Error::not_implemented(what, function.span)
+                    .hint("group by DATE_TRUNC(time, HOUR), or another part of the time"));
+            }
             let known = self.session.table_functions();
             let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
             let message = format!("no table function named `{name}` takes a table");

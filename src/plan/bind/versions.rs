@@ -33,7 +33,7 @@ impl Binder<'_> {
         if let Some(entry) = self.pinned.borrow().get(name) {
             return Ok(Some(entry.clone()));
         }
-        let entry = self.catalog.find(name)?;
+        let entry = self.catalog.find_within(name, self.max_staleness.get())?;
         if let Some(entry) = &entry {
             let mut pinned = self.pinned.borrow_mut();
             pinned.insert(name.to_string(), entry.clone());

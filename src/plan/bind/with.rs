@@ -222,6 +222,7 @@ impl Binder<'_> {
                 super::set::union(plans, all)?
             }
             1 => {
+                self.note_recursion(&name, span);
                 let step = super::set::union(plans, true)?;
                 LogicalPlan::RecursiveQuery(RecursiveQuery::try_new(
                     name.to_string(),
@@ -279,6 +280,7 @@ impl Binder<'_> {
         };
         let step = by_names(self.finish(step, false)?, &columns, operator)?;
         let step = like_start(step, &columns, span)?;
+        self.note_recursion(&name, span);
         let plan = LogicalPlan::RecursiveQuery(RecursiveQuery::try_new(
             name.to_string(),
             shared(start_plan),

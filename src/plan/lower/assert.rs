@@ -18,6 +18,7 @@ pub(crate) fn lower_assert(plan: &AssertExec, input: Stream) -> Result<Stream> {
         rule.text.clone(),
         rule.place,
         rule.context.clone(),
+        rule.names_file,
     );
     Ok(input.then(Arc::new(operator), &[]))
 }

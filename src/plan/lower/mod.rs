@@ -62,6 +62,7 @@ pub(crate) fn lower(
     let plan = &by_shard::by_shard(plan, limited)?;
     let mut graph = PipelineGraph {
         limited,
+        recursions: query.places.recursions().clone(),
         in_any_order: match limited {
             true => order::in_any_order(plan, order::is_ordered(&query.plan))?,
             false => Vec::new(),

@@ -50,7 +50,9 @@ pub(crate) fn lower_recursive(
             Ok((graph, slot))
         }
     };
+    let place = graph.recursions.get(name.as_str()).copied();
     let source = RecursiveSource::new(name, schema, query.is_distinct(), first, Arc::new(round));
+    let source = source.at(place);
     Ok(Stream::from_source(Arc::new(source), after))
 }
 

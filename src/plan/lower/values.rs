@@ -13,9 +13,10 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 
 use super::limit::lower_limit;
+use crate::catalog::shared::LaterExec;
 use crate::error::Result;
 use crate::exec::graph::Stream;
-use crate::exec::operators::memory::MemorySource;
+use crate::exec::operators::memory::{LaterSource, MemorySource};
 
 /// The rows of `plan`, or `None` where it is none of these nodes.
 pub(crate) fn lower_memory(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Stream>> {
@@ -24,6 +25,9 @@ pub(crate) fn lower_memory(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Strea
     }
     if plan.downcast_ref::<PlaceholderRowExec>().is_some() {
         return Ok(Some(stream_of(vec![one_row(plan)?])));
+    }
+    if plan.is::<LaterExec>() {
+        return Ok(Some(Stream::from_source(Arc::new(LaterSource), Vec::new())));
     }
     let Some(memory) = plan
         .downcast_ref::<DataSourceExec>()

@@ -18,6 +18,7 @@ fn replica(mode: Mode) -> Replica {
         path: PathBuf::from("/copies/t"),
         mode,
         weight: 1,
+        projection: None,
     }
 }
 

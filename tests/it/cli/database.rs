@@ -140,6 +140,8 @@ fn other_programs_read_and_write_our_tables() {
          ALTER TABLE copied ADD REPLICA 'copies/copied' WEIGHT 2 SYNC;\n\
          INSERT INTO copied VALUES (101);\n"
     );
+    script += "CREATE TABLE defaults (id INT64, kind STRING DEFAULT 'it''s new'); INSERT INTO defaults (id) VALUES (1); \
+               ALTER TABLE defaults ADD COLUMN n INT64 NOT NULL DEFAULT 1 + 1;\n";
     for id in 1001..1013 {
         script += &format!("INSERT INTO laid VALUES ({id}, {id} % 9, 'more');\n");
     }

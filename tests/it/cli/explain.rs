@@ -271,6 +271,83 @@ fn a_chart_is_drawn_as_characters_or_svg() {
     assert_balanced(&svg);
 }
 
+/// The picture of a PNG file, its pixels as red, green, blue: checked and unpacked as its format's description says.
+fn pixels(file: &[u8]) -> (usize, usize, Vec<[u8; 3]>) {
+    let mut rest = file.strip_prefix(b"\x89PNG\r\n\x1a\n").expect("a PNG");
+    let (mut size, mut packed, mut ended) = ((0, 0), Vec::new(), false);
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+    while !rest.is_empty() {
+        let length = number(&rest[..4]) as usize;
+        let (piece, behind) = rest[4..].split_at(length + 8);
+        let (named, checksum) = piece.split_at(length + 4);
+        assert_eq!(crc32fast::hash(named), number(checksum));
+        match &named[..4] {
+            b"IHDR" => {
+                size = (
+                    number(&named[4..8]) as usize,
+                    number(&named[8..12]) as usize,
+                );
+                assert_eq!(&named[12..], [8, 2, 0, 0, 0]);
+            }
+            b"IDAT" => packed.extend_from_slice(&named[4..]),
+            other => ended = other == b"IEND",
+        }
+        rest = behind;
+    }
+    assert!(ended);
+    let mut rows = Vec::new();
+    let mut unpacked = flate2::read::ZlibDecoder::new(packed.as_slice());
+    std::io::Read::read_to_end(&mut unpacked, &mut rows).expect("packed rows");
+    let mut above = vec![0_u8; size.0 * 3];
+    let mut pixels = Vec::new();
+    for row in rows.chunks(size.0 * 3 + 1) {
+        assert!(matches!(row[0], 0 | 2));
+        for (place, byte) in row[1..].iter().enumerate() {
+            above[place] = if row[0] == 2 {
+                above[place].wrapping_add(*byte)
+            } else {
+                *byte
+            };
+        }
+        pixels.extend(above.chunks(3).map(|pixel| [pixel[0], pixel[1], pixel[2]]));
+    }
+    assert_eq!(pixels.len(), size.0 * size.1);
+    (size.0, size.1, pixels)
+}
+
+#[test]
+fn a_chart_is_drawn_as_pixels() {
+    let place = place();
+    let query = "FROM (VALUES ('north', 42), ('süd', 21)) AS t (region, qty)";
+    let asked = format!("{query} |> CALL PLOT('bar', x => region, y => qty)");
+    let ways: [&[&str]; 2] = [&["--plot", "bar", query], &[asked.as_str()]];
+    let mut pictures = Vec::new();
+    for way in ways {
+        let args = ["--output", "chart.png"].iter().chain(way);
+        let ended = place.run(args);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+        pictures.push(place.read_bytes("chart.png"));
+    }
+    assert_eq!(pictures[0], pictures[1]);
+    let (width, height, pixels) = pixels(&pictures[0]);
+    assert_eq!((width, height), (1920, 1080));
+    // The first bar is twice as high as the second: columns of its colour, in the middle of each half.
+    let high = |x: usize| {
+        (0..height)
+            .filter(|y| pixels[y * width + x] == [31, 122, 140])
+            .count()
+    };
+    let (first, second) = (high(width * 3 / 10), high(width * 3 / 4));
+    assert!(
+        first > height / 2 && first.abs_diff(2 * second) < 8,
+        "{first} {second}"
+    );
+    // The bars' names below the axis.
+    let below = &pixels[(height - 100) * width..];
+    let dark = below.iter().filter(|pixel| pixel[0] < 100).count();
+    assert!(dark > 150, "{dark} pixels");
+}
+
 #[test]
 fn a_chart_that_cannot_be_drawn_says_why() {
     let place = place();
@@ -287,10 +364,10 @@ fn a_chart_that_cannot_be_drawn_says_why() {
             ended.err
         );
     }
-    let png = place.run(["--plot", "bar", "--output", "chart.png", "FROM 'sales.csv'"]);
-    assert_eq!(png.code, Some(2));
-    assert!(png.err.contains("not as .png"), "{}", png.err);
-    assert!(!place.path("chart.png").exists());
+    let gif = place.run(["--plot", "bar", "--output", "chart.gif", "FROM 'sales.csv'"]);
+    assert_eq!(gif.code, Some(2));
+    assert!(gif.err.contains("not as .gif"), "{}", gif.err);
+    assert!(!place.path("chart.gif").exists());
 }
 
 #[test]
@@ -310,8 +387,9 @@ fn a_query_asks_for_its_chart_itself() {
     assert_balanced(&place.read("chart.svg"));
     place.answer([&plotted, "--output", "chart.txt"]);
     assert_eq!(place.read("chart.txt"), drawn);
-    let png = place.run([plotted.as_str(), "--output", "chart.png"]);
-    png.fails(2, &["a chart is written as .svg or .txt, not as .png"]);
+    let gif = place.run([plotted.as_str(), "--output", "chart.gif"]);
+    let said = "a chart is written as .svg, .png or .txt, not as .gif";
+    gif.fails(2, &[said]);
     // The flag wins over the text.
     let other = format!("{query} |> CALL PLOT('line', x => qty)");
     assert_eq!(

@@ -57,6 +57,13 @@ scan = f"delta_scan('{os.path.join(database, 'days')}')"
 found = connection.sql(f"SELECT count(*) FROM {scan} WHERE ts_day = DATE '2024-02-29'").fetchall()
 assert found == [(24,)], found
 
+defaults = rows("defaults")
+assert defaults.to_pylist() == [{"id": 1, "kind": "it's new", "n": 2}], defaults.to_pylist()
+said = {field.name: field.metadata for field in table("defaults").schema().fields}
+assert said["kind"] == {"CURRENT_DEFAULT": "'it''s new'"}, said
+scan = f"delta_scan('{os.path.join(database, 'defaults')}')"
+assert connection.sql(f"SELECT id, kind, n FROM {scan}").fetchall() == [(1, "it's new", 2)]
+
 more = {"id": pyarrow.array([5000, 5001]), "day": pyarrow.array([1, 2]), "name": ["p", "q"]}
 write_deltalake(os.path.join(database, "laid"), pyarrow.table(more), mode="append")
 table("laid").create_checkpoint()

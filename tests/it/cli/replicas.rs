@@ -196,3 +196,100 @@ fn a_kill_while_replicas_are_made_or_mended_leaves_no_wrong_copy() {
     }
     assert_eq!(number(&place, "SHOW REPLICAS t |> AGGREGATE COUNT(*)"), 5);
 }
+
+/// Starts the program and kills it after some of its output is due, or lets it end.
+fn killed(place: &Place, text: &str, after: std::time::Duration) {
+    let mut child = place
+        .command(&["--db", "db", "-c", text])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let started = std::time::Instant::now();
+    while started.elapsed() < after && child.try_wait().expect("it is there").is_none() {
+        std::thread::yield_now();
+    }
+    let _ = child.kill();
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn a_promotion_that_is_killed_has_happened_or_not() {
+    let place = Place::new();
+    run(&place, CREATE);
+    run(
+        &place,
+        "ALTER TABLE t ADD REPLICA 'copy' SYNC; ALTER TABLE t ADD REPLICA 'other'",
+    );
+    let primary = "SHOW REPLICAS t |> WHERE mode = 'primary' |> SELECT replica";
+    let mut rows = 20_000;
+    let mut homes = std::collections::BTreeSet::new();
+    for round in 0..24_u64 {
+        let target = ["copy", "db/t", "other"][round as usize % 3];
+        let promote = format!("ALTER TABLE t PROMOTE REPLICA '{target}'");
+        killed(
+            &place,
+            &promote,
+            std::time::Duration::from_millis(8 + round * 5),
+        );
+        // The old state or the new: the table is whole, takes rows, and has every one of them once.
+        run(
+            &place,
+            &format!("INSERT INTO t VALUES ({}, 1)", 1_000_000 + round),
+        );
+        rows += 1;
+        assert_eq!(
+            number(&place, "FROM t |> AGGREGATE COUNT(DISTINCT id)"),
+            rows,
+            "{round}"
+        );
+        homes.insert(run(&place, primary));
+    }
+    assert!(homes.len() > 1, "some of them happened: {homes:?}");
+    run(&place, "ALTER TABLE t REPAIR; VERIFY t");
+    let found = place.run(["doctor", "--db", "db"]);
+    assert_eq!(found.code, Some(0), "{} {}", found.text(), found.err);
+}
+
+#[test]
+fn two_processes_fill_the_same_replica() {
+    let place = Place::new();
+    run(&place, CREATE);
+    run(
+        &place,
+        "ALTER TABLE t ADD REPLICA 'copy'; ALTER TABLE t ADD REPLICA 'sorted' SORT BY v",
+    );
+    for directory in ["copy", "sorted"] {
+        for segment in segments(&place.path(directory)) {
+            std::fs::remove_file(segment).unwrap();
+        }
+    }
+    let start = |text: &str| {
+        place
+            .command(&["--db", "db", "-c", text])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts")
+    };
+    let children: Vec<_> = (0..4)
+        .map(|number| match number % 2 {
+            0 => start("ALTER TABLE t REPAIR"),
+            _ => start("INSERT INTO t VALUES (-1, 4), (-2, 5)"),
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    run(&place, "ALTER TABLE t REPAIR");
+    assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(*)"), 20_004);
+    assert_eq!(
+        number(&place, "FROM t |> WHERE v = 4 |> AGGREGATE COUNT(*)"),
+        3
+    );
+    assert_eq!(
+        number(&place, "SHOW REPLICAS t |> AGGREGATE SUM(missing_segments)"),
+        0
+    );
+    let found = place.run(["doctor", "--db", "db"]);
+    assert_eq!(found.code, Some(0), "{} {}", found.text(), found.err);
+}

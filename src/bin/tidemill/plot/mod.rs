@@ -1,13 +1,14 @@
-//! Charts of results: bars and lines, as characters in a terminal or as SVG.
+//! Charts of results: bars and lines, as characters in a terminal or as a picture.
 //!
 //! `spec.rs` reads what `--plot` says, and what `|> CALL PLOT(…)` of a query says, `columns.rs` finds the columns, `data.rs` takes the points from the rows, `bars.rs` and `lines.rs` draw them for a terminal,
-//! `svg.rs` for a file.
+//! `svg.rs` for a file, `png.rs` the same in pixels.
 
 mod bars;
 mod columns;
 mod data;
 mod lines;
 mod number;
+mod png;
 mod spec;
 mod svg;
 
@@ -25,6 +26,7 @@ pub(crate) enum Canvas {
     /// Characters, as many in a line as this.
     Text(usize),
     Svg,
+    Png,
 }
 
 /// How the rows are drawn that a query asks to be drawn. It does so for people: where `format` is one for programs, it is rows.
@@ -45,7 +47,7 @@ pub(crate) fn drawn(
     spec: &PlotSpec,
     rows: &mut Rows,
     canvas: Canvas,
-) -> Result<(String, u64), Undrawn> {
+) -> Result<(Vec<u8>, u64), Undrawn> {
     let mut plot = Plot::new(spec, rows.schema()).map_err(Undrawn::Unfit)?;
     let mut count = 0;
     for batch in rows {
@@ -86,12 +88,13 @@ impl<'s> Plot<'s> {
     }
 
     /// The chart of all rows.
-    pub(crate) fn draw(self, canvas: Canvas) -> Result<String, String> {
+    pub(crate) fn draw(self, canvas: Canvas) -> Result<Vec<u8>, String> {
         let chart = self.points.chart(&self.columns, self.spec.kind);
         match (canvas, self.spec.kind) {
-            (Canvas::Svg, _) => svg::draw(&chart, self.spec.kind),
-            (Canvas::Text(width), Kind::Bar) => Ok(bars::draw(&chart, width)),
-            (Canvas::Text(width), Kind::Line) => Ok(lines::draw(&chart, width)),
+            (Canvas::Svg, _) => svg::draw(&chart, self.spec.kind).map(String::into_bytes),
+            (Canvas::Png, _) => png::draw(&chart, self.spec.kind),
+            (Canvas::Text(width), Kind::Bar) => Ok(bars::draw(&chart, width).into_bytes()),
+            (Canvas::Text(width), Kind::Line) => Ok(lines::draw(&chart, width).into_bytes()),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::data::{Chart, Point, Series, time_text};
 use super::number::{range, short, unit};
 use super::spec::Kind;
 
-const SIZE: (u32, u32) = (960, 540);
+pub(super) const SIZE: (u32, u32) = (960, 540);
 
 /// Pixels below a chart of several series.
 const LEGEND_HEIGHT: i32 = 36;
@@ -29,19 +29,33 @@ const COLOURS: [RGBColor; 8] = [
 
 pub(super) fn draw(chart: &Chart, kind: Kind) -> Result<String, String> {
     let mut text = String::new();
-    draw_on(&mut text, chart, kind)
+    draw_on(SVGBackend::with_string(&mut text, SIZE), chart, kind)
         .map_err(|error| format!("the chart cannot be drawn: {error}"))?;
     Ok(text)
 }
 
-fn draw_on(text: &mut String, chart: &Chart, kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
+/// Draws on something of [`SIZE`].
+pub(super) fn draw_on<B: DrawingBackend>(
+    backend: B,
+    chart: &Chart,
+    kind: Kind,
+) -> Result<(), Box<dyn std::error::Error>>
+where
+    B::ErrorType: 'static,
+{
+    let area = backend.into_drawing_area();
     area.fill(&WHITE)?;
     let scale = Scale::of(chart, kind);
     let several = chart.series.len() > 1;
     let mut on = ChartBuilder::on(&area)
         .caption(&chart.title, ("sans-serif", 20))
         .margin(16)
+        // Half of the last time stands behind the end of the axis.
+        .margin_right(if matches!(chart.x_kind, AxisKind::Times(_)) {
+            44
+        } else {
+            16
+        })
         .margin_bottom(if several { LEGEND_HEIGHT } else { 16 })
         .x_label_area_size(40)
         .y_label_area_size(72)

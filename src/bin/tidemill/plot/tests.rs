@@ -11,7 +11,8 @@ fn drawn(spec: &str, batch: &RecordBatch, canvas: Canvas) -> Result<String, Stri
     let spec = parse(spec).unwrap();
     let mut plot = Plot::new(&spec, &batch.schema())?;
     plot.batch(batch)?;
-    plot.draw(canvas)
+    let drawn = plot.draw(canvas)?;
+    Ok(String::from_utf8(drawn).unwrap())
 }
 
 fn text(spec: &str, batch: &RecordBatch) -> String {

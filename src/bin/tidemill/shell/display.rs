@@ -45,7 +45,7 @@ fn chart(spec: &PlotSpec, rows: &mut Rows, watch: &Watch) -> Result<(), Unshown>
     })?;
     watch.be_quiet();
     let mut out = io::stdout().lock();
-    out.write_all(chart.as_bytes())?;
+    out.write_all(&chart)?;
     Ok(out.flush()?)
 }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 use texts::Texts;
 
 /// What one call, for all rows of a batch, may make.
-const BYTES_MAX: u128 = 512 << 20;
+pub(super) const BYTES_MAX: u128 = 512 << 20;
 
 /// Bytes of a list's element.
 const ELEMENT_BYTES: u128 = 8;
@@ -44,6 +44,13 @@ enum Growth {
     ReplacedByPattern,
     /// The elements of a list with the second argument between them.
     Joined,
+}
+
+/// A call that makes more than [`BYTES_MAX`].
+pub(super) fn too_much(name: &str) -> DataFusionError {
+    let message = format!("{name} would make more than 512 MiB at once");
+    let error = Error::new(ErrorKind::Limit, "TM0506", message).hint("ask for less in one call");
+    DataFusionError::External(Box::new(error))
 }
 
 /// The function, with a bound where it can make much.
@@ -73,14 +80,7 @@ impl ScalarUDFImpl for Bounded {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
         let bytes = self.growth.bytes(&arguments)?;
         if bytes > BYTES_MAX {
-            let name = self.name().to_ascii_uppercase();
-            let error = Error::new(
-                ErrorKind::Limit,
-                "TM0506",
-                format!("{name} would make more than 512 MiB at once"),
-            )
-            .hint("ask for less in one call");
-            return Err(DataFusionError::External(Box::new(error)));
+            return Err(too_much(&self.name().to_ascii_uppercase()));
         }
         self.function.invoke_with_args(arguments)
     }

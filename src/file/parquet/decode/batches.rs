@@ -68,8 +68,8 @@ impl Batches {
     }
 
     /// Tells how far it has come.
-    pub(in super::super) fn note(&mut self, done: Option<&Arc<AtomicU64>>) {
-        self.done = done.cloned();
+    pub(in super::super) fn note(&mut self, done: Option<Arc<AtomicU64>>) {
+        self.done = done;
     }
 
     /// The next rows to look at: more than a batch has where few of them pass.

@@ -22,8 +22,7 @@ mod values;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::datatypes::{BinaryViewType, DataType, SchemaRef, StringViewType, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
@@ -37,6 +36,7 @@ use super::narrow::narrowed;
 use crate::error::{Error, Result};
 use crate::file::ReadRequest;
 use crate::file::guard::{Suspect, guard};
+use crate::store::ReadAt;
 use batches::Batches;
 use column::Column;
 use decompress::Codec;
@@ -171,7 +171,7 @@ pub(super) struct Part<'a> {
 pub(super) fn open(
     part: Part<'_>,
     suspect: &Suspect,
-    handle: File,
+    bytes_of: Arc<dyn ReadAt>,
     request: &ReadRequest,
 ) -> Result<Batches> {
     let (file, group, columns) = (part.file, part.group, part.columns);
@@ -181,9 +181,8 @@ pub(super) fn open(
     let selected = part.selection.as_ref();
     let selected = selected.map_or(rows, |selection| selection.row_count() as u64);
     let bodies = Bodies {
-        file: Arc::new(Mutex::new(handle)),
+        bytes_of,
         blocks: file.footer.blocks.clone(),
-        pool: Arc::clone(&request.pool),
     };
     let mut sources: HashMap<usize, Source> = columns
         .iter()

@@ -1,62 +1,37 @@
-//! The bytes of a column chunk: read by pieces, each once, into memory that is used again.
+//! The bytes of a column chunk: read by pieces, each once.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 
 use super::super::blocks::Blocks;
 use super::super::checksums::Checksums;
-use crate::file::Pool;
+use crate::store::ReadAt;
 
 /// Bytes read at once, where most of a chunk is wanted: a piece should still be in a processor's cache when it is decompressed.
 const PIECE: u64 = 512 * 1024;
 
+/// Of a file on another machine so much of a chunk is read at once, whatever is wanted of it: one question is faster than many.
+const REMOTE_PIECE: u64 = 64 * 1024 * 1024;
+
 /// Where a file's bytes come from.
 #[derive(Debug, Clone)]
 pub(super) struct Bodies {
-    /// The columns of a unit share it: each sets its place before it reads.
-    pub(super) file: Arc<Mutex<File>>,
+    pub(super) bytes_of: Arc<dyn ReadAt>,
     /// What its bytes are held to, where that is known.
     pub(super) blocks: Option<Arc<Blocks>>,
-    pub(super) pool: Arc<Pool>,
 }
 
 impl Bodies {
     /// Bytes that are as they were written, where the file says what that is; fewer at the end of the file.
     fn read(&self, start: u64, length: u64) -> Result<Bytes> {
+        let read = |start, length| Ok(self.bytes_of.read_at(start, length)?);
         match &self.blocks {
-            Some(blocks) => {
-                blocks.read(start, length, |start, length| self.read_any(start, length))
-            }
-            None => self.read_any(start, length),
+            Some(blocks) => blocks.read(start, length, read),
+            None => read(start, length),
         }
     }
-
-    fn read_any(&self, start: u64, length: u64) -> Result<Bytes> {
-        let mut buffer = self.pool.take(usize::try_from(length)?);
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(start))?;
-        let read = read_up_to(&mut file, buffer.bytes_mut())?;
-        buffer.truncate(read);
-        Ok(buffer.freeze())
-    }
-}
-
-/// Fills `into` as far as there are bytes.
-fn read_up_to(file: &mut File, into: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < into.len() {
-        match file.read(&mut into[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// A column chunk in a file.
@@ -68,6 +43,7 @@ pub(super) struct Source {
     end: u64,
     /// Most of the chunk is wanted.
     all: bool,
+    is_remote: bool,
     /// What was read last, and where that starts in the file.
     held: (u64, Bytes),
 }
@@ -76,6 +52,7 @@ impl Source {
     /// The chunk at `start`; `all` if most of it is wanted.
     pub(super) fn new(bodies: &Bodies, (start, length): (u64, u64), all: bool) -> Self {
         Source {
+            is_remote: bodies.bytes_of.is_remote(),
             bodies: bodies.clone(),
             checksums: None,
             end: start.saturating_add(length),
@@ -93,7 +70,11 @@ impl Source {
     pub(super) fn peek(&mut self, start: u64, length: usize) -> Result<Bytes> {
         let length = (length as u64).min(self.end.saturating_sub(start));
         let rest = self.end.saturating_sub(start);
-        match self.all && rest <= PIECE {
+        let at_once = match self.is_remote {
+            true => rest <= REMOTE_PIECE,
+            false => self.all && rest <= PIECE,
+        };
+        match at_once {
             true => self.piece(start, length, rest),
             false => match self.held(start, length) {
                 Some(bytes) => Ok(bytes),
@@ -110,6 +91,7 @@ impl Source {
         ends: impl Iterator<Item = u64>,
     ) -> Result<Bytes> {
         let ahead = match self.all {
+            _ if self.is_remote => Some(self.end.min(start.saturating_add(REMOTE_PIECE))),
             false => None,
             true => ends.take_while(|end| end - start <= PIECE).last(),
         };
