@@ -32,12 +32,15 @@ const EACH: u64 = 10;
 
 type Done = Result<(), Box<dyn Error>>;
 
+/// What one name on the command line measures.
+type Part = fn(&Flags) -> Done;
+
 pub(crate) fn run(flags: &Flags) -> Done {
     println!(
         "{:<44} {:>12} {:>12} {:>8} {:>8}",
         "", "this ms", "other ms", "ratio", "goal"
     );
-    let parts: [(&str, fn(&Flags) -> Done); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("lookup", lookup),
         ("join", join),
         ("insert", insert),

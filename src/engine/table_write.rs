@@ -251,7 +251,7 @@ fn metadata(new: &NewTable, older: Option<&DurableTable>) -> Metadata {
     let mut configuration = new.layout.settings(stored);
     let types = new.columns.arrow_types();
     configuration.extend(types.map(|types| (ARROW_SCHEMA.to_string(), Some(types))));
-    configuration.extend(new.ingest.settings());
+    configuration.extend(new.settings.clone());
     let partition_by = new.layout.partition_by.iter();
     let metadata = Metadata {
         id: older.map_or_else(uuid, |table| table.snapshot.metadata.id.clone()),

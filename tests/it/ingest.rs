@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tidemill::{Engine, Explain};
+use tidemill::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use tidemill::{AppendMode, Engine, Explain, FlushPolicy};
 
 use crate::tables::{Database, code, number, run};
 
@@ -236,4 +237,64 @@ fn options_that_are_none_are_refused_by_name() {
     let explained = engine.explain("INSERT INTO t VALUES (1)", Explain::Pipelines);
     assert!(explained.is_ok());
     assert_eq!(number(&engine, COUNT), 0);
+}
+
+#[test]
+fn rows_that_wait_are_seen_beside_replicas_and_stop_no_promotion_unseen() {
+    let database = Database::new();
+    let engine = database.engine(1);
+    let copies = tempfile::tempdir().expect("a folder");
+    let copy = |name: &str| copies.path().join(name).display().to_string();
+    run(
+        &engine,
+        "CREATE TABLE t (id INT64, name STRING) OPTIONS (ingest = 'buffered'); INSERT INTO t VALUES (1, 'a')",
+    );
+    run(
+        &engine,
+        &format!("ALTER TABLE t ADD REPLICA '{}'", copy("one")),
+    );
+    run(
+        &engine,
+        &format!(
+            "ALTER TABLE t ADD REPLICA '{}' SORT BY name",
+            copy("sorted")
+        ),
+    );
+    run(&engine, "INSERT INTO t VALUES (2, 'b')");
+    assert_eq!((number(&engine, COUNT), number(&engine, WAITING)), (2, 1));
+    for query in [
+        "FROM t |> WHERE name >= 'a' |> AGGREGATE COUNT(*)",
+        "FROM t |> WHERE id > 0 |> AGGREGATE COUNT(name)",
+    ] {
+        assert_eq!(number(&database.engine(1), query), 2, "{query}");
+    }
+    // Rows that wait are in one directory alone: it is not left while more may come.
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", copy("one"));
+    assert_eq!(code(&engine, &promote), "TM0752");
+    run(&engine, "ALTER TABLE t SET OPTIONS (ingest = 'direct')");
+    let behind = AppendMode::WriteBehind(FlushPolicy::default());
+    let mut appender = engine.appender("t", behind).expect("an appender");
+    let append = |appender: &mut tidemill::Appender, id: i64| {
+        let ids: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![id]));
+        appender.append(&RecordBatch::try_from_iter([("id", ids)]).expect("a batch"))
+    };
+    append(&mut appender, 3).expect("a row");
+    run(&engine, &promote);
+    assert_eq!((number(&engine, COUNT), number(&engine, WAITING)), (3, 0));
+    // Who does not know of it yet is told before anybody sees its rows.
+    let error = append(&mut appender, 4).expect_err("another directory");
+    assert_eq!(error.code(), "TM0755", "{error}");
+    assert_eq!(number(&engine, COUNT), 3);
+    run(
+        &engine,
+        "ALTER TABLE t SET OPTIONS (ingest = 'buffered'); INSERT INTO t VALUES (5, 'e')",
+    );
+    assert_eq!((number(&engine, COUNT), number(&engine, WAITING)), (4, 1));
+    // A SYNC replica has every row that is seen, so that nothing waits.
+    run(
+        &engine,
+        &format!("ALTER TABLE t ADD REPLICA '{}' SYNC", copy("sync")),
+    );
+    run(&engine, "INSERT INTO t VALUES (6, 'f')");
+    assert_eq!((number(&engine, COUNT), number(&engine, WAITING)), (5, 0));
 }

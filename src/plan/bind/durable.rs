@@ -19,7 +19,7 @@ use crate::lang::ast::{
 use crate::plan::BoundQuery;
 use crate::table::action::Commit;
 use crate::table::database::{DurableTable, Staleness};
-use crate::table::ingest;
+use crate::table::ingest::{self, FlushPolicy};
 use crate::table::layout::{Layout, PartitionKey};
 use crate::table::maintain::add_column;
 use crate::table::projection::Projection;
@@ -186,6 +186,14 @@ impl Binder<'_> {
             }
             Err(error) => return Err(error),
         };
+        if !alone && FlushPolicy::of(&table.snapshot.metadata).is_some() {
+            let message = format!(
+                "rows of `{}` may wait in the directory that would be left: its INSERTs are buffered",
+                table.name
+            );
+            return Err(Error::input("TM0752", message, replica.span)
+                .hint("ALTER TABLE … SET OPTIONS (ingest = 'direct') first, and back afterwards"));
+        }
         let wanted = directory(replica)?;
         if !alone && std::path::absolute(&table.log.directory).is_ok_and(|own| own == wanted) {
             let message = format!(
@@ -319,7 +327,7 @@ impl Binder<'_> {
             if_not_exists: target.if_not_exists,
             columns,
             layout,
-            ingest: self.table_options(&target.layout.options)?,
+            settings: self.table_options(&target.layout.options)?.settings(),
         })
     }
 

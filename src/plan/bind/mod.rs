@@ -110,8 +110,8 @@ use crate::error::{Error, ErrorKind, Result, Span};
 use crate::file::write::WriteRequest;
 use crate::lang::ast::{self, ExplainFormat};
 use crate::plan::shared::SharedKey;
+use crate::table::action::Tags;
 use crate::table::database::DurableTable;
-use crate::table::ingest::IngestOptions;
 use crate::table::layout::{Layout, Overwritten};
 use crate::table::schema::Columns;
 use typed::Typed;
@@ -243,7 +243,8 @@ pub(crate) struct NewTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Columns,
     pub(crate) layout: Layout,
-    pub(crate) ingest: IngestOptions,
+    /// What OPTIONS say, as the log keeps it.
+    pub(crate) settings: Tags,
 }
 
 impl WriteTarget {

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 
 use super::frame::Body;
 use super::log::{IngestLog, Left};
@@ -17,6 +18,8 @@ use super::{fits, move_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::About;
 use crate::table::log::TableLog;
+use crate::table::promote;
+use crate::table::schema::Columns;
 use crate::table::snapshot::Snapshot;
 
 /// Warnings that are kept until somebody asks.
@@ -189,6 +192,7 @@ impl Shared {
                 Error::new(ErrorKind::Input, "TM0203", message)
             })?,
         };
+        promote::check_home(&self.log, &newest)?;
         let about = self.log.about(newest.version)?;
         state.known = (newest, about);
         Ok(())
@@ -209,7 +213,7 @@ impl Shared {
             if !ticket
                 .rows
                 .iter()
-                .all(|batch| fits(batch.schema(), columns))
+                .all(|batch| fits(batch.schema(), columns) && is_whole(batch.schema(), columns))
             {
                 let message = "the table's columns were changed meanwhile; nothing was written";
                 let error = Error::new(ErrorKind::Busy, "TM0740", message);
@@ -228,7 +232,10 @@ impl Shared {
         if batches.is_empty() {
             return answer_all(taken, &Ok(()));
         }
-        match state.ingest.append(&batches, &state.known.0) {
+        let written = state.ingest.append(&batches, &state.known.0);
+        // Rows that came beside a promotion may be in no directory that anybody reads.
+        let written = written.and_then(|left| self.look_again(state).map(|()| left));
+        match written {
             Ok(left) => {
                 state.rows += rows;
                 state.bytes += bytes;
@@ -283,7 +290,7 @@ impl Shared {
                 if let Err(error) = moved {
                     // They are safe where they are, and are tried again after the same time.
                     state.first = Some(Instant::now());
-                    let gone = error.code() == "TM0203";
+                    let gone = matches!(error.code(), "TM0203" | "TM0755");
                     state.warn(Some(error));
                     if gone {
                         (state.first, state.rows, state.bytes) = (None, 0, 0);
@@ -331,6 +338,11 @@ impl Ticket {
         // Each is answered once.
         let _ = self.answer.set(answer);
     }
+}
+
+/// A column that came meanwhile may have a default that the rows lack.
+fn is_whole(schema: &Schema, columns: &Columns) -> bool {
+    schema.fields().len() == columns.stored.fields().len()
 }
 
 fn answer_all(tickets: Vec<Ticket>, answer: &Result<()>) {
