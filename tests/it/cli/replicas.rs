@@ -200,7 +200,7 @@ fn a_kill_while_replicas_are_made_or_mended_leaves_no_wrong_copy() {
 /// Starts the program and kills it after some of its output is due, or lets it end.
 fn killed(place: &Place, text: &str, after: std::time::Duration) {
     let mut child = place
-        .command(&["--db", "db", "-c", text])
+        .command(["--db", "db", "-c", text])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -266,7 +266,7 @@ fn two_processes_fill_the_same_replica() {
     }
     let start = |text: &str| {
         place
-            .command(&["--db", "db", "-c", text])
+            .command(["--db", "db", "-c", text])
             .stdout(Stdio::null())
             .spawn()
             .expect("the program starts")
