@@ -131,7 +131,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "max_staleness",
         values: "an INTERVAL from 0 seconds to 3650 days",
         about: "How old a version a query may read from a replica where the newest cannot be read; none but the newest with 0.",
-        get: |settings| interval(settings.max_staleness),
+        get: |settings| ScalarValue::from(seconds(settings.max_staleness)),
         set: |settings, value| {
             let chosen = staleness(value);
             settings.max_staleness = chosen.unwrap_or(settings.max_staleness);
@@ -221,9 +221,9 @@ pub(crate) fn staleness(value: &ScalarValue) -> Option<Duration> {
     (found <= STALENESS_MOST).then_some(found)
 }
 
-fn interval(duration: Duration) -> ScalarValue {
-    let nanoseconds = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-    ScalarValue::new_interval_mdn(0, 0, nanoseconds)
+/// As people read it.
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }
 
 fn in_range(field: &mut usize, value: &ScalarValue, low: usize, high: usize) -> bool {

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::table::action::Commit;
 use crate::table::conflict::nothing;
 use crate::table::database::DurableTable;
+use crate::table::ingest::FlushPolicy;
 use crate::table::projection;
 use crate::table::promote::{self, promote_alone};
 use crate::table::replica::{Replica, with_replicas};
@@ -72,6 +73,13 @@ pub(super) fn promote(
         );
         return Err(Error::new(ErrorKind::Input, "TM0752", message)
             .hint("promote a replica that was added without COLUMNS and SORT BY"));
+    }
+    // Rows that wait lie beside the directory that takes commits now: an INSERT that goes on meanwhile would leave some there.
+    let waits = FlushPolicy::of(&table.snapshot.metadata).is_some() || !table.waiting.is_empty();
+    if waits && !alone {
+        let message = format!("`{}` takes rows that wait beside its directory", table.name);
+        return Err(Error::new(ErrorKind::Input, "TM0752", message)
+            .hint("first ALTER TABLE … SET OPTIONS (ingest = 'direct')"));
     }
     let database = engine.catalog().database();
     let database = database.ok_or_else(|| Error::bug("a durable table without a database"))?;

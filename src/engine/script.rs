@@ -278,7 +278,11 @@ impl Script<'_> {
         if fits {
             return Ok(());
         }
-        let message = format!("@@{} cannot be {scalar}", setting.name);
+        let shown = match scalar.data_type() {
+            DataType::Interval(_) => "this INTERVAL".to_string(),
+            _ => scalar.to_string(),
+        };
+        let message = format!("@@{} cannot be {shown}", setting.name);
         Err(Error::input("TM0603", message, value.span).available(setting.values))
     }
 

@@ -53,12 +53,20 @@ impl From<&Source> for Source {
 
 impl Source {
     /// An object, whose bytes are asked for when they are read.
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(dead_code, reason = "nothing makes one without the feature")
+    )]
     pub(super) fn of_object(object: Object, shown: PathBuf) -> Self {
         let at = At::Object(Arc::new(object));
         Source { at, shown }
     }
 
     /// Bytes that were fetched whole.
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(dead_code, reason = "nothing makes one without the feature")
+    )]
     pub(super) fn of_kept(kept: Kept, shown: PathBuf) -> Self {
         let at = At::Kept(Arc::new(kept));
         Source { at, shown }
@@ -95,6 +103,10 @@ impl Source {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(unreachable_code, reason = "there is no object without the feature")
+    )]
     pub(crate) fn open(&self) -> io::Result<Handle> {
         Ok(match &self.at {
             At::Path(path) => Handle::File(File::open(path)?),

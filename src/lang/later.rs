@@ -68,9 +68,6 @@ pub(super) fn statement(source: &Source, span: Span) -> Option<Error> {
     if changes_table {
         return None;
     }
-    if is(first, "ALTER") && words.iter().any(|word| is(word, "OPTIONS")) {
-        return Some(not_yet("ALTER TABLE … SET OPTIONS", first.span));
-    }
     if let Some(word) = find(source, first, STATEMENTS) {
         return Some(not_yet(&format!("the statement {word}"), first.span));
     }

@@ -1012,3 +1012,32 @@ fn a_replica_with_a_gap_in_its_log_is_as_old_as_the_gap() {
     assert_eq!(run(&engine, "ALTER TABLE t REPAIR"), 0);
     assert_eq!(number(&engine, version), 5);
 }
+
+#[test]
+fn rows_that_wait_go_to_the_replicas_with_the_next_commit_and_keep_the_table_where_it_is() {
+    let copied = Copied::new(&[]);
+    let engine = copied.engine();
+    run(
+        &engine,
+        "ALTER TABLE t SET OPTIONS (ingest = 'buffered', flush_age = INTERVAL 1 HOUR)",
+    );
+    run(&engine, "INSERT INTO t VALUES (-1, 1, 'x', 1.0)");
+    let replica = copied.replica(0);
+    run(
+        &engine,
+        &format!("ALTER TABLE t ADD REPLICA '{}' SYNC", replica.display()),
+    );
+    run(&engine, "INSERT INTO t VALUES (-2, 1, 'x', 1.0)");
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 2);
+    let promote = format!("ALTER TABLE t PROMOTE REPLICA '{}'", replica.display());
+    assert_eq!(
+        code(&engine, &promote),
+        "TM0752",
+        "others may write rows that wait"
+    );
+    run(&engine, "ALTER TABLE t SET OPTIONS (ingest = 'direct')");
+    run(&engine, &promote);
+    run(&engine, "INSERT INTO t VALUES (-3, 1, 'x', 1.0)");
+    assert_eq!(number(&engine, "FROM t |> AGGREGATE COUNT(*)"), ROWS + 3);
+    assert_eq!(run(&engine, "VERIFY t"), ROWS as u64 + 3);
+}

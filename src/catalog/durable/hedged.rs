@@ -14,13 +14,14 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::replicated::{Parts, Useless};
+use crate::error::{Error, ErrorKind};
 use crate::file::parquet::ParquetFile;
 use crate::route::{Ended, Outcome};
 use crate::store::ReadAt;
 use crate::table::routes::{Routes, clock};
 
 /// A copy that has said nothing for so long is taken for one that does not answer.
-const STALLED: Duration = Duration::from_secs(20);
+const STALLED: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 
 /// Whoever may not ask twice now looks again after so long.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -52,6 +53,25 @@ pub(super) struct Answer<T, E> {
     pub(super) second_failed: Option<E>,
 }
 
+/// What is said of a copy that has not answered.
+pub(super) trait Silent: Send + 'static {
+    fn silent() -> Self;
+}
+
+impl Silent for io::Error {
+    fn silent() -> Self {
+        let message = format!("it has not answered for {} s", STALLED.as_secs());
+        io::Error::new(io::ErrorKind::TimedOut, message)
+    }
+}
+
+impl Silent for Useless {
+    fn silent() -> Self {
+        let error = io::Error::silent().to_string();
+        Useless::Failed(Error::new(ErrorKind::Io, "TM0701", error))
+    }
+}
+
 /// How the first copy was overtaken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Overtaken {
@@ -80,7 +100,7 @@ impl Question<'_> {
     ) -> Answer<T, E>
     where
         T: Send + 'static,
-        E: Send + 'static,
+        E: Silent,
     {
         let only = |result| Answer {
             result,
@@ -145,9 +165,13 @@ impl Question<'_> {
                     },
                     Err(_) => of_second(Err(failed), true),
                 },
-                Err(_) => of_second(ask(true), true),
+                Err(_) => of_second(Err(E::silent()), true),
             },
-            default(STALLED) => of_second(ask(true), true),
+            // Another one may be left, who is asked then.
+            default(STALLED) => Answer {
+                second_failed: Some(E::silent()),
+                ..only(Err(E::silent()))
+            },
         }
     }
 

@@ -210,7 +210,7 @@ fn whatever_copies_meet_the_rows_are_the_same_or_there_is_one_typed_error() {
         1..3_usize,
     );
     let config = ProptestConfig {
-        cases: 96,
+        cases: 40,
         failure_persistence: None,
         ..ProptestConfig::default()
     };

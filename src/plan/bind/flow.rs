@@ -290,7 +290,7 @@ impl Binder<'_> {
         };
         if self.catalog.database().is_some() && !target.temporary {
             let new = self.new_durable(name, target, schema, defaults.texts)?;
-            let stored = WriteTarget::CreateDurable(new);
+            let stored = WriteTarget::CreateDurable(Box::new(new));
             return Ok(Step::Write {
                 target: stored,
                 query,

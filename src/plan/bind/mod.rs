@@ -229,7 +229,7 @@ pub(crate) enum WriteTarget {
         name: String,
         schema: SchemaRef,
     },
-    CreateDurable(NewTable),
+    CreateDurable(Box<NewTable>),
     InsertDurable(DurableTable),
     OverwriteDurable(DurableTable, Overwritten),
     Export(WriteRequest),
@@ -253,9 +253,9 @@ impl WriteTarget {
         match self {
             WriteTarget::CreateTable { name, .. }
             | WriteTarget::Insert { name, .. }
-            | WriteTarget::CreateDurable(NewTable { name, .. })
             | WriteTarget::InsertDurable(DurableTable { name, .. })
             | WriteTarget::OverwriteDurable(DurableTable { name, .. }, _) => name,
+            WriteTarget::CreateDurable(new) => &new.name,
             WriteTarget::Export(request) => &request.path,
         }
     }
@@ -278,8 +278,8 @@ impl WriteTarget {
     /// For EXPLAIN.
     pub(crate) fn describe(&self) -> String {
         match self {
-            WriteTarget::CreateTable { name, .. }
-            | WriteTarget::CreateDurable(NewTable { name, .. }) => format!("create table {name}:"),
+            WriteTarget::CreateTable { name, .. } => format!("create table {name}:"),
+            WriteTarget::CreateDurable(new) => format!("create table {}:", new.name),
             WriteTarget::Insert { name, .. }
             | WriteTarget::InsertDurable(DurableTable { name, .. }) => {
                 format!("insert into {name}:")
