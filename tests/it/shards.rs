@@ -673,37 +673,3 @@ fn the_keys_of_a_join_leave_out_shards_while_the_query_runs() {
         assert_eq!(number(&engine, &nothing), 0);
     }
 }
-
-#[test]
-fn shard_by_shard_with_little_memory_is_the_same() {
-    const LIMIT: u64 = 4 << 20;
-    let database = Database::new();
-    let engine = database.engine(2);
-    let text = "REPEAT(CONCAT('text ', CAST(n AS STRING), ' '), 20)";
-    let rows = "FROM UNNEST(generate_series(1, 30000)) AS n";
-    run(
-        &engine,
-        &format!(
-            "CREATE TABLE t DISTRIBUTE BY HASH(id) INTO 16 SHARDS AS SELECT n AS id, {text} AS s {rows};
-             CREATE TABLE u DISTRIBUTE BY HASH(key) COLOCATE WITH t AS SELECT n * 2 AS key, {text} AS w {rows}"
-        ),
-    );
-    let spilled = tempfile::tempdir().expect("a folder");
-    let builder = Engine::builder().threads(2).batch_rows(512);
-    let builder = builder.memory_limit(LIMIT).spill_dir(spilled.path());
-    let little = builder.open(database.0.path()).expect("a database");
-    for query in [
-        "FROM t AS a |> JOIN u AS b ON a.id = b.key |> AGGREGATE COUNT(*), MAX(a.s), MIN(b.w)",
-        "FROM t AS a |> LEFT JOIN u AS b ON a.id = b.key |> AGGREGATE COUNT(*), COUNT(b.key), MAX(b.w)",
-        "FROM t AS a |> FULL JOIN u AS b ON a.id = b.key |> AGGREGATE COUNT(*), COUNT(a.id), MAX(b.w)",
-        "FROM t |> AGGREGATE MAX(s) AS m GROUP BY id |> AGGREGATE COUNT(*), MAX(m), MIN(m)",
-        "FROM t |> SELECT id, s |> DISTINCT |> AGGREGATE COUNT(*), MAX(s)",
-    ] {
-        let rows = |engine: &Engine| answer::rows(engine, query).expect(query).lines();
-        assert!(plan(&little, query).contains("shards 0 to"), "{query}");
-        assert_eq!(rows(&little), rows(&engine), "{query}");
-    }
-    let metrics = little.metrics();
-    assert!(metrics.spilled_bytes > 0, "{metrics:?}");
-    assert!(metrics.memory_bytes_max <= 2 * LIMIT, "{metrics:?}");
-}

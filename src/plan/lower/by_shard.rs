@@ -26,9 +26,6 @@ use crate::error::Result;
 /// Parts that a plan is cut into; shards beyond that share one.
 const GROUPS_MAX: u64 = 64;
 
-/// The same where memory has a limit: each part has operators that hold rows, and none should have too little for it.
-const LIMITED_GROUPS_MAX: u64 = 8;
-
 /// What is known of a plan whose rows lie in shards.
 struct Local {
     shards: u64,
@@ -39,20 +36,12 @@ struct Local {
 }
 
 /// The plan with what can be done shard by shard done so.
-pub(super) fn by_shard(
-    plan: &Arc<dyn ExecutionPlan>,
-    limited: bool,
-) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn by_shard(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     if let Some(local) = local(plan)
         && local.gains
         && local.shards > 1
     {
-        let groups_max = if limited {
-            LIMITED_GROUPS_MAX
-        } else {
-            GROUPS_MAX
-        };
-        let groups = local.shards.min(groups_max);
+        let groups = local.shards.min(GROUPS_MAX);
         let first = |group: u64| group * local.shards / groups;
         let parts = (0..groups).map(|group| of_shards(plan, &(first(group)..first(group + 1))));
         return Ok(UnionExec::try_new(parts.collect::<Result<_>>()?)?);
@@ -61,7 +50,7 @@ pub(super) fn by_shard(
     if children.is_empty() {
         return Ok(Arc::clone(plan));
     }
-    let cut = children.iter().map(|child| by_shard(child, limited));
+    let cut = children.iter().map(|child| by_shard(child));
     let cut = cut.collect::<Result<Vec<_>>>()?;
     let same = cut
         .iter()

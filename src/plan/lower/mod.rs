@@ -59,7 +59,11 @@ pub(crate) fn lower(
     sink: Arc<dyn AnySink>,
     limited: bool,
 ) -> Result<PipelineGraph> {
-    let plan = &by_shard::by_shard(plan, limited)?;
+    // Every part would have operators of its own that hold rows, each with too little memory for them.
+    let plan = &match limited {
+        true => Arc::clone(plan),
+        false => by_shard::by_shard(plan)?,
+    };
     let mut graph = PipelineGraph {
         limited,
         recursions: query.places.recursions().clone(),
