@@ -38,7 +38,12 @@ pub(crate) fn rows(text: &str) -> Option<u64> {
         #[serde(rename = "numRecords")]
         rows: Option<u64>,
     }
-    serde_json::from_str::<Rows>(text).ok()?.rows
+    // A list would be taken for the fields in their order.
+    let text = text.trim_start();
+    let is_object = text.starts_with('{');
+    is_object
+        .then(|| serde_json::from_str::<Rows>(text).ok()?.rows)
+        .flatten()
 }
 
 /// What the log says of one column, of each of some segments.
