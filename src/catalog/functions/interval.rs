@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, IntervalMonthDayNanoArray};
+use arrow::array::{AsArray, Decimal128Array, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNano, IntervalUnit};
+use arrow::datatypes::{
+    DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+};
 use datafusion::common::{Result, exec_err};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
@@ -44,6 +46,57 @@ pub(crate) fn interval_of(unit: Unit) -> Arc<ScalarUDF> {
 pub(crate) fn has_only_days(function: &ScalarUDF) -> bool {
     let interval = function.inner().downcast_ref::<IntervalOf>();
     interval.is_some_and(|interval| !matches!(interval.unit, Unit::Nanoseconds(_)))
+}
+
+/// How long an interval is in nanoseconds, a month as 30 days and a day as 24 hours: what intervals are compared by. It has no name to
+/// call it by.
+pub(crate) fn interval_length() -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(IntervalLength {
+        signature: Signature::any(1, Volatility::Immutable),
+    }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct IntervalLength {
+    signature: Signature,
+}
+
+/// Holds 2^31 months and 2^31 days and what 64 bits of nanoseconds add.
+const LENGTH: DataType = DataType::Decimal128(38, 0);
+
+const DAY_NANOSECONDS: i128 = 86_400_000_000_000;
+
+impl ScalarUDFImpl for IntervalLength {
+    fn name(&self) -> &str {
+        "interval_length"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(LENGTH)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [interval] = args.args.as_slice() else {
+            return exec_err!("an interval has one length");
+        };
+        let kind = DataType::Interval(IntervalUnit::MonthDayNano);
+        let intervals = cast(&interval.to_array(args.number_rows)?, &kind)?;
+        let lengths: Decimal128Array = intervals
+            .as_primitive::<IntervalMonthDayNanoType>()
+            .iter()
+            .map(|interval| {
+                let interval = interval?;
+                let days = i128::from(interval.months) * 30 + i128::from(interval.days);
+                Some(days * DAY_NANOSECONDS + i128::from(interval.nanoseconds))
+            })
+            .collect();
+        let lengths = lengths.with_data_type(LENGTH);
+        Ok(ColumnarValue::Array(Arc::new(lengths)))
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

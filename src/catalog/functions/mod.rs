@@ -21,6 +21,7 @@ mod single_value;
 mod sliding;
 mod sum;
 mod to_json;
+mod whole;
 mod wrapped;
 mod wrapping;
 
@@ -35,7 +36,7 @@ pub(crate) use divide::int_divide;
 pub(crate) use examples::{Example, example, table_example};
 pub(crate) use format::format_fault;
 pub(crate) use in_set::in_set;
-pub(crate) use interval::{Unit, has_only_days, interval_of};
+pub(crate) use interval::{Unit, has_only_days, interval_length, interval_of};
 pub(crate) use like_pattern::{like_pattern, with_backslashes};
 pub(crate) use one_zero::one_zero;
 pub(crate) use position::checked_position;
@@ -47,6 +48,7 @@ pub(crate) use shift::shift_count;
 pub(crate) use single_value::single_value;
 pub(crate) use sliding::sliding;
 pub(crate) use sum::{Sums, placed};
+pub(crate) use whole::whole_number;
 pub(crate) use wrapping::wrapping;
 
 /// Whether `function` takes decimals in 64 bits where it was planned over 128.

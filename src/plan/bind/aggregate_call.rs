@@ -20,6 +20,9 @@ use crate::catalog::functions::{QUANTILES_MAX, Sums, placed};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{ArgumentValue, Call};
 
+/// Aggregate functions for which a NULL is a value.
+const KEEPS_NULLS: [&str; 4] = ["array_agg", "first_value", "last_value", "nth_value"];
+
 /// What an aggregate function is given.
 pub(super) struct Arguments {
     pub(super) args: Vec<Typed>,
@@ -182,6 +185,11 @@ impl Binder<'_> {
         }
         if function.name() == "nth_value" {
             check_literals("nth_value", &args)?;
+        }
+        if call.ignore_nulls == Some(false) && !KEEPS_NULLS.contains(&function.name()) {
+            let message = format!("{} leaves NULLs out", function_name(call));
+            return Err(Error::input("TM0402", message, call.function.span)
+                .hint("RESPECT NULLS is for ARRAY_AGG, FIRST_VALUE, LAST_VALUE and NTH_VALUE"));
         }
         let null_treatment = call.ignore_nulls.map(|ignore| {
             if ignore {

@@ -12,6 +12,7 @@ use super::scope::ScopeColumn;
 use super::stage::Env;
 use super::types::type_name;
 use super::units::shards;
+use crate::catalog::durable::SnapshotTable;
 use crate::catalog::{Entry, SETTINGS};
 use crate::error::Result;
 use crate::lang::ast::{CatalogQuery, TableFactor};
@@ -54,7 +55,14 @@ impl Binder<'_> {
         let (mut names, mut kinds, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.catalog.names() {
             let (kind, count) = match self.catalog.find(&name)? {
-                Some(Entry::Table(table)) => ("table", table.schema().fields().len()),
+                Some(Entry::Table(table)) => {
+                    let columns = match table.downcast_ref::<SnapshotTable>() {
+                        // Beside its own it has some that no query sees.
+                        Some(durable) => Arc::clone(&durable.table.snapshot.columns.seen),
+                        None => table.schema(),
+                    };
+                    ("table", columns.fields().len())
+                }
                 Some(Entry::View(view)) => ("view", view.names.len()),
                 None => continue,
             };

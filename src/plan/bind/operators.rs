@@ -14,8 +14,8 @@ use super::stage::Stage;
 use super::translate::operator_types;
 use super::typed::{Typed, agree_on_exactness, is_decimal};
 use super::unify::mixes_time_and_number;
-use crate::catalog::functions::{int_divide, wrapping};
-use crate::error::{Result, Span};
+use crate::catalog::functions::{int_divide, interval_length, wrapping};
+use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, BinaryOp, ExprKind, UnaryOp};
 
 /// Times of a day that count in other units, in the finer of the two.
@@ -30,6 +30,40 @@ fn as_one_time(left: Typed, right: Typed) -> (Typed, Typed) {
 }
 
 impl Binder<'_> {
+    /// Intervals by their length: as they are stored, an hour more than a day would be less than one.
+    pub(super) fn by_length(&self, value: Typed) -> Result<Typed> {
+        match value.data_type {
+            DataType::Interval(_) => {
+                let span = value.span;
+                self.apply(interval_length(), vec![value], "INTERVAL", span)
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// The same of values that are compared with one another.
+    pub(super) fn all_by_length<const COUNT: usize>(
+        &self,
+        values: [Typed; COUNT],
+    ) -> Result<[Typed; COUNT]> {
+        let interval = super::types::interval();
+        let is_length = |value: &Typed| {
+            matches!(
+                value.data_type,
+                DataType::Interval(_) | DataType::Duration(_)
+            ) || value.is_null()
+        };
+        let is_interval = |value: &Typed| matches!(value.data_type, DataType::Interval(_));
+        if !values.iter().all(is_length) || !values.iter().any(is_interval) {
+            return Ok(values);
+        }
+        let mut lengths = Vec::with_capacity(COUNT);
+        for value in values {
+            lengths.push(self.by_length(value.cast(&interval))?);
+        }
+        <[Typed; COUNT]>::try_from(lengths).map_err(|_| Error::bug("a value was lost"))
+    }
+
     pub(super) fn unary(
         &self,
         op: UnaryOp,
@@ -114,6 +148,10 @@ impl Binder<'_> {
         }
         let (left, right) = prepared(left, operator, right, span)?;
         let (left, right) = as_one_time(left, right);
+        let [left, right] = match is_comparison(operator) {
+            true => self.all_by_length([left, right])?,
+            false => [left, right],
+        };
         let right = self.noted(right);
         let truncates = self.session.settings.int_division_truncates;
         if operator == Operator::Divide && !truncates && is_int_division(&left, &right) {

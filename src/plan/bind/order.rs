@@ -19,7 +19,8 @@ impl Binder<'_> {
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
             let value = self.expr(&item.expr, stage)?;
-            keys.push(self.sort_key(alike(sortable(value)?).expr, item.order));
+            let value = self.by_length(alike(sortable(value)?))?;
+            keys.push(self.sort_key(value.expr, item.order));
         }
         Ok(keys)
     }
@@ -46,7 +47,7 @@ impl Binder<'_> {
         })?;
         // All in one step: a projection for each key would name every column as often as there are keys.
         let keys = values.into_iter().map(|value| {
-            let value = alike(sortable(value)?);
+            let value = self.by_length(alike(sortable(value)?))?;
             Ok(NewColumn::hidden("key", value))
         });
         let columns = self.add_columns(relation, keys.collect::<Result<_>>()?)?;

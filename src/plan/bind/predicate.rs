@@ -72,7 +72,7 @@ impl Binder<'_> {
             check_comparable("BETWEEN", &values[0], bound, span)?;
             self.note_readings([&values[0], bound]);
         }
-        let [operand, low, high] = values;
+        let [operand, low, high] = self.all_by_length(values)?;
         let between = Between::new(
             Box::new(operand.expr),
             negated,

@@ -11,6 +11,7 @@ use super::stage::{Env, Stage};
 use super::typed::Typed;
 use super::types::type_name;
 use super::unify::mixes_text_and_number;
+use crate::catalog::functions::whole_number;
 use crate::error::{Error, Result};
 use crate::lang::ast;
 use crate::plan::BoundQuery;
@@ -63,5 +64,12 @@ pub(super) fn assign(value: Typed, target: &DataType) -> Result<Typed> {
         .hint(format!("convert it: CAST(… AS {})", type_name(target))));
     }
     let span = value.span;
+    let value = match value.data_type.is_floating() && target.is_integer() {
+        true => Typed {
+            expr: whole_number(span).call(vec![value.expr]),
+            ..value
+        },
+        false => value,
+    };
     cast_to(value, target, false, span)
 }
