@@ -7,7 +7,7 @@ use glob::{MatchOptions, glob_with};
 
 use crate::error::{Error, ErrorKind, FilePlace, Result};
 use crate::file::format::Format;
-use crate::file::pattern::braces;
+use crate::file::pattern::{braces, unescaped};
 use crate::file::source::Source;
 use crate::file::write::NO_VALUE;
 
@@ -165,21 +165,6 @@ pub(super) fn partition_values(path: &Path) -> Vec<(String, Option<String>)> {
             (unescaped(key), value)
         })
         .collect()
-}
-
-/// `%20` and the like as the bytes they stand for, where they make text.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, others)) = rest.split_first() {
-        let hex = others.get(..2).filter(|_| *first == b'%').and_then(|hex| {
-            let hex = std::str::from_utf8(hex).ok()?;
-            u8::from_str_radix(hex, 16).ok()
-        });
-        bytes.push(hex.unwrap_or(*first));
-        rest = if hex.is_some() { &others[2..] } else { others };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
 }
 
 #[cfg(test)]

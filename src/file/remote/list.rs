@@ -8,6 +8,7 @@ use super::request::{Target, get, place};
 use super::s3::Bucket;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::format::Format;
+use crate::file::pattern::unescaped;
 
 /// Pages of a list that are read, of a thousand names each.
 const PAGES: usize = 1000;
@@ -98,7 +99,7 @@ fn each(
             let Some(key) = element(object, "Key") else {
                 continue;
             };
-            let key = if is_escaped { unescaped(&key) } else { key };
+            let key = if is_escaped { name_of(&key) } else { key };
             // Some stores have an empty object for each folder; and nobody is believed who answers with other names.
             if key.ends_with('/') || !key.starts_with(prefix) {
                 continue;
@@ -182,23 +183,9 @@ fn plain(xml: &str) -> String {
     text + rest
 }
 
-/// A name as it is, of one that was escaped for an address.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, others)) = rest.split_first() {
-        let hex = others.get(..2).filter(|_| *first == b'%').and_then(|hex| {
-            let hex = std::str::from_utf8(hex).ok()?;
-            u8::from_str_radix(hex, 16).ok()
-        });
-        bytes.push(match hex {
-            Some(byte) => byte,
-            None if *first == b'+' => b' ',
-            None => *first,
-        });
-        rest = if hex.is_some() { &others[2..] } else { others };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// A name as it is, of one that was escaped as in a form: blanks are `+` there.
+fn name_of(escaped: &str) -> String {
+    unescaped(&escaped.replace('+', " "))
 }
 
 /// A name of a store as a query has it.
@@ -218,7 +205,7 @@ mod tests {
             .filter_map(|object| element(object, "Key"))
             .collect();
         assert_eq!(keys, ["a&b%2B+c%C3%A9", "AB&unknown;"]);
-        assert_eq!(unescaped(&keys[0]), "a&b+ cé");
+        assert_eq!(name_of(&keys[0]), "a&b+ cé");
         assert_eq!(element(page, "IsTruncated"), None);
         assert_eq!(element("<Key>never closed", "Key"), None);
         assert_eq!(plain("a & b"), "a & b");

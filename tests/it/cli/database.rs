@@ -68,10 +68,9 @@ fn processes_that_append_at_once_lose_nothing() {
     assert_eq!(number(&place, versions), 2 * EACH as u64);
 }
 
-#[test]
-fn what_was_acknowledged_before_a_kill_is_there() {
-    let place = Place::new();
-    let create = "CREATE TABLE t (id INT64, half INT64) DISTRIBUTE BY HASH(half) INTO 2 SHARDS";
+/// Makes the table `t (id, half)` of two shards by `create` and kills one process after the other that inserts into it: what they
+/// acknowledged is there, every id with both its halves, and both once.
+pub(super) fn insert_and_kill(place: &Place, create: &str) {
     assert_eq!(place.run(["--db", "db", create]).code, Some(0));
     let mut acknowledged = Vec::new();
     for round in 0..killed() {
@@ -102,6 +101,13 @@ fn what_was_acknowledged_before_a_kill_is_there() {
         list.join(", ")
     );
     assert_eq!(number(&place, &found), acknowledged.len() as u64);
+}
+
+#[test]
+fn what_was_acknowledged_before_a_kill_is_there() {
+    let place = Place::new();
+    let create = "CREATE TABLE t (id INT64, half INT64) DISTRIBUTE BY HASH(half) INTO 2 SHARDS";
+    insert_and_kill(&place, create);
     // What the killed left unfinished goes away, and only that.
     let rows = number(&place, "FROM t |> AGGREGATE COUNT(*)");
     assert_eq!(

@@ -1,51 +1,14 @@
 //! A table with a buffer through the program: processes that come one after the other, at once, and that are killed.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
 use super::Place;
-use super::database::number;
-
-/// Processes killed, each after it has acknowledged one more insert than the one before; with `TIDEMILL_FULL_SIZE` set, so many as
-/// the promise names.
-fn killed() -> usize {
-    crate::full_size(8, 200)
-}
+use super::database::{insert_and_kill, number};
 
 const CREATE: &str = "CREATE TABLE t (id INT64, half INT64) DISTRIBUTE BY HASH(half) INTO 2 SHARDS OPTIONS (ingest = 'buffered', flush_rows = 30)";
 
 #[test]
 fn what_waited_when_it_was_killed_is_there_once() {
     let place = Place::new();
-    assert_eq!(place.run(["--db", "db", CREATE]).code, Some(0));
-    let mut acknowledged = Vec::new();
-    for round in 0..killed() {
-        let statements = (0..40).map(|insert| {
-            let id = round * 100 + insert;
-            format!("INSERT INTO t VALUES ({id}, 0), ({id}, 1); SELECT {id} AS id;")
-        });
-        let script = statements.collect::<String>();
-        let mut command = place.command(["--db", "db", "--format", "ndjson", "-c", &script]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut child = child.expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
-        for line in lines.take(round % 20 + 1) {
-            let line = line.expect("a line");
-            let digits: String = line.chars().filter(char::is_ascii_digit).collect();
-            acknowledged.push(digits.parse::<u64>().expect("an id"));
-        }
-        child.kill().expect("a signal");
-        child.wait().expect("an end");
-        // Every id has both its halves, and both once.
-        let halves = "FROM t |> AGGREGATE COUNT(*) AS n, COUNT(DISTINCT half) AS h GROUP BY id |> WHERE n <> 2 OR h <> 2 |> AGGREGATE COUNT(*)";
-        assert_eq!(number(&place, halves), 0, "after {round} kills");
-    }
-    let list: Vec<String> = acknowledged.iter().map(u64::to_string).collect();
-    let found = format!(
-        "FROM t |> WHERE id IN ({}) |> AGGREGATE COUNT(DISTINCT id)",
-        list.join(", ")
-    );
-    assert_eq!(number(&place, &found), acknowledged.len() as u64);
+    insert_and_kill(&place, CREATE);
     let rows = number(&place, "FROM t |> AGGREGATE COUNT(*)");
     let settle = "OPTIMIZE t; VACUUM t RETAIN 0 HOURS; VERIFY t";
     assert_eq!(place.run(["--db", "db", "-c", settle]).code, Some(0));
