@@ -93,14 +93,14 @@ pub(super) fn insert_and_kill(place: &Place, create: &str) {
         child.wait().expect("an end");
         // Life goes on, and nothing is half there.
         let halves = "FROM t |> AGGREGATE COUNT(*) AS n, COUNT(DISTINCT half) AS h GROUP BY id |> WHERE n <> 2 OR h <> 2 |> AGGREGATE COUNT(*)";
-        assert_eq!(number(&place, halves), 0, "after {round} kills");
+        assert_eq!(number(place, halves), 0, "after {round} kills");
     }
     let list: Vec<String> = acknowledged.iter().map(u64::to_string).collect();
     let found = format!(
         "FROM t |> WHERE id IN ({}) |> AGGREGATE COUNT(DISTINCT id)",
         list.join(", ")
     );
-    assert_eq!(number(&place, &found), acknowledged.len() as u64);
+    assert_eq!(number(place, &found), acknowledged.len() as u64);
 }
 
 #[test]
