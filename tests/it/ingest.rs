@@ -1,10 +1,9 @@
 //! Tables whose INSERTs go into a buffer: seen at once, moved by rows, bytes and age, and never lost.
 
-use std::time::{Duration, Instant};
-
 use tidemill::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use tidemill::{AppendMode, Engine, Explain, FlushPolicy};
 
+use crate::memory::until;
 use crate::tables::{Database, code, number, run};
 
 const COUNT: &str = "FROM t |> AGGREGATE COUNT(*)";
@@ -16,15 +15,6 @@ fn segments(engine: &Engine) -> i64 {
         engine,
         "FROM t |> WHERE _file_name <> '(waiting)' |> AGGREGATE COUNT(DISTINCT _file_name)",
     )
-}
-
-/// Waits until it is so, which it is soon.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

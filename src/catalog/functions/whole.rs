@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err};
@@ -59,7 +59,6 @@ impl ScalarUDFImpl for WholeNumber {
                 .hint("CAST(… AS INT64) cuts the fraction off, ROUND(…) rounds");
             return Err(DataFusionError::External(Box::new(error)));
         }
-        debug_assert_eq!(array.len(), floats.len());
         Ok(ColumnarValue::Array(array))
     }
 }

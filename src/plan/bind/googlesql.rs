@@ -1,6 +1,6 @@
 //! More functions under GoogleSQL's names: times as counts since 1970, bytes as text, the value beside the largest of another.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator;
 
@@ -8,13 +8,13 @@ use super::Binder;
 use super::rewrites::renamed;
 use super::stage::Stage;
 use super::typed::Typed;
-use super::types::timestamp;
+use super::types::{datetime, timestamp};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{
     Argument, ArgumentValue, Call, Expr, ExprKind, IsTest, OrderItem, SortOrder,
 };
 
-/// Name, form and what it does; [`Binder::google_call`] has an arm for each.
+/// Name, form and what it does; [`Binder::google_call`] has an arm for each that differs in more than its name.
 pub(super) const GOOGLESQL: &[(&str, &str, &str)] = &[
     (
         "array_includes",
@@ -175,20 +175,6 @@ pub(super) const GOOGLESQL: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Functions that differ in their name alone: theirs, ours.
-const RENAMED: &[(&str, &str)] = &[
-    ("array_includes", "array_has"),
-    ("edit_distance", "levenshtein"),
-    ("euclidean_distance", "array_distance"),
-    ("unicode", "ascii"),
-    ("variance", "var_samp"),
-];
-
-/// A timestamp of a place that nobody says.
-fn datetime() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, None)
-}
-
 impl Binder<'_> {
     /// The call in our functions' words, if it is one of these.
     pub(super) fn google_call(
@@ -198,9 +184,6 @@ impl Binder<'_> {
         span: Span,
         stage: &mut Stage,
     ) -> Result<Option<Typed>> {
-        if let Some((_, own)) = RENAMED.iter().find(|(theirs, _)| *theirs == name) {
-            return self.call(&renamed(call, own), span, stage).map(Some);
-        }
         let number = |number: i64| Typed::literal(ScalarValue::from(number), span);
         let text = |text: &str| Typed::literal(ScalarValue::from(text), span);
         Ok(Some(match name {

@@ -3,7 +3,7 @@
 use datafusion::common::ScalarValue;
 
 use super::typed::Typed;
-use super::types::{interval, timestamp, type_name};
+use super::types::{datetime, interval, timestamp, type_name};
 use super::{Binder, names};
 use crate::catalog::{DeclaredParameter, SETTINGS, Setting};
 use crate::error::{Error, Result, Span};
@@ -191,7 +191,7 @@ fn typed_literal(type_name: &str, text: &str, span: Span) -> Result<ScalarValue>
         "DATE" => DataType::Date32,
         "TIME" => DataType::Time64(TimeUnit::Microsecond),
         "TIMESTAMP" => timestamp(),
-        "DATETIME" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "DATETIME" => datetime(),
         "INTERVAL" => interval(),
         _ => {
             return Err(Error::not_implemented(

@@ -1,12 +1,13 @@
 //! Functions under GoogleSQL's names, and with its arguments: DATE_ADD, DATE_DIFF, DATE_TRUNC(x, MONTH), FORMAT_DATE …
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator;
 
 use super::Binder;
 use super::stage::Stage;
 use super::typed::Typed;
+use super::types::datetime;
 use crate::catalog::functions::{error_function, format_fault};
 use crate::error::{Error, Result, Span};
 use crate::lang::ast::{self, Call, ExprKind};
@@ -14,13 +15,18 @@ use crate::lang::ast::{self, Call, ExprKind};
 /// Functions that differ in their name alone: theirs, ours.
 const RENAMED: &[(&str, &str)] = &[
     ("approx_count_distinct", "approx_distinct"),
+    ("array_includes", "array_has"),
     ("byte_length", "octet_length"),
+    ("edit_distance", "levenshtein"),
+    ("euclidean_distance", "array_distance"),
     ("generate_array", "generate_series"),
     ("generate_date_array", "generate_series"),
     ("generate_uuid", "uuid"),
     ("is_nan", "isnan"),
     ("regexp_contains", "regexp_like"),
     ("split", "string_to_array"),
+    ("unicode", "ascii"),
+    ("variance", "var_samp"),
 ];
 
 /// Functions of two arguments whose places are exchanged: theirs, ours.
@@ -54,7 +60,7 @@ impl Binder<'_> {
             let spelled = self.apply_named(own, vec![value, format], span)?;
             return Ok(Some(match name {
                 "parse_timestamp" => spelled.cast(&super::types::timestamp()),
-                "parse_datetime" => spelled.cast(&DataType::Timestamp(TimeUnit::Microsecond, None)),
+                "parse_datetime" => spelled.cast(&datetime()),
                 _ => spelled,
             }));
         }
@@ -209,7 +215,7 @@ impl Binder<'_> {
             "YEAR" => self.floored(months(value)?, 12),
             _ => match unit_of(&upper) {
                 Some(unit) => {
-                    let moment = value.cast(&DataType::Timestamp(TimeUnit::Microsecond, None));
+                    let moment = value.cast(&datetime());
                     self.floored(int(moment), unit)
                 }
                 None => Err(Error::input(

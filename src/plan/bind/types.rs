@@ -50,6 +50,11 @@ pub(super) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
+/// A date and a time of a place that nobody says.
+pub(super) fn datetime() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, None)
+}
+
 pub(super) fn interval() -> DataType {
     DataType::Interval(IntervalUnit::MonthDayNano)
 }
@@ -84,7 +89,7 @@ fn named(name: &str, args: &[i64], span: Span) -> Result<DataType> {
         "DATE" => DataType::Date32,
         "TIME" => DataType::Time64(TimeUnit::Microsecond),
         "TIMESTAMP" => timestamp(),
-        "DATETIME" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "DATETIME" => datetime(),
         "INTERVAL" => interval(),
         "JSON" => DataType::Utf8,
         "INT8" => {

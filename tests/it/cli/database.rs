@@ -18,6 +18,19 @@ pub(super) fn number(place: &Place, text: &str) -> u64 {
     last.unwrap_or_else(|| panic!("{text}\n{out}"))
 }
 
+/// Runs each script in a process of its own, all at once, to its good end.
+pub(super) fn run_at_once(place: &Place, scripts: impl Iterator<Item = String>) {
+    let children: Vec<_> = scripts
+        .map(|script| {
+            let mut command = place.command(["--db", "db", "-c", &script]);
+            command.spawn().expect("the program starts")
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("an end").success());
+    }
+}
+
 #[test]
 fn tables_stay_from_one_run_to_the_next() {
     let place = Place::new();
@@ -44,20 +57,16 @@ fn processes_that_append_at_once_lose_nothing() {
     let place = Place::new();
     let create = "CREATE TABLE t (id INT64, process INT64) DISTRIBUTE BY HASH(id) INTO 2 SHARDS";
     assert_eq!(place.run(["--db", "db", create]).code, Some(0));
-    let children: Vec<_> = (0..2)
-        .map(|process| {
+    run_at_once(
+        &place,
+        (0..2).map(|process| {
             let inserts = (0..EACH).map(|round| {
                 let id = process * 1000 + round;
                 format!("INSERT INTO t VALUES ({id}, {process});")
             });
-            let script = inserts.collect::<String>();
-            let mut command = place.command(["--db", "db", "-c", &script]);
-            command.spawn().expect("the program starts")
-        })
-        .collect();
-    for mut child in children {
-        assert!(child.wait().expect("an end").success());
-    }
+            inserts.collect::<String>()
+        }),
+    );
     let distinct = "FROM t |> AGGREGATE COUNT(DISTINCT id)";
     assert_eq!(number(&place, distinct), 2 * EACH as u64);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! A table with a buffer through the program: processes that come one after the other, at once, and that are killed.
 
 use super::Place;
-use super::database::{insert_and_kill, number};
+use super::database::{insert_and_kill, number, run_at_once};
 
 const CREATE: &str = "CREATE TABLE t (id INT64, half INT64) DISTRIBUTE BY HASH(half) INTO 2 SHARDS OPTIONS (ingest = 'buffered', flush_rows = 30)";
 
@@ -38,20 +38,16 @@ fn programs_that_come_one_after_the_other_share_a_buffer() {
     let versions = "FROM TABLE_HISTORY('t') |> AGGREGATE MAX(version)";
     assert_eq!(number(&place, versions), 1);
     // Several at once, each with a slot of its own.
-    let children: Vec<_> = (0..3)
-        .map(|process| {
+    run_at_once(
+        &place,
+        (0..3).map(|process| {
             let inserts = (0..15).map(|round| {
                 let id = (process + 1) * 1000 + round;
                 format!("INSERT INTO t VALUES ({id}, 1);")
             });
-            let script = inserts.collect::<String>();
-            let mut command = place.command(["--db", "db", "-c", &script]);
-            command.spawn().expect("the program starts")
-        })
-        .collect();
-    for mut child in children {
-        assert!(child.wait().expect("an end").success());
-    }
+            inserts.collect::<String>()
+        }),
+    );
     assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(DISTINCT id)"), 80);
     assert_eq!(number(&place, "FROM t |> AGGREGATE COUNT(*)"), 80);
 }

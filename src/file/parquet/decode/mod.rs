@@ -211,13 +211,23 @@ pub(super) fn open(
             .map(|column| {
                 let unknown = || ParquetError::General(format!("column {column} is not flat"));
                 let leaf = leaf_of(&metadata, *column).ok_or_else(unknown)?;
+                let stored = metadata.parquet_schema().column(leaf);
+                let data_type = metadata.schema().field(*column).data_type();
+                let values = values_of(&stored, data_type).ok_or_else(unknown)?;
                 let chunk = metadata.metadata().row_group(group).column(leaf);
                 let codec = Codec::of(chunk.compression()).ok_or_else(unknown)?;
                 let mut source = sources.remove(&leaf).ok_or_else(unknown)?;
                 source.expect(file.checksums(group, leaf));
-                let stored = file.stored_pages(group, leaf);
-                let pages = Pages::new(source, codec, &request.pool, stored);
-                reader(&metadata, group, *column, pages, has_only_indices(leaf))
+                let pages = file.stored_pages(group, leaf);
+                let pages = Pages::new(source, codec, &request.pool, pages);
+                let is_optional = stored.max_def_level() == 1;
+                let is_bool = chunk.column_type() == Type::BOOLEAN;
+                Ok(Reader {
+                    column: *column,
+                    bytes: chunk.uncompressed_size() as f64,
+                    has_only_indices: has_only_indices(leaf),
+                    values: Column::new(pages, is_optional, is_bool, values),
+                })
             })
             .collect::<Result<Vec<_>, ParquetError>>()
     })?;
@@ -240,30 +250,4 @@ struct Reader {
     /// Every page holds numbers into the dictionary.
     has_only_indices: bool,
     values: Column,
-}
-
-fn reader(
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    column: usize,
-    pages: Pages,
-    has_only_indices: bool,
-) -> Result<Reader, ParquetError> {
-    let unknown = || ParquetError::General(format!("column {column} is not flat"));
-    let leaf = leaf_of(metadata, column).ok_or_else(unknown)?;
-    let stored = metadata.parquet_schema().column(leaf);
-    let data_type = metadata.schema().field(column).data_type();
-    let values = values_of(&stored, data_type).ok_or_else(unknown)?;
-    let chunk = metadata.metadata().row_group(group).column(leaf);
-    Ok(Reader {
-        column,
-        bytes: chunk.uncompressed_size() as f64,
-        has_only_indices,
-        values: Column::new(
-            pages,
-            stored.max_def_level() == 1,
-            chunk.column_type() == Type::BOOLEAN,
-            values,
-        ),
-    })
 }
